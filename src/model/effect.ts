@@ -1,0 +1,106 @@
+import type { Candidate, CheckResult, Oid } from './outcome.js';
+import type { CriterionAnswer, Finding } from './verdict.js';
+
+/**
+ * What a run works on: a milestone (`1A`), a stage's gate (`1-gate`), the check of the target
+ * before anything starts (`base`), or the merge of a target that moved by itself (`sync`).
+ */
+export type ItemId = string;
+
+export type Purpose = 'implement' | 'review' | 'remediate' | 'resolve';
+
+/** Slots are numbered from 1; there are never more than `jobs` of them. */
+export type SlotId = number;
+
+/** Why an assignment is asked for, with the facts that its prompt states. */
+export interface Brief {
+  readonly because:
+    | 'first'
+    /** A further attempt after a failed one. */
+    | 'again'
+    /** The implementer changed nothing and is asked once whether that is right. */
+    | 'empty'
+    | 'checks'
+    | 'review'
+    | 'conflict'
+    /** The checks passed on the work and failed on the candidate. */
+    | 'candidate'
+    /** The reviewer's answer could not be used; `why` says so. */
+    | 'unreadable';
+  readonly why?: string;
+  /** Results of the checks that the work was last held against. */
+  readonly checks: readonly CheckResult[];
+  /** For an author: what to answer. For a reviewer: its own earlier findings. */
+  readonly findings: readonly Finding[];
+  readonly unmet: readonly CriterionAnswer[];
+  /** For a reviewer in a second round: the commit it saw before. */
+  readonly seen?: Oid;
+  /** For `resolve`: the files in conflict, and the head that is merged in. */
+  readonly conflict?: { readonly onto: Oid; readonly files: readonly string[] };
+}
+
+/** One agent process: prepare the slot, start it (once), wait for it, harvest. */
+export interface WorkEffect {
+  readonly do: 'work';
+  readonly item: ItemId;
+  readonly attempt: number;
+  readonly assignment: number;
+  readonly round: number;
+  readonly purpose: Purpose;
+  /** The agent's name in the configuration. */
+  readonly agent: string;
+  readonly slot: SlotId;
+  /** The commit to start from; `head`: the target's head when it starts. */
+  readonly from: Oid | 'head';
+  /** What the work is compared with; absent with `from: head`, where it is that head. */
+  readonly base?: Oid;
+  /** A head to merge into `from` first, conflict markers and all. */
+  readonly merge?: Oid;
+  readonly brief: Brief;
+}
+
+/** Make the slot equal to a commit's tree, run setup and the checks in it. */
+export interface CheckEffect {
+  readonly do: 'check';
+  readonly item: ItemId;
+  readonly attempt: number;
+  readonly round: number;
+  readonly slot: SlotId;
+  readonly commit: Oid | 'head';
+  readonly of: 'work' | 'candidate' | 'base' | 'stage';
+  readonly commands: readonly string[];
+}
+
+/** Merge the work with the current head in the object store, TASKS.md in it. */
+export interface CandidateEffect {
+  readonly do: 'candidate';
+  readonly item: ItemId;
+  readonly attempt: number;
+  /** The work; for `sync` the target's own head, which is merged into the shadow branch. */
+  readonly commit: Oid;
+  /** The head as this run last knew it: what is there now must hold it. */
+  readonly head: Oid;
+  /** Epoch ms: author and committer date, so that the same candidate has the same hash. */
+  readonly date: number;
+  /** What the trailers and TASKS.md say. */
+  readonly rounds: number;
+  readonly costUsd: number;
+  readonly review: 'approved' | 'off';
+  readonly agent: string;
+}
+
+/** Move the target, forward only, to a candidate that passed. */
+export interface LandEffect {
+  readonly do: 'land';
+  readonly item: ItemId;
+  readonly attempt: number;
+  readonly candidate: Candidate;
+}
+
+/** Let the target catch up with `mstone/<target>`. */
+export interface FollowEffect {
+  readonly do: 'follow';
+  readonly item: 'follow';
+}
+
+export type Effect = WorkEffect | CheckEffect | CandidateEffect | LandEffect | FollowEffect;

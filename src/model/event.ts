@@ -1,0 +1,112 @@
+import type { CandidateEffect, CheckEffect, FollowEffect, ItemId, LandEffect, WorkEffect } from './effect.js';
+import type {
+  CandidateOutcome,
+  CheckOutcome,
+  FollowOutcome,
+  LandOutcome,
+  Oid,
+  WorkOutcome,
+} from './outcome.js';
+import type { PlanItem } from './plan.js';
+
+/** What `decide` was told beside the state; an intent records it, so that replay yields it again. */
+export interface Inputs {
+  /** Epoch ms. */
+  readonly now: number;
+  /** Agents that may be alive at once. */
+  readonly capacity: number;
+}
+
+/** The settings a run goes by; a continued run may bring others. */
+export interface RunSettings {
+  readonly jobs: number;
+  readonly failFast: boolean;
+  /** Wait for usage limits to reset; false: pause with exit 75. */
+  readonly wait: boolean;
+  readonly backoffMs: number;
+  /** The setup commands and kept folders, part of what a remembered verdict rests on. */
+  readonly folder: string;
+  /** The words after `mstone run`, for `resume` and for people. */
+  readonly argv: readonly string[];
+}
+
+/** What earlier runs knew of a milestone's version: brakes, attempts and spend outlive a run. */
+export interface ItemHistory {
+  readonly id: ItemId;
+  readonly digest: string;
+  readonly attempts: number;
+  readonly costUsd: number;
+  readonly interruptions: number;
+  readonly fingerprints: readonly string[];
+  /** How it ended, where it did so without landing. */
+  readonly end?: { readonly is: 'failed' | 'asks'; readonly message: string; readonly run: string };
+}
+
+interface Started<E> {
+  /** An intent and its ending share it: `i1`, `i2`, … in order of the run. */
+  readonly id: string;
+  readonly effect: E;
+  readonly inputs: Inputs;
+}
+
+interface Ended<O> {
+  readonly id: string;
+  readonly item: ItemId;
+  /** Epoch ms. */
+  readonly now: number;
+  readonly outcome: O;
+}
+
+/** Everything that can happen in a run. The journal is a list of these; state is their fold. */
+export type Event =
+  | {
+      readonly type: 'run.started';
+      readonly target: string;
+      /** The target's head (or `mstone/<target>`'s, where that is ahead) when the run began. */
+      readonly head: Oid;
+      readonly items: readonly PlanItem[];
+      readonly settings: RunSettings;
+      readonly history: readonly ItemHistory[];
+      /** Keys of verdicts that passed in earlier runs: `<tree> <folder> <commands>`. */
+      readonly passed: readonly string[];
+      readonly shadow: boolean;
+    }
+  /** The same run, taken up again with what the plan says now. */
+  | {
+      readonly type: 'run.continued';
+      readonly head: Oid;
+      readonly items: readonly PlanItem[];
+      readonly settings: RunSettings;
+      readonly shadow: boolean;
+    }
+  /** `mstone retry`: what these used up is forgotten. */
+  | { readonly type: 'items.reset'; readonly items: readonly ItemId[] }
+  | ({ readonly type: 'work.started' } & Started<WorkEffect>)
+  | ({ readonly type: 'work.ended' } & Ended<WorkOutcome>)
+  | ({ readonly type: 'check.started' } & Started<CheckEffect>)
+  | ({ readonly type: 'check.ended' } & Ended<CheckOutcome>)
+  | ({ readonly type: 'candidate.started' } & Started<CandidateEffect>)
+  | ({ readonly type: 'candidate.ended' } & Ended<CandidateOutcome>)
+  | ({ readonly type: 'land.started' } & Started<LandEffect>)
+  | ({ readonly type: 'land.ended' } & Ended<LandOutcome>)
+  | ({ readonly type: 'follow.started' } & Started<FollowEffect>)
+  | ({ readonly type: 'follow.ended' } & Ended<FollowOutcome>)
+  /** Something the user should know; changes nothing. */
+  | { readonly type: 'note'; readonly item?: ItemId; readonly text: string }
+  /** Left in order, to be resumed: 75, 130 or 143. */
+  | { readonly type: 'run.paused'; readonly exit: number; readonly why: string; readonly until?: number }
+  | { readonly type: 'run.ended'; readonly exit: number; readonly why: string };
+
+/** An event as the journal holds it. */
+export interface Entry {
+  readonly v: 1;
+  /** From 1, without gaps. */
+  readonly seq: number;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly run: string;
+  readonly milestone?: string;
+  readonly attempt?: number;
+  readonly assignment?: number;
+  readonly event: Event;
+}

@@ -1,0 +1,129 @@
+import type { Judgement } from './verdict.js';
+
+/** A git object name, 40 or 64 hex digits. */
+export type Oid = string;
+
+/** The object name of a commit's tree with TASKS.md taken out: what verdicts are remembered by. */
+export type TreeKey = string;
+
+/** How one agent process ended. Exit status and structured events decide, never its prose. */
+export type AgentOutcome =
+  | { readonly kind: 'finished' }
+  /** A usage limit. `resetAt` is epoch ms. Costs no attempt. */
+  | { readonly kind: 'limited'; readonly resetAt?: number; readonly message: string }
+  /** The folder could not be made ready: checkout, copy or setup failed. */
+  | { readonly kind: 'unprepared'; readonly message: string }
+  /** A `requires` entry does not hold. */
+  | { readonly kind: 'unmet'; readonly requirement: string; readonly message: string }
+  /** Exit 126 or 127, or a program that is not there. Not retried. */
+  | { readonly kind: 'unstartable'; readonly message: string }
+  | { readonly kind: 'crashed'; readonly message: string; readonly exit?: number; readonly signal?: string }
+  | { readonly kind: 'timed-out'; readonly afterMs: number }
+  /** No output for `timeouts.idle`. */
+  | { readonly kind: 'stuck'; readonly silentMs: number }
+  /** Ended by the user's second Ctrl-C or SIGTERM. */
+  | { readonly kind: 'cancelled' }
+  /** Lost with the machine or its supervisor: neither running nor ended in order. Free, five times. */
+  | { readonly kind: 'interrupted'; readonly message: string };
+
+/** What an assignment left in its slot, made a commit. */
+export interface Harvest {
+  /** The work: a descendant of `base`, its last paragraph free of mstone's trailers. */
+  readonly commit: Oid;
+  readonly tree: TreeKey;
+  /** The commit that the work is to be compared with. */
+  readonly base: Oid;
+  /** False when its tree, TASKS.md aside, is that of `base`. */
+  readonly changed: boolean;
+  /** What the user should know: protected files put back, archives written, refs mended, markers left. */
+  readonly told: readonly string[];
+  /** Files in which conflict markers were left; such work is not accepted. */
+  readonly markers: readonly string[];
+}
+
+/** How a `work` effect ended. */
+export interface WorkOutcome {
+  readonly agent: AgentOutcome;
+  readonly costUsd: number;
+  /** Absent where the agent never started. */
+  readonly harvest?: Harvest;
+  /** For `review`: what the reviewer's answer is worth. */
+  readonly judgement?: Judgement;
+  /** Bytes of the log read when this was decided. */
+  readonly logBytes: number;
+  readonly told?: readonly string[];
+}
+
+export interface CheckResult {
+  readonly command: string;
+  readonly kind: 'passed' | 'failed' | 'unstartable' | 'timed-out';
+  readonly exit?: number;
+  readonly ms: number;
+  /** The end of its output, at most 4 KB, escape sequences removed. */
+  readonly tail: string;
+}
+
+/** How a `check` effect ended. It stops at the first command that does not pass. */
+export type CheckOutcome =
+  | {
+      readonly kind: 'passed';
+      readonly commit: Oid;
+      readonly tree: TreeKey;
+      readonly results: readonly CheckResult[];
+    }
+  | {
+      readonly kind: 'failed';
+      readonly commit: Oid;
+      readonly tree: TreeKey;
+      readonly results: readonly CheckResult[];
+    }
+  /** A check or the folder's setup could not start: nothing is known about the tree. */
+  | { readonly kind: 'unstartable'; readonly message: string; readonly results: readonly CheckResult[] }
+  | { readonly kind: 'cancelled' };
+
+/** The commit that would become the head. */
+export interface Candidate {
+  readonly commit: Oid;
+  readonly tree: TreeKey;
+  /** Its first parent: the head it was made on. */
+  readonly base: Oid;
+  /** Its second parent: the work. */
+  readonly work: Oid;
+}
+
+export type CandidateOutcome =
+  | { readonly kind: 'built'; readonly candidate: Candidate }
+  | { readonly kind: 'conflict'; readonly onto: Oid; readonly files: readonly string[] }
+  /** The target moved on its own while landings went to `mstone/<target>`. */
+  | { readonly kind: 'diverged'; readonly target: Oid; readonly shadow: Oid }
+  /** The target no longer holds what was there: both heads are pinned, landing stops. */
+  | { readonly kind: 'rewound'; readonly expected: Oid; readonly found: Oid }
+  | { readonly kind: 'refused'; readonly message: string };
+
+/** Why the target's checkout could not follow. */
+export interface CheckoutBlock {
+  readonly files: readonly string[];
+  readonly message: string;
+  /** What to type to let it follow. */
+  readonly command: string;
+}
+
+export type LandOutcome =
+  /** `on: shadow`: the checkout was in the way, so `mstone/<target>` moved instead. */
+  | {
+      readonly kind: 'landed';
+      readonly commit: Oid;
+      readonly on: 'target' | 'shadow';
+      readonly block?: CheckoutBlock;
+    }
+  /** The head is no longer the candidate's base. */
+  | { readonly kind: 'moved'; readonly head: Oid }
+  | { readonly kind: 'rewound'; readonly expected: Oid; readonly found: Oid }
+  | { readonly kind: 'refused'; readonly message: string };
+
+/** Whether the target reached `mstone/<target>`. */
+export type FollowOutcome =
+  | { readonly kind: 'followed'; readonly head: Oid }
+  | { readonly kind: 'blocked'; readonly block: CheckoutBlock }
+  | { readonly kind: 'diverged'; readonly target: Oid; readonly shadow: Oid }
+  | { readonly kind: 'rewound'; readonly expected: Oid; readonly found: Oid };

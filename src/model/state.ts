@@ -1,0 +1,108 @@
+import type { Effect, ItemId, SlotId } from './effect.js';
+import type { RunSettings } from './event.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, TreeKey } from './outcome.js';
+import type { PlanItem } from './plan.js';
+import type { CriterionAnswer, Finding } from './verdict.js';
+
+/** The next act that an item needs. */
+export type Step =
+  | { readonly is: 'implement'; readonly because: 'first' | 'again' | 'empty' }
+  | { readonly is: 'check'; readonly commit: Oid | 'head'; readonly of: 'work' | 'base' | 'stage' }
+  | { readonly is: 'review'; readonly commit: Oid; readonly unreadable?: string }
+  | { readonly is: 'remediate'; readonly because: 'checks' | 'review' | 'candidate'; readonly merge?: Oid }
+  | { readonly is: 'resolve'; readonly onto: Oid; readonly files: readonly string[] }
+  | { readonly is: 'candidate'; readonly commit: Oid }
+  | { readonly is: 'verify'; readonly candidate: Candidate }
+  | { readonly is: 'land'; readonly candidate: Candidate };
+
+/** What a waiting item waits for. */
+export type Wait =
+  | { readonly for: 'credential'; readonly credential: string; readonly until: number }
+  | { readonly for: 'backoff'; readonly until: number }
+  | { readonly for: 'dependency'; readonly items: readonly ItemId[] }
+  | { readonly for: 'slot' }
+  /** The landing lane: another candidate is before it. */
+  | { readonly for: 'lane'; readonly item: ItemId }
+  | { readonly for: 'checkout'; readonly block: CheckoutBlock }
+  | { readonly for: 'person'; readonly why: string };
+
+/**
+ * Where an item is.
+ *
+ *   next(implement) → doing → next(check) → doing → next(review) → doing → next(candidate) → doing
+ *         ↑                     │ red            │ refused                     │ conflict
+ *         └ waiting(backoff)    └→ next(remediate) ←──────┘                    └→ next(resolve)
+ *                                                    next(verify) → doing → next(land) → doing → landed
+ *
+ * `waiting` carries the step that follows it. `blocked` is not a phase: it is read off what an item needs.
+ */
+export type Phase =
+  | { readonly is: 'next'; readonly step: Step }
+  | { readonly is: 'doing'; readonly step: Step; readonly intent: string; readonly since: number }
+  | { readonly is: 'waiting'; readonly wait: Extract<Wait, { until: number }>; readonly step: Step }
+  | { readonly is: 'landed'; readonly commit: Oid; readonly at: number }
+  /** A gate or the base check that needed no work. */
+  | { readonly is: 'passed'; readonly commit: Oid }
+  | { readonly is: 'failed'; readonly message: string }
+  /** Needs a person: rounds exhausted, no progress, a head that was rewound. */
+  | { readonly is: 'asks'; readonly message: string };
+
+export interface ItemState {
+  readonly item: PlanItem;
+  readonly phase: Phase;
+  /** The current one; 0 before the first. */
+  readonly attempt: number;
+  /** Assignments so far within the attempt. */
+  readonly assignment: number;
+  /** Remediations so far within the attempt. */
+  readonly round: number;
+  readonly work?: { readonly commit: Oid; readonly tree: TreeKey; readonly base: Oid };
+  /** Held from the first assignment until it has landed, failed or has to wait. */
+  readonly slot?: SlotId;
+  /** Where it last worked: preferred when it goes on. */
+  readonly lastSlot?: SlotId;
+  readonly checks: readonly CheckResult[];
+  readonly findings: readonly Finding[];
+  readonly unmet: readonly CriterionAnswer[];
+  /** The commit that a readable approval is bound to. */
+  readonly approved?: Oid;
+  /** The commit that the reviewer saw last. */
+  readonly seen?: Oid;
+  /** `<tree>|<failing checks>|<findings>` of every round: a repeat is no progress. */
+  readonly fingerprints: readonly string[];
+  readonly interruptions: number;
+  readonly costUsd: number;
+  /** For people: files put back, archives, refs mended. */
+  readonly told: readonly string[];
+}
+
+/** An effect whose intent is journalled and whose ending is not. */
+export interface Flight {
+  readonly id: string;
+  readonly effect: Effect;
+  readonly since: number;
+}
+
+export interface RunState {
+  readonly run: string;
+  readonly target: string;
+  /** The head that landings build on, as this run last knew it. */
+  readonly head: Oid;
+  /** Landings go to `mstone/<target>` while the checkout is in the way. */
+  readonly shadow?: { readonly block?: CheckoutBlock; readonly tried: boolean };
+  readonly rewound?: { readonly expected: Oid; readonly found: Oid };
+  readonly settings: RunSettings;
+  readonly items: ReadonlyMap<ItemId, ItemState>;
+  readonly flights: ReadonlyMap<string, Flight>;
+  /** Number of the next intent. */
+  readonly nextIntent: number;
+  /** Agent name → when its credential opens again, epoch ms. */
+  readonly closed: ReadonlyMap<string, number>;
+  readonly passed: ReadonlySet<string>;
+  readonly end?: {
+    readonly is: 'paused' | 'ended';
+    readonly exit: number;
+    readonly why: string;
+    readonly until?: number;
+  };
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/rig/global-setup.ts'],
+    reporters: ['default', './test/rig/summary-reporter.ts'],
+    // Tests start real gits and real agents on machines that may have two cores:
+    // the limit is a net under a hang, never a measure of speed.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 4,
+    env: { GIT_CONFIG_NOSYSTEM: '1' },
+  },
+});
