@@ -18,6 +18,8 @@ export interface Brief {
     | 'first'
     /** A further attempt after a failed one. */
     | 'again'
+    /** Cut short by a limit or an interruption: go on from what is there. */
+    | 'resumed'
     /** The implementer changed nothing and is asked once whether that is right. */
     | 'empty'
     | 'checks'

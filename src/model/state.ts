@@ -6,9 +6,10 @@ import type { CriterionAnswer, Finding } from './verdict.js';
 
 /** The next act that an item needs. */
 export type Step =
-  | { readonly is: 'implement'; readonly because: 'first' | 'again' | 'empty' }
+  | { readonly is: 'implement'; readonly because: 'first' | 'again' | 'empty' | 'resumed' }
   | { readonly is: 'check'; readonly commit: Oid | 'head'; readonly of: 'work' | 'base' | 'stage' }
   | { readonly is: 'review'; readonly commit: Oid; readonly unreadable?: string }
+  /** `merge`: a head to merge into the work first, so that the author sees what the candidate held. */
   | { readonly is: 'remediate'; readonly because: 'checks' | 'review' | 'candidate'; readonly merge?: Oid }
   | { readonly is: 'resolve'; readonly onto: Oid; readonly files: readonly string[] }
   | { readonly is: 'candidate'; readonly commit: Oid }
@@ -71,6 +72,8 @@ export interface ItemState {
   /** `<tree>|<failing checks>|<findings>` of every round: a repeat is no progress. */
   readonly fingerprints: readonly string[];
   readonly interruptions: number;
+  /** Reviewers and remediators that crashed within the attempt. */
+  readonly stumbles: number;
   readonly costUsd: number;
   /** For people: files put back, archives, refs mended. */
   readonly told: readonly string[];

@@ -1,0 +1,242 @@
+/**
+ * What to do next, as a pure function of a run's state, the time and the capacity.
+ *
+ * It holds for every state that the first effect, once its intent is folded in, leaves exactly the rest:
+ * `decide(reduce(s, intent of e1)) = [e2, e3, …]` where `decide(s) = [e1, e2, e3, …]`. A journal can
+ * therefore be replayed intent by intent.
+ */
+import type { Brief, Effect, SlotId, WorkEffect } from '../model/effect.js';
+import type { Inputs } from '../model/event.js';
+import type { ItemState, RunState, Step } from '../model/state.js';
+import { blockersOf, isSettled, reviewerOf, unmetNeeds } from './questions.js';
+
+/** Finishing beats starting. */
+const ORDER: Readonly<Record<Step['is'], number>> = {
+  land: 0,
+  verify: 1,
+  candidate: 2,
+  check: 3,
+  resolve: 4,
+  remediate: 5,
+  review: 6,
+  implement: 7,
+};
+
+/** The effects to start now, in order. Empty when the run has ended, is full, or waits. */
+export function decide(state: RunState, { now, capacity }: Inputs): Effect[] {
+  if (state.end !== undefined || state.rewound !== undefined) return [];
+
+  const desk = new Desk(state, Math.min(capacity, state.settings.jobs));
+  const effects: Effect[] = [];
+  for (const { item, step } of dueSteps(state, now)) {
+    const effect = desk.take(item, step, now);
+    if (effect !== undefined) effects.push(effect);
+  }
+  if (effects.length === 0 && wantsToFollow(state)) effects.push({ do: 'follow', item: 'follow' });
+  return effects;
+}
+
+/** Whose turn it is: steps whose time has come, most finished first, longest remaining path first. */
+function dueSteps(state: RunState, now: number): { item: ItemState; step: Step }[] {
+  const failed = [...state.items.values()].some(
+    (item) => item.phase.is === 'failed' || item.phase.is === 'asks',
+  );
+  const due: { item: ItemState; step: Step }[] = [];
+  for (const item of state.items.values()) {
+    const { phase } = item;
+    if (phase.is !== 'next' && phase.is !== 'waiting') continue;
+    if (phase.is === 'waiting' && phase.wait.until > now) continue;
+    if (unmetNeeds(state, item).length > 0 || blockersOf(state, item).length > 0) continue;
+    const { step } = phase;
+    if (state.settings.failFast && failed && step.is === 'implement' && step.because === 'first') continue;
+    due.push({ item, step });
+  }
+  return due.sort(
+    (a, b) =>
+      ORDER[a.step.is] - ORDER[b.step.is] ||
+      b.item.item.priority - a.item.item.priority ||
+      b.item.item.remainingMinutes - a.item.item.remainingMinutes ||
+      (a.item.item.id < b.item.item.id ? -1 : 1),
+  );
+}
+
+/** Slots, agents and the landing lane, as they are given out while one decision is made. */
+class Desk {
+  private readonly free: Set<SlotId>;
+  private agents: number;
+  private lane: string | undefined;
+  private readonly state: RunState;
+  private readonly limit: number;
+
+  constructor(state: RunState, limit: number) {
+    this.state = state;
+    this.limit = limit;
+    this.free = new Set(Array.from({ length: state.settings.jobs }, (_, index) => index + 1));
+    this.agents = 0;
+    for (const item of state.items.values()) {
+      if (item.slot !== undefined) this.free.delete(item.slot);
+      const { phase } = item;
+      if (phase.is === 'doing' ? inLane(phase.step) : phase.is === 'next' && holdsLane(phase.step)) {
+        this.lane = item.item.id;
+      }
+    }
+    for (const { effect } of state.flights.values()) {
+      if (effect.do === 'work') this.agents += 1;
+      if (effect.do === 'follow') this.lane = 'follow';
+    }
+  }
+
+  take(item: ItemState, step: Step, now: number): Effect | undefined {
+    const { id } = item.item;
+    const common = { item: id, attempt: item.attempt };
+    switch (step.is) {
+      case 'implement':
+      case 'remediate':
+      case 'resolve':
+      case 'review': {
+        const work = workFor(item, step);
+        if (this.agents >= this.limit || (this.state.closed.get(work.agent) ?? 0) > now) return undefined;
+        const slot = this.slotFor(item);
+        if (slot === undefined) return undefined;
+        this.agents += 1;
+        return { ...work, slot };
+      }
+      case 'check': {
+        const slot = this.slotFor(item);
+        if (slot === undefined) return undefined;
+        return {
+          do: 'check',
+          ...common,
+          round: item.round,
+          slot,
+          commit: step.commit,
+          of: step.of,
+          commands: item.item.checks,
+        };
+      }
+      case 'verify': {
+        if (!this.mayUseLane(id)) return undefined;
+        const slot = this.slotFor(item);
+        if (slot === undefined) return undefined;
+        return {
+          do: 'check',
+          ...common,
+          round: item.round,
+          slot,
+          commit: step.candidate.commit,
+          of: 'candidate',
+          commands: item.item.checks,
+        };
+      }
+      case 'candidate': {
+        const sync = this.state.items.get('sync');
+        const waitsForSync = sync !== undefined && id !== 'sync' && sync.phase.is !== 'landed';
+        if (waitsForSync || !this.mayUseLane(id)) return undefined;
+        this.lane = id;
+        return {
+          do: 'candidate',
+          ...common,
+          commit: step.commit,
+          head: this.state.head,
+          date: now,
+          rounds: item.round,
+          costUsd: item.costUsd,
+          review: item.item.reviewer === false ? 'off' : 'approved',
+          agent: item.item.author,
+        };
+      }
+      case 'land':
+        if (!this.mayUseLane(id)) return undefined;
+        return { do: 'land', ...common, candidate: step.candidate };
+    }
+  }
+
+  /** One candidate at a time: the next is made on the head that this one becomes. */
+  private mayUseLane(id: string): boolean {
+    return this.lane === undefined || this.lane === id;
+  }
+
+  private slotFor(item: ItemState): SlotId | undefined {
+    if (item.slot !== undefined) return item.slot;
+    const slot =
+      item.lastSlot !== undefined && this.free.has(item.lastSlot) ? item.lastSlot : Math.min(...this.free);
+    if (!this.free.delete(slot)) return undefined;
+    return slot;
+  }
+}
+
+const holdsLane = (step: Step): boolean => step.is === 'verify' || step.is === 'land';
+const inLane = (step: Step): boolean => step.is === 'candidate' || holdsLane(step);
+
+type WorkStep = Extract<Step, { is: 'implement' | 'remediate' | 'resolve' | 'review' }>;
+
+function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
+  const begins = step.is === 'implement' && (step.because === 'first' || step.because === 'again');
+  const attempt = begins ? item.attempt + 1 : Math.max(1, item.attempt);
+  const common = {
+    do: 'work' as const,
+    item: item.item.id,
+    attempt,
+    assignment: begins ? 1 : item.assignment + 1,
+    round: begins ? 0 : item.round,
+  };
+  const facts = { checks: item.checks, findings: item.findings, unmet: item.unmet };
+  const nothing: Omit<Brief, 'because'> = { checks: [], findings: [], unmet: [] };
+  const from = begins || item.work === undefined ? ('head' as const) : item.work.commit;
+  const base = from === 'head' || item.work === undefined ? {} : { base: item.work.base };
+
+  switch (step.is) {
+    case 'implement':
+      return {
+        ...common,
+        purpose: 'implement',
+        agent: item.item.author,
+        from,
+        ...base,
+        brief: { because: step.because, ...nothing },
+      };
+    case 'review':
+      return {
+        ...common,
+        purpose: 'review',
+        agent: reviewerOf(item),
+        from: step.commit,
+        ...base,
+        brief: {
+          because: step.unreadable === undefined ? 'first' : 'unreadable',
+          ...(step.unreadable === undefined ? {} : { why: step.unreadable }),
+          ...facts,
+          ...(item.seen === undefined ? {} : { seen: item.seen }),
+        },
+      };
+    case 'remediate':
+      return {
+        ...common,
+        round: item.round + 1,
+        purpose: 'remediate',
+        agent: item.item.author,
+        from,
+        ...base,
+        ...(step.merge === undefined ? {} : { merge: step.merge }),
+        brief: { because: step.because, ...facts },
+      };
+    case 'resolve':
+      return {
+        ...common,
+        round: item.round + 1,
+        purpose: 'resolve',
+        agent: item.item.resolver,
+        from,
+        ...base,
+        merge: step.onto,
+        brief: { because: 'conflict', ...facts, conflict: { onto: step.onto, files: step.files } },
+      };
+  }
+}
+
+/** Once all is settled, the target is asked once whether it can catch up with what landed beside it. */
+const wantsToFollow = (state: RunState): boolean =>
+  state.shadow !== undefined &&
+  !state.shadow.tried &&
+  state.flights.size === 0 &&
+  [...state.items.values()].every((item) => isSettled(state, item));

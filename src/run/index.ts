@@ -1,0 +1,627 @@
+/**
+ * The state of a run as the fold of its events.
+ *
+ * It knows what each ending means for the item it belongs to. It does not know clocks, files, git or
+ * processes: every fact it uses is in the event. `decide.ts` says what to do next, `questions.ts`
+ * answers for people.
+ */
+import { createHash } from 'node:crypto';
+import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
+import type { Event, ItemHistory } from '../model/event.js';
+import type {
+  CandidateOutcome,
+  CheckOutcome,
+  FollowOutcome,
+  LandOutcome,
+  TreeKey,
+  WorkOutcome,
+} from '../model/outcome.js';
+import type { PlanItem } from '../model/plan.js';
+import { unreachable } from '../model/result.js';
+import type { ItemState, Phase, RunState, Step } from '../model/state.js';
+
+/** An interruption by us (power cut, kill) is free this many times. */
+const FREE_INTERRUPTIONS = 5;
+/** How long a credential stays closed when a limit does not say until when, ms. */
+const UNKNOWN_LIMIT_MS = 5 * 60_000;
+const LONGEST_BACKOFF_MS = 15 * 60_000;
+
+/** A run before its first event. */
+export function emptyRun(run: string): RunState {
+  return {
+    run,
+    target: '',
+    head: '',
+    settings: { jobs: 1, failFast: false, wait: true, backoffMs: 0, folder: '', argv: [] },
+    items: new Map(),
+    flights: new Map(),
+    nextIntent: 1,
+    closed: new Map(),
+    passed: new Set(),
+  };
+}
+
+/** Folds events over a state. */
+export const replay = (state: RunState, events: Iterable<Event>): RunState => {
+  let folded = state;
+  for (const event of events) folded = reduce(folded, event);
+  return folded;
+};
+
+/** What verdicts are remembered by: the tree, what its folder was made with, and the commands. */
+export function verdictKey(tree: TreeKey, folder: string, commands: readonly string[]): string {
+  const rest = createHash('sha256')
+    .update(JSON.stringify([folder, commands]))
+    .digest('hex');
+  return `${tree}:${rest.slice(0, 16)}`;
+}
+
+/** The next state. Throws only where the journal contradicts itself, which is a bug of ours. */
+export function reduce(state: RunState, event: Event): RunState {
+  switch (event.type) {
+    case 'run.started': {
+      const history = new Map(event.history.map((past) => [past.id, past]));
+      return {
+        ...emptyRun(state.run),
+        target: event.target,
+        head: event.head,
+        settings: event.settings,
+        items: new Map(event.items.map((item) => [item.id, freshItem(item, history.get(item.id))])),
+        passed: new Set(event.passed),
+        ...(event.shadow ? { shadow: { tried: false } } : {}),
+      };
+    }
+    case 'run.continued': {
+      const { end: _end, rewound: _rewound, shadow: _shadow, ...rest } = state;
+      return {
+        ...rest,
+        head: event.head,
+        settings: event.settings,
+        items: continuedItems(state, event.items),
+        ...(event.shadow ? { shadow: { tried: false } } : {}),
+      };
+    }
+    case 'items.reset': {
+      const items = new Map(state.items);
+      for (const id of event.items) {
+        const old = items.get(id);
+        if (old && old.phase.is !== 'doing') items.set(id, freshItem(old.item));
+      }
+      return { ...state, items };
+    }
+    case 'work.started':
+    case 'check.started':
+    case 'candidate.started':
+    case 'land.started':
+    case 'follow.started':
+      return startFlight(state, event.id, event.effect, event.inputs.now);
+    case 'work.ended':
+      return endWork(
+        landFlight(state, event.id),
+        effectOf(state, event.id, 'work'),
+        event.outcome,
+        event.now,
+      );
+    case 'check.ended':
+      return endCheck(landFlight(state, event.id), event.item, event.outcome);
+    case 'candidate.ended':
+      return endCandidate(landFlight(state, event.id), event.item, event.outcome);
+    case 'land.ended':
+      return endLand(landFlight(state, event.id), event.item, event.outcome, event.now);
+    case 'follow.ended':
+      return endFollow(landFlight(state, event.id), event.outcome);
+    case 'note':
+      return state;
+    case 'run.paused':
+      return {
+        ...state,
+        end: {
+          is: 'paused',
+          exit: event.exit,
+          why: event.why,
+          ...(event.until === undefined ? {} : { until: event.until }),
+        },
+      };
+    case 'run.ended':
+      return { ...state, end: { is: 'ended', exit: event.exit, why: event.why } };
+    default:
+      return unreachable(event);
+  }
+}
+
+function firstStep(item: PlanItem): Step {
+  switch (item.kind) {
+    case 'milestone':
+      return { is: 'implement', because: 'first' };
+    case 'gate':
+      return { is: 'check', commit: 'head', of: 'stage' };
+    case 'base':
+      return { is: 'check', commit: 'head', of: 'base' };
+    case 'sync':
+      // Its digest is the head that the target moved to.
+      return { is: 'candidate', commit: item.digest };
+  }
+}
+
+function freshItem(item: PlanItem, past?: ItemHistory): ItemState {
+  const known = past !== undefined && past.digest === item.digest ? past : undefined;
+  const phase: Phase =
+    known?.end === undefined
+      ? { is: 'next', step: firstStep(item) }
+      : { is: known.end.is, message: known.end.message };
+  return {
+    item,
+    phase,
+    attempt: known?.attempts ?? 0,
+    assignment: 0,
+    round: 0,
+    checks: [],
+    findings: [],
+    unmet: [],
+    fingerprints: known?.fingerprints ?? [],
+    interruptions: known?.interruptions ?? 0,
+    stumbles: 0,
+    costUsd: known?.costUsd ?? 0,
+    told: [],
+  };
+}
+
+/** The new plan's items with what the run knows of them; what is under way keeps what it began with. */
+function continuedItems(state: RunState, planned: readonly PlanItem[]): Map<ItemId, ItemState> {
+  const items = new Map<ItemId, ItemState>();
+  for (const [id, old] of state.items) {
+    const settled = old.phase.is === 'landed' || old.phase.is === 'passed';
+    if (settled || old.phase.is === 'doing' || old.item.kind === 'sync') items.set(id, old);
+  }
+  for (const item of planned) {
+    const old = state.items.get(item.id);
+    if (old?.phase.is === 'doing' && old.item.digest !== item.digest) continue;
+    const known = old !== undefined && old.item.digest === item.digest;
+    // Planned again though it had landed: its landing was reverted.
+    const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
+    items.set(item.id, known && !undone ? { ...old, item } : freshItem(item));
+  }
+  return items;
+}
+
+function itemOf(state: RunState, id: ItemId): ItemState {
+  const item = state.items.get(id);
+  if (item === undefined) throw new Error(`the journal speaks of ${id}, which is not in the run`);
+  return item;
+}
+
+function withItem(state: RunState, item: ItemState): RunState {
+  return { ...state, items: new Map(state.items).set(item.item.id, item) };
+}
+
+function startFlight(state: RunState, id: string, effect: Effect, now: number): RunState {
+  const flights = new Map(state.flights).set(id, { id, effect, since: now });
+  const next = { ...state, flights, nextIntent: state.nextIntent + 1 };
+  if (effect.do === 'follow') return next;
+  const item = itemOf(state, effect.item);
+  if (item.phase.is !== 'next' && item.phase.is !== 'waiting') {
+    throw new Error(`${effect.item} is ${item.phase.is}: ${effect.do} cannot start`);
+  }
+  const doing: ItemState = { ...item, phase: { is: 'doing', step: item.phase.step, intent: id, since: now } };
+  switch (effect.do) {
+    case 'work': {
+      const begins = effect.attempt !== item.attempt;
+      const { work: _work, approved: _approved, seen: _seen, ...rest } = doing;
+      const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], stumbles: 0 } : doing;
+      return withItem(next, {
+        ...attempt,
+        attempt: effect.attempt,
+        assignment: effect.assignment,
+        round: effect.round,
+        slot: effect.slot,
+        lastSlot: effect.slot,
+      });
+    }
+    case 'check':
+      return withItem(next, { ...doing, slot: effect.slot, lastSlot: effect.slot });
+    case 'candidate':
+    case 'land':
+      return withItem(next, doing);
+  }
+}
+
+function landFlight(state: RunState, id: string): RunState {
+  const flights = new Map(state.flights);
+  if (!flights.delete(id)) throw new Error(`${id} ended without having started`);
+  return { ...state, flights };
+}
+
+function effectOf(state: RunState, id: string, kind: 'work'): WorkEffect {
+  const effect = state.flights.get(id)?.effect;
+  if (effect?.do !== kind) throw new Error(`${id} is no ${kind}`);
+  return effect;
+}
+
+function stepOf(item: ItemState): Step {
+  if (item.phase.is !== 'doing') throw new Error(`${item.item.id} is ${item.phase.is}, not doing anything`);
+  return item.phase.step;
+}
+
+const release = ({ slot: _slot, ...item }: ItemState): ItemState => item;
+const next = (item: ItemState, step: Step): ItemState => ({ ...item, phase: { is: 'next', step } });
+const fail = (item: ItemState, message: string): ItemState =>
+  release({ ...item, phase: { is: 'failed', message } });
+const ask = (item: ItemState, message: string): ItemState =>
+  release({ ...item, phase: { is: 'asks', message } });
+
+// ---------------------------------------------------------------------------------------------- work
+
+function endWork(state: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
+  const before = itemOf(state, effect.item);
+  const step = stepOf(before);
+  const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];
+  let item: ItemState = {
+    ...before,
+    costUsd: before.costUsd + outcome.costUsd,
+    told: told.length > 0 ? [...before.told, ...told] : before.told,
+  };
+  if (outcome.harvest !== undefined && effect.purpose !== 'review') {
+    const { commit, tree, base } = outcome.harvest;
+    item = { ...item, work: { commit, tree, base } };
+  }
+
+  const { agent } = outcome;
+  switch (agent.kind) {
+    case 'finished':
+      return withItem(state, afterWork(state, item, step, effect, outcome));
+    case 'limited': {
+      const until = agent.resetAt ?? now + UNKNOWN_LIMIT_MS;
+      const closed = new Map(state.closed).set(
+        effect.agent,
+        Math.max(until, state.closed.get(effect.agent) ?? 0),
+      );
+      const waiting = release({
+        ...item,
+        phase: {
+          is: 'waiting',
+          wait: { for: 'credential', credential: effect.agent, until },
+          step: goOn(step),
+        },
+      });
+      return withItem({ ...state, closed }, waiting);
+    }
+    case 'cancelled':
+      return withItem(state, next(item, goOn(step)));
+    case 'interrupted':
+      if (item.interruptions < FREE_INTERRUPTIONS) {
+        return withItem(state, next({ ...item, interruptions: item.interruptions + 1 }, goOn(step)));
+      }
+      return withItem(state, stumble(state, item, step, `interrupted: ${agent.message}`, now));
+    case 'unmet':
+      return withItem(state, fail(item, `needs ${agent.requirement}: ${agent.message}`));
+    case 'unstartable':
+      return withItem(state, fail(item, `${effect.agent} could not start: ${agent.message}`));
+    case 'unprepared':
+      return withItem(state, stumble(state, item, step, agent.message, now));
+    case 'crashed':
+      return withItem(state, stumble(state, item, step, `${effect.agent} crashed: ${agent.message}`, now));
+    case 'timed-out':
+      return withItem(state, stumble(state, item, step, `${effect.agent} ran out of time`, now));
+    case 'stuck':
+      return withItem(state, stumble(state, item, step, `${effect.agent} fell silent`, now));
+    default:
+      return unreachable(agent);
+  }
+}
+
+/** The same step, going on from what is there. */
+const goOn = (step: Step): Step =>
+  step.is === 'implement' && step.because !== 'empty' ? { is: 'implement', because: 'resumed' } : step;
+
+function afterWork(
+  state: RunState,
+  item: ItemState,
+  step: Step,
+  effect: WorkEffect,
+  outcome: WorkOutcome,
+): ItemState {
+  const { harvest, judgement } = outcome;
+  switch (effect.purpose) {
+    case 'implement':
+      if (harvest === undefined) return fail(item, 'its work could not be taken');
+      if (harvest.changed) return toCheck(state, item, harvest.commit);
+      if (step.is === 'implement' && step.because !== 'empty')
+        return next(item, { is: 'implement', because: 'empty' });
+      if (item.item.reviewer === false) {
+        return fail(item, 'changed nothing, twice, and there is no review that could find the criteria met');
+      }
+      return toCheck(state, item, harvest.commit);
+    case 'remediate':
+    case 'resolve':
+      if (harvest === undefined) return fail(item, 'its work could not be taken');
+      if (harvest.markers.length > 0) {
+        const onto = step.is === 'resolve' ? step.onto : step.is === 'remediate' ? step.merge : undefined;
+        if (onto === undefined || item.round >= item.item.rounds) {
+          return ask(item, `conflict markers were left in ${harvest.markers.join(', ')}`);
+        }
+        return next(item, { is: 'resolve', onto, files: harvest.markers });
+      }
+      return toCheck(state, item, harvest.commit);
+    case 'review': {
+      if (step.is !== 'review') throw new Error('a review ended in another step');
+      if (judgement === undefined) return fail(item, 'the review left no answer');
+      const seen = { ...item, seen: step.commit };
+      switch (judgement.kind) {
+        case 'approved':
+          return next(
+            { ...seen, approved: step.commit, findings: [], unmet: [] },
+            { is: 'candidate', commit: step.commit },
+          );
+        case 'refused':
+          return toRemediate(
+            { ...seen, findings: judgement.findings, unmet: judgement.unmet },
+            'review',
+            item.work?.tree,
+          );
+        case 'unreadable':
+          if (step.unreadable !== undefined) return fail(seen, `the review failed: ${judgement.why}`);
+          return next(item, { is: 'review', commit: step.commit, unreadable: judgement.why });
+      }
+    }
+  }
+}
+
+function toCheck(state: RunState, item: ItemState, commit: string): ItemState {
+  if (item.item.checks.length === 0) return afterChecks(item, commit);
+  const tree = item.work?.tree;
+  // A remembered verdict for this very tree is as good as a new one.
+  if (tree !== undefined && state.passed.has(verdictKey(tree, state.settings.folder, item.item.checks))) {
+    return afterChecks(item, commit);
+  }
+  return next(item, { is: 'check', commit, of: 'work' });
+}
+
+const afterChecks = (item: ItemState, commit: string): ItemState =>
+  item.item.reviewer === false || item.approved === commit
+    ? next(item, { is: 'candidate', commit })
+    : next(item, { is: 'review', commit });
+
+/** An assignment that broke off: the implementer's costs an attempt, another's is tried again as it was. */
+function stumble(state: RunState, item: ItemState, step: Step, message: string, now: number): ItemState {
+  const { retries } = item.item;
+  const wait = (times: number): number =>
+    now + Math.min(LONGEST_BACKOFF_MS, state.settings.backoffMs * 2 ** Math.max(0, times - 1));
+  if (step.is === 'implement') {
+    if (item.attempt > retries) return fail(item, `${message} (attempt ${item.attempt} of ${retries + 1})`);
+    const { work: _work, ...rest } = item;
+    return release({
+      ...rest,
+      phase: {
+        is: 'waiting',
+        wait: { for: 'backoff', until: wait(item.attempt) },
+        step: { is: 'implement', because: 'again' },
+      },
+    });
+  }
+  if (item.stumbles >= retries) return fail(item, message);
+  const stumbles = item.stumbles + 1;
+  return release({
+    ...item,
+    stumbles,
+    phase: { is: 'waiting', wait: { for: 'backoff', until: wait(stumbles) }, step },
+  });
+}
+
+/** Back to the author, unless that would be no progress or a round too many. */
+function toRemediate(
+  item: ItemState,
+  because: 'checks' | 'review' | 'candidate',
+  tree: TreeKey | undefined,
+  merge?: string,
+): ItemState {
+  const failing = item.checks.filter((check) => check.kind !== 'passed').map((check) => check.command);
+  const findings = because === 'review' ? item.findings.map((finding) => finding.problem) : [];
+  const unmet = because === 'review' ? item.unmet.map((answer) => answer.text) : [];
+  const fingerprint = JSON.stringify([
+    tree ?? '',
+    because === 'review' ? [] : failing,
+    findings.sort(),
+    unmet.sort(),
+  ]);
+  if (item.fingerprints.includes(fingerprint)) {
+    return ask(
+      item,
+      `no progress: ${whatFailed(because, failing, item)} on a tree that had failed so before`,
+    );
+  }
+  const marked = { ...item, fingerprints: [...item.fingerprints, fingerprint] };
+  if (item.round >= item.item.rounds) {
+    return ask(
+      marked,
+      `${item.item.rounds} rounds of remediation did not end it: ${whatFailed(because, failing, item)}`,
+    );
+  }
+  return next(marked, { is: 'remediate', because, ...(merge === undefined ? {} : { merge }) });
+}
+
+function whatFailed(
+  because: 'checks' | 'review' | 'candidate',
+  failing: readonly string[],
+  item: ItemState,
+): string {
+  if (because !== 'review')
+    return `${failing.join(', ')} failed${because === 'candidate' ? ' once merged' : ''}`;
+  const unmet = item.unmet.length > 0 ? `, ${item.unmet.length} criteria unmet` : '';
+  return `the review holds ${item.findings.length} findings against it${unmet}`;
+}
+
+// -------------------------------------------------------------------------------------------- checks
+
+function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState {
+  const before = itemOf(state, id);
+  const step = stepOf(before);
+  if (outcome.kind === 'cancelled') return withItem(state, next(before, step));
+  const item = { ...before, checks: outcome.results };
+  if (outcome.kind === 'unstartable') return withItem(state, fail(item, outcome.message));
+
+  const learnt =
+    outcome.kind === 'passed'
+      ? {
+          ...state,
+          passed: new Set(state.passed).add(
+            verdictKey(outcome.tree, state.settings.folder, item.item.checks),
+          ),
+        }
+      : state;
+  const passed = outcome.kind === 'passed';
+
+  if (step.is === 'verify') {
+    if (passed) return withItem(learnt, next(item, { is: 'land', candidate: step.candidate }));
+    if (item.item.kind === 'sync') {
+      return withItem(
+        learnt,
+        ask(item, `${state.target} as it was moved fails its checks once merged with what landed`),
+      );
+    }
+    return withItem(learnt, toRemediate(item, 'candidate', outcome.tree, step.candidate.base));
+  }
+  if (step.is !== 'check') throw new Error(`a check of ${id} ended in step ${step.is}`);
+  switch (step.of) {
+    case 'work':
+      return withItem(
+        learnt,
+        passed ? afterChecks(item, outcome.commit) : toRemediate(item, 'checks', outcome.tree),
+      );
+    case 'base':
+      return withItem(
+        learnt,
+        passed
+          ? release({ ...item, phase: { is: 'passed', commit: outcome.commit } })
+          : fail(item, `${state.target} fails its own checks before anything started`),
+      );
+    case 'stage': {
+      if (passed)
+        return withItem(learnt, release({ ...item, phase: { is: 'passed', commit: outcome.commit } }));
+      // The remediation starts from the head that failed.
+      const work = { commit: outcome.commit, tree: outcome.tree, base: outcome.commit };
+      return withItem(
+        learnt,
+        toRemediate({ ...item, work, attempt: Math.max(1, item.attempt) }, 'checks', outcome.tree),
+      );
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------- landing
+
+function endCandidate(state: RunState, id: ItemId, outcome: CandidateOutcome): RunState {
+  const item = itemOf(state, id);
+  const step = stepOf(item);
+  switch (outcome.kind) {
+    case 'built': {
+      const { candidate } = outcome;
+      const known =
+        item.item.checks.length === 0 ||
+        state.passed.has(verdictKey(candidate.tree, state.settings.folder, item.item.checks));
+      const moved = { ...state, head: candidate.base };
+      return withItem(
+        item.item.kind === 'sync' ? state : moved,
+        next(item, known ? { is: 'land', candidate } : { is: 'verify', candidate }),
+      );
+    }
+    case 'conflict':
+      if (item.item.kind === 'sync') {
+        return withItem(
+          state,
+          ask(item, `${state.target} moved and conflicts with what landed, in ${outcome.files.join(', ')}`),
+        );
+      }
+      if (item.round >= item.item.rounds) {
+        return withItem(
+          state,
+          ask(item, `it still conflicts after ${item.round} rounds, in ${outcome.files.join(', ')}`),
+        );
+      }
+      return withItem(state, next(item, { is: 'resolve', onto: outcome.onto, files: outcome.files }));
+    case 'diverged':
+      return addSync(withItem(state, next(item, step)), outcome.target);
+    case 'rewound':
+      return rewind(withItem(state, next(item, step)), outcome);
+    case 'refused':
+      return withItem(state, fail(item, outcome.message));
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function endLand(state: RunState, id: ItemId, outcome: LandOutcome, now: number): RunState {
+  const item = itemOf(state, id);
+  const step = stepOf(item);
+  if (step.is !== 'land') throw new Error(`${id} landed in step ${step.is}`);
+  switch (outcome.kind) {
+    case 'landed': {
+      const { shadow: _shadow, ...rest } = state;
+      const landed: ItemState = release({
+        ...item,
+        phase: { is: 'landed', commit: outcome.commit, at: now },
+      });
+      const shadow =
+        outcome.on === 'target'
+          ? {}
+          : { shadow: { tried: false, ...(outcome.block === undefined ? {} : { block: outcome.block }) } };
+      return withItem({ ...rest, head: outcome.commit, ...shadow }, landed);
+    }
+    case 'moved':
+      return withItem(
+        { ...state, head: outcome.head },
+        next(item, { is: 'candidate', commit: step.candidate.work }),
+      );
+    case 'rewound':
+      return rewind(withItem(state, next(item, { is: 'candidate', commit: step.candidate.work })), outcome);
+    case 'refused':
+      return withItem(state, fail(item, outcome.message));
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function endFollow(state: RunState, outcome: FollowOutcome): RunState {
+  switch (outcome.kind) {
+    case 'followed': {
+      const { shadow: _shadow, ...rest } = state;
+      return { ...rest, head: outcome.head };
+    }
+    case 'blocked':
+      return { ...state, shadow: { tried: true, block: outcome.block } };
+    case 'diverged':
+      return addSync(state, outcome.target);
+    case 'rewound':
+      return rewind(state, outcome);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+const rewind = (state: RunState, { expected, found }: { expected: string; found: string }): RunState => ({
+  ...state,
+  rewound: { expected, found },
+});
+
+/** The target's own new head is merged into the shadow branch as a candidate of its own. */
+function addSync(state: RunState, target: string): RunState {
+  const any = [...state.items.values()].find((item) => item.item.kind === 'milestone');
+  return withItem(
+    state,
+    freshItem({
+      id: 'sync',
+      kind: 'sync',
+      stage: 0,
+      title: `${state.target} as it moved by itself`,
+      digest: target,
+      needs: [],
+      priority: 0,
+      remainingMinutes: 0,
+      author: any?.item.author ?? '',
+      reviewer: false,
+      resolver: any?.item.resolver ?? '',
+      checks: any?.item.checks ?? [],
+      rounds: 0,
+      retries: 0,
+    }),
+  );
+}

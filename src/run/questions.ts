@@ -1,0 +1,129 @@
+/** What people and the engine ask of a run's state: why something waits, and how it all ended. */
+import type { ItemId } from '../model/effect.js';
+import type { Inputs } from '../model/event.js';
+import type { ItemState, RunState, Wait } from '../model/state.js';
+
+const succeeded = (item: ItemState | undefined): boolean =>
+  item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
+
+const gaveUp = (item: ItemState): boolean => item.phase.is === 'failed' || item.phase.is === 'asks';
+
+/** Items that must still succeed before this one may start. */
+export const unmetNeeds = (state: RunState, item: ItemState): ItemId[] =>
+  item.item.needs.filter((id) => !succeeded(state.items.get(id)));
+
+/** The items whose failure keeps this one from ever starting in this run, causes and not links of a chain. */
+export function blockersOf(state: RunState, item: ItemState): ItemId[] {
+  const causes = new Set<ItemId>();
+  const seen = new Set<ItemId>();
+  const look = (needs: readonly ItemId[]): void => {
+    for (const id of needs) {
+      const needed = state.items.get(id);
+      if (seen.has(id) || needed === undefined || succeeded(needed)) continue;
+      seen.add(id);
+      if (gaveUp(needed)) causes.add(id);
+      else look(needed.item.needs);
+    }
+  };
+  look(item.item.needs);
+  const sync = state.items.get('sync');
+  if (sync !== undefined && gaveUp(sync) && item.phase.is === 'next' && item.phase.step.is === 'candidate') {
+    causes.add('sync');
+  }
+  return [...causes];
+}
+
+/** Nothing more will happen to it in this run. */
+export const isSettled = (state: RunState, item: ItemState): boolean =>
+  succeeded(item) ||
+  gaveUp(item) ||
+  (item.phase.is !== 'doing' && (blockersOf(state, item).length > 0 || heldByFailFast(state, item)));
+
+/** Under `--fail-fast` nothing new begins once something has failed. */
+const heldByFailFast = (state: RunState, item: ItemState): boolean =>
+  state.settings.failFast &&
+  item.phase.is === 'next' &&
+  item.phase.step.is === 'implement' &&
+  item.phase.step.because === 'first' &&
+  [...state.items.values()].some(gaveUp);
+
+/** What an item waits for, if it does: time, other items, the landing lane, a slot, a checkout, a person. */
+export function waitOf(state: RunState, item: ItemState, now: number): Wait | undefined {
+  const { phase } = item;
+  if (phase.is === 'waiting' && phase.wait.until > now) return phase.wait;
+  if (phase.is === 'asks') return { for: 'person', why: phase.message };
+  if (phase.is === 'landed' && state.shadow?.block !== undefined)
+    return { for: 'checkout', block: state.shadow.block };
+  if (phase.is !== 'next' && phase.is !== 'waiting') return undefined;
+  const needs = unmetNeeds(state, item);
+  if (needs.length > 0) return { for: 'dependency', items: needs };
+  const { step } = phase;
+  if (step.is === 'candidate') {
+    const before = [...state.items.values()].find(
+      (other) =>
+        other !== item &&
+        (other.phase.is === 'doing' || other.phase.is === 'next') &&
+        (other.phase.step.is === 'verify' || other.phase.step.is === 'land' || other.item.kind === 'sync'),
+    );
+    if (before !== undefined) return { for: 'lane', item: before.item.id };
+  }
+  const credential = step.is === 'review' ? reviewerOf(item) : item.item.author;
+  const until = state.closed.get(credential) ?? 0;
+  if (until > now) return { for: 'credential', credential, until };
+  return { for: 'slot' };
+}
+
+/** Who reviews an item; asked only where a review is due. */
+export function reviewerOf(item: ItemState): string {
+  if (item.item.reviewer === false) throw new Error(`${item.item.id} has no reviewer`);
+  return item.item.reviewer;
+}
+
+export type Standing =
+  | { readonly is: 'going' }
+  /** Nothing can start before `until` (epoch ms). */
+  | { readonly is: 'waiting'; readonly until: number }
+  | { readonly is: 'paused'; readonly exit: 75; readonly why: string; readonly until: number }
+  | { readonly is: 'ended'; readonly exit: 0 | 1 | 3 | 5; readonly why: string };
+
+/** Where the run stands when `decide` has nothing to start and nothing is in flight. */
+export function standingOf(state: RunState, { now }: Inputs): Standing {
+  if (state.flights.size > 0) return { is: 'going' };
+  if (state.rewound !== undefined) return { is: 'ended', ...exitOf(state) };
+  const open = [...state.items.values()].filter((item) => !isSettled(state, item));
+  if (open.length === 0) return { is: 'ended', ...exitOf(state) };
+
+  const waits = open.flatMap((item) => {
+    const wait = waitOf(state, item, now);
+    return wait !== undefined && 'until' in wait ? [wait] : [];
+  });
+  const backoffs = waits.filter((wait) => wait.for === 'backoff').map((wait) => wait.until);
+  const limits = waits.flatMap((wait) => (wait.for === 'credential' ? [wait] : []));
+  const waitedFor = state.settings.wait ? [...backoffs, ...limits.map((wait) => wait.until)] : backoffs;
+  if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
+
+  const first = limits.sort((a, b) => a.until - b.until)[0];
+  if (first !== undefined) {
+    // What failed elsewhere counts for more than a pause, but the run goes on: it can be resumed.
+    return { is: 'paused', exit: 75, why: `${first.credential} is limited`, until: first.until };
+  }
+  return { is: 'going' };
+}
+
+/** `130/143 > 5 > 1 > 3 > 75`: blocked counts as its cause, which is an item of its own. */
+export function exitOf(state: RunState): { exit: 0 | 1 | 3 | 5; why: string } {
+  const items = [...state.items.values()];
+  const ids = (is: 'failed' | 'asks'): string[] =>
+    items.filter((item) => item.phase.is === is).map((item) => item.item.id);
+  if (state.items.get('base')?.phase.is === 'failed') {
+    return { exit: 5, why: `${state.target} fails its own checks` };
+  }
+  const failed = ids('failed');
+  if (failed.length > 0) return { exit: 1, why: `${failed.join(', ')} failed` };
+  if (state.rewound !== undefined) return { exit: 3, why: `${state.target} was moved backwards` };
+  const asks = ids('asks');
+  if (asks.length > 0) return { exit: 3, why: `${asks.join(', ')} needs you` };
+  if (state.shadow !== undefined)
+    return { exit: 3, why: `${state.target} could not follow mstone/${state.target}` };
+  return { exit: 0, why: 'all done' };
+}
