@@ -1,0 +1,190 @@
+/**
+ * The loop: decide, write the intents, start the hands, write what came of them, fold, again.
+ *
+ * It knows events and ports. It does not know git, files, agents or terminals, and it has no opinion:
+ * what to do next is `decide`'s, what an ending means is `reduce`'s. Starting a run and taking one up
+ * after a crash are the same path: an intent without an ending is simply given to its hand again, and
+ * every hand is idempotent by the intent's id.
+ */
+import pLimit from 'p-limit';
+import type { Effect } from '../model/effect.js';
+import type { Event, Inputs } from '../model/event.js';
+import { unreachable } from '../model/result.js';
+import type { RunState } from '../model/state.js';
+import { decide } from '../run/decide.js';
+import { reduce } from '../run/index.js';
+import { standingOf } from '../run/questions.js';
+import type { Ports } from './ports.js';
+
+/** How the user interferes with a run under way. */
+export class Control {
+  private drainSignal: number | undefined;
+  private readonly cancelled = new AbortController();
+  private readonly listeners = new Set<() => void>();
+
+  /** First Ctrl-C: nothing new starts, what runs may end. `exit` is 130 or 143. */
+  drain(exit: 130 | 143): void {
+    this.drainSignal ??= exit;
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Second Ctrl-C, or SIGTERM: what runs is ended and harvested. */
+  cancel(exit: 130 | 143): void {
+    this.drain(exit);
+    this.cancelled.abort();
+  }
+
+  get draining(): number | undefined {
+    return this.drainSignal;
+  }
+
+  get signal(): AbortSignal {
+    return this.cancelled.signal;
+  }
+
+  onChange(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+}
+
+/**
+ * Takes a run from a state to where it can go no further, and returns the last state; its `end` says how.
+ * Throws what a hand throws: that is a bug of ours, and the journal stays as it was believed.
+ */
+export async function driveRun(ports: Ports, begun: RunState, control: Control): Promise<RunState> {
+  let state = begun;
+  const inbox: Event[] = [];
+  const failures: unknown[] = [];
+  let poke = (): void => undefined;
+  control.onChange(() => poke());
+
+  // Agents that a killed mstone left alive are taken up even where there are fewer jobs now.
+  const alive = [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
+  const slots = pLimit(Math.max(1, alive, state.settings.jobs));
+
+  /** Written, then believed, then reported. */
+  const believe = async (events: readonly Event[]): Promise<void> => {
+    await ports.append(events);
+    for (const event of events) {
+      state = reduce(state, event);
+      ports.report(event, state);
+    }
+  };
+
+  const launch = (id: string, effect: Effect): void => {
+    const hand =
+      effect.do === 'work'
+        ? slots(() => perform(ports, id, effect, control.signal))
+        : perform(ports, id, effect, control.signal);
+    hand
+      .then(
+        (event) => inbox.push(event),
+        (error: unknown) => failures.push(error),
+      )
+      .finally(() => poke());
+  };
+
+  for (const { id, effect } of state.flights.values()) launch(id, effect);
+
+  for (;;) {
+    if (failures.length > 0) throw failures[0];
+
+    // Endings and the intents that follow from them go to disk together.
+    const endings = inbox.splice(0);
+    const inputs: Inputs = { now: ports.clock.now(), capacity: ports.capacity() };
+    let ahead = endings.reduce(reduce, state);
+    const intents: Event[] = [];
+    if (control.draining === undefined) {
+      for (const effect of decide(ahead, inputs)) {
+        const intent = intentOf(`i${ahead.nextIntent}`, effect, inputs);
+        ahead = reduce(ahead, intent);
+        intents.push(intent);
+      }
+    }
+    if (endings.length + intents.length > 0) {
+      await believe([...endings, ...intents]);
+      for (const intent of intents) {
+        if ('effect' in intent) launch(intent.id, intent.effect);
+      }
+      continue;
+    }
+
+    if (state.flights.size > 0) {
+      await new Promise<void>((resolve) => {
+        poke = resolve;
+        if (inbox.length > 0 || failures.length > 0) resolve();
+      });
+      continue;
+    }
+
+    if (control.draining !== undefined) {
+      await believe([{ type: 'run.paused', exit: control.draining, why: 'interrupted' }]);
+      return state;
+    }
+    const standing = standingOf(state, inputs);
+    switch (standing.is) {
+      case 'waiting': {
+        const woken = new AbortController();
+        poke = () => woken.abort();
+        await ports.clock.until(standing.until, woken.signal);
+        continue;
+      }
+      case 'paused': {
+        const { exit, why, until } = standing;
+        await believe([{ type: 'run.paused', exit, why, until }]);
+        return state;
+      }
+      case 'ended': {
+        const { exit, why } = standing;
+        await believe([{ type: 'run.ended', exit, why }]);
+        return state;
+      }
+      case 'going':
+        throw new Error('nothing runs, nothing waits and nothing can start, yet the run has not ended');
+      default:
+        return unreachable(standing);
+    }
+  }
+}
+
+/** The event that says, before anything is done, what will be done. */
+export function intentOf(id: string, effect: Effect, inputs: Inputs): Event {
+  switch (effect.do) {
+    case 'work':
+      return { type: 'work.started', id, effect, inputs };
+    case 'check':
+      return { type: 'check.started', id, effect, inputs };
+    case 'candidate':
+      return { type: 'candidate.started', id, effect, inputs };
+    case 'land':
+      return { type: 'land.started', id, effect, inputs };
+    case 'follow':
+      return { type: 'follow.started', id, effect, inputs };
+    default:
+      return unreachable(effect);
+  }
+}
+
+async function perform(ports: Ports, id: string, effect: Effect, signal: AbortSignal): Promise<Event> {
+  const ended = <T extends string, O>(type: T, outcome: O) => ({
+    type,
+    id,
+    item: effect.item,
+    now: ports.clock.now(),
+    outcome,
+  });
+  switch (effect.do) {
+    case 'work':
+      return ended('work.ended', await ports.work(id, effect, signal));
+    case 'check':
+      return ended('check.ended', await ports.check(id, effect, signal));
+    case 'candidate':
+      return ended('candidate.ended', await ports.candidate(id, effect));
+    case 'land':
+      return ended('land.ended', await ports.land(id, effect));
+    case 'follow':
+      return ended('follow.ended', await ports.follow(id, effect));
+    default:
+      return unreachable(effect);
+  }
+}

@@ -1,0 +1,255 @@
+import type { Ports } from '../../src/engine/ports.js';
+import type { CandidateEffect, CheckEffect, Effect, LandEffect, WorkEffect } from '../../src/model/effect.js';
+import type { Event } from '../../src/model/event.js';
+import type {
+  AgentOutcome,
+  CandidateOutcome,
+  CheckOutcome,
+  FollowOutcome,
+  LandOutcome,
+  WorkOutcome,
+} from '../../src/model/outcome.js';
+import type { PlanItem } from '../../src/model/plan.js';
+import type { RunState } from '../../src/model/state.js';
+
+/** Small, seeded, good enough for worlds: mulberry32. Numbers in [0, 1). */
+export function seeded(seed: number): () => number {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = a;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** mstone itself was killed: whatever was not on disk is gone. */
+export class Killed extends Error {}
+
+export interface Chances {
+  readonly limited: number;
+  readonly crashed: number;
+  readonly timedOut: number;
+  readonly interrupted: number;
+  readonly empty: number;
+  readonly checkFails: number;
+  readonly refused: number;
+  readonly unreadable: number;
+  readonly conflict: number;
+  readonly candidateFails: number;
+  readonly moved: number;
+  readonly shadow: number;
+}
+
+export const peaceful: Chances = {
+  limited: 0,
+  crashed: 0,
+  timedOut: 0,
+  interrupted: 0,
+  empty: 0,
+  checkFails: 0,
+  refused: 0,
+  unreadable: 0,
+  conflict: 0,
+  candidateFails: 0,
+  moved: 0,
+  shadow: 0,
+};
+
+export function planItem(id: string, over: Partial<PlanItem> = {}): PlanItem {
+  return {
+    id,
+    kind: 'milestone',
+    stage: Number.parseInt(id, 10) || 0,
+    title: id,
+    digest: `v1:${id}`,
+    needs: [],
+    priority: 0,
+    remainingMinutes: 30,
+    author: 'author',
+    reviewer: 'reviewer',
+    resolver: 'author',
+    checks: ['npm test'],
+    rounds: 3,
+    retries: 1,
+    ...over,
+  };
+}
+
+/**
+ * A world with virtual time for the engine's ports: what agents, checks and git would do is drawn from a
+ * seed, once per intent, so that an intent given twice (after a kill) has the same ending.
+ */
+export class World {
+  now = 1_800_000_000_000;
+  head = 'head0';
+  readonly journal: Event[] = [];
+  readonly landed: string[] = [];
+  readonly starts: string[] = [];
+  readonly violations: string[] = [];
+  /** Appends after which mstone is killed, before or after the write. */
+  killAt: { readonly append: number; readonly when: 'before' | 'after' } | undefined;
+
+  private readonly random: () => number;
+  private readonly chances: Chances;
+  private readonly endings = new Map<string, { at: number; outcome: unknown }>();
+  private sleepers: { at: number; wake: () => void }[] = [];
+  private pumping = false;
+  private appends = 0;
+  private objects = 0;
+  private alive = 0;
+  private readonly jobs: number;
+
+  constructor(seed: number, chances: Chances, jobs: number) {
+    this.random = seeded(seed);
+    this.chances = chances;
+    this.jobs = jobs;
+  }
+
+  /** A new mstone over the same world: what the old one awaited is forgotten, agents go on. */
+  restart(): void {
+    this.sleepers = [];
+    this.alive = 0;
+    this.killAt = undefined;
+  }
+
+  ports(report: (event: Event, state: RunState) => void = () => undefined): Ports {
+    return {
+      clock: { now: () => this.now, until: (at, signal) => this.sleep(at, signal) },
+      append: async (events) => {
+        this.appends += 1;
+        const kill = this.killAt?.append === this.appends ? this.killAt.when : undefined;
+        if (kill === 'before') throw new Killed();
+        this.journal.push(...events);
+        if (kill === 'after') throw new Killed();
+      },
+      work: async (id, effect) => {
+        this.alive += 1;
+        if (this.alive > this.jobs) this.violations.push(`${this.alive} agents alive with ${this.jobs} jobs`);
+        const outcome = await this.perform(id, effect, () => this.work(effect));
+        this.alive -= 1;
+        return outcome;
+      },
+      check: (id, effect) => this.perform(id, effect, () => this.check(effect)),
+      candidate: (id, effect) => this.perform(id, effect, () => this.candidate(effect)),
+      land: (id, effect) => this.perform(id, effect, () => this.land(effect)),
+      follow: (id, effect) =>
+        this.perform(id, effect, (): FollowOutcome => ({ kind: 'followed', head: this.head })),
+      capacity: () => this.jobs,
+      report,
+    };
+  }
+
+  private async perform<O>(id: string, effect: Effect, draw: () => O): Promise<O> {
+    let ending = this.endings.get(id);
+    if (ending === undefined) {
+      if (effect.do === 'work') this.starts.push(`${effect.item} ${effect.purpose}`);
+      ending = { at: this.now + Math.ceil(this.random() * 60_000), outcome: draw() };
+      this.endings.set(id, ending);
+    }
+    await this.sleep(ending.at);
+    return ending.outcome as O;
+  }
+
+  private sleep(at: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.sleepers.push({ at, wake: resolve });
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+      this.pump();
+    });
+  }
+
+  /** Wakes whoever sleeps least, once everybody else has had a turn. */
+  private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    setImmediate(() => {
+      this.pumping = false;
+      this.sleepers.sort((a, b) => a.at - b.at);
+      const first = this.sleepers.shift();
+      if (first === undefined) return;
+      this.now = Math.max(this.now, first.at);
+      first.wake();
+      if (this.sleepers.length > 0) this.pump();
+    });
+  }
+
+  private oid(what: string): string {
+    this.objects += 1;
+    return `${what}${this.objects}`;
+  }
+
+  private happens(chance: number): boolean {
+    return this.random() < chance;
+  }
+
+  private work(effect: WorkEffect): WorkOutcome {
+    const { chances } = this;
+    const agent: AgentOutcome = this.happens(chances.limited)
+      ? { kind: 'limited', resetAt: this.now + 3_600_000, message: 'limit' }
+      : this.happens(chances.crashed)
+        ? { kind: 'crashed', message: 'exit 1', exit: 1 }
+        : this.happens(chances.timedOut)
+          ? { kind: 'timed-out', afterMs: 1 }
+          : this.happens(chances.interrupted)
+            ? { kind: 'interrupted', message: 'power' }
+            : { kind: 'finished' };
+    const done: WorkOutcome = { agent, costUsd: 0.25, logBytes: 0 };
+    if (effect.purpose === 'review') {
+      if (agent.kind !== 'finished') return done;
+      if (this.happens(chances.unreadable))
+        return { ...done, judgement: { kind: 'unreadable', why: 'prose' } };
+      if (this.happens(chances.refused)) {
+        const finding = { id: 'F1', severity: 'major' as const, problem: this.oid('problem') };
+        return { ...done, judgement: { kind: 'refused', findings: [finding], unmet: [] } };
+      }
+      return { ...done, judgement: { kind: 'approved', notes: [] } };
+    }
+    const changed = effect.purpose !== 'implement' || !this.happens(chances.empty);
+    const commit = this.oid('work');
+    const base = effect.base ?? this.head;
+    return {
+      ...done,
+      harvest: {
+        commit,
+        tree: changed ? this.oid('tree') : `tree-of-${base}`,
+        base,
+        changed,
+        told: [],
+        markers: [],
+      },
+    };
+  }
+
+  private check(effect: CheckEffect): CheckOutcome {
+    const commit = effect.commit === 'head' ? this.head : effect.commit;
+    const fails = this.happens(
+      effect.of === 'candidate' ? this.chances.candidateFails : this.chances.checkFails,
+    );
+    const kind = fails ? 'failed' : 'passed';
+    const results = [{ command: 'npm test', kind, exit: fails ? 1 : 0, ms: 1, tail: '' } as const];
+    return { kind, commit, tree: this.oid('checked'), results };
+  }
+
+  private candidate(effect: CandidateEffect): CandidateOutcome {
+    if (this.happens(this.chances.conflict)) return { kind: 'conflict', onto: this.head, files: ['a.txt'] };
+    const commit = this.oid('candidate');
+    return {
+      kind: 'built',
+      candidate: { commit, tree: this.oid('tree'), base: this.head, work: effect.commit },
+    };
+  }
+
+  private land(effect: LandEffect): LandOutcome {
+    if (this.happens(this.chances.moved)) {
+      this.head = this.oid('moved');
+      return { kind: 'moved', head: this.head };
+    }
+    if (effect.candidate.base !== this.head) this.violations.push(`${effect.item} landed on a stale base`);
+    if (this.landed.includes(effect.item)) this.violations.push(`${effect.item} landed twice`);
+    this.landed.push(effect.item);
+    this.head = effect.candidate.commit;
+    return { kind: 'landed', commit: this.head, on: this.happens(this.chances.shadow) ? 'shadow' : 'target' };
+  }
+}
