@@ -188,3 +188,9 @@ async function perform(ports: Ports, id: string, effect: Effect, signal: AbortSi
       return unreachable(effect);
   }
 }
+
+/** One at a time, in order: for acts on the shared repository that must not meet. */
+export function makeLane(): <T>(act: () => Promise<T>) => Promise<T> {
+  const lane = pLimit(1);
+  return (act) => lane(act);
+}
