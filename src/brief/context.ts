@@ -3,7 +3,7 @@ import type { Finding } from '../model/verdict.js';
 import type { PromptFacts } from './index.js';
 
 /** The document in MSTONE_CONTEXT_FILE. Keys are in this order; more may come, none goes. */
-export interface Context {
+interface Context {
   readonly milestone: {
     readonly id: string;
     readonly title: string;
