@@ -4,7 +4,7 @@
  * Descendants inherit it through `setsid`, `nohup` and the death of their parents, which neither a pid nor
  * a process group survives. What empties its environment (`env -i`) is not found this way.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runProcess } from './index.js';
 
@@ -89,18 +89,23 @@ function carries(environ: string, separator: RegExp, tag: string): boolean {
     .some((entry) => entry.startsWith(prefix) && entry.slice(prefix.length).split(',').includes(tag));
 }
 
-async function findByProc(tag: string): Promise<number[]> {
+/** Synchronous on purpose: these files are made in memory, and a hundred of them take 2 ms this way. */
+function findByProc(tag: string): number[] {
   const needle = Buffer.from(tag);
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      if (pid === process.pid) return false;
-      // A zombie's environment is empty, a stranger's is not ours to read.
-      const environ = await readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0));
-      return environ.includes(needle) && carries(environ.toString('utf8'), /\0/, tag);
-    }),
-  );
-  return pids.filter((_, index) => found[index]);
+  return readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) return [];
+    const environ = readEnviron(pid);
+    return environ?.includes(needle) && carries(environ.toString('utf8'), /\0/, tag) ? [pid] : [];
+  });
+}
+
+function readEnviron(pid: number): Buffer | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/environ`);
+  } catch {
+    return undefined; // Gone by now, or a stranger's, whose environment is not ours to read.
+  }
 }
 
 /** `ps -E` prints the environment behind the command; macOS hides that of its own programs. */
