@@ -1,0 +1,46 @@
+/**
+ * What is said to agents, and what their answers are worth: template and facts → prompt (`prompt.ts`) and
+ * context file (`context.ts`); stdout line → message (`protocol.ts`); reviewer's answer → verdict → judgement
+ * (`verdict.ts`).
+ *
+ * Pure: it touches no disk and starts nothing, so it does not know where templates lie, which agent asks,
+ * how a prompt reaches it or what happens after a verdict.
+ */
+import type { Severity } from '../model/config.js';
+import type { Brief } from '../model/effect.js';
+import type { Milestone } from '../model/milestone.js';
+import type { CheckResult, Oid } from '../model/outcome.js';
+import type { CriterionAnswer, Finding } from '../model/verdict.js';
+
+/** What of a milestone reaches an agent. A stage's gate brings one of its own making, id `1-gate`. */
+export type MilestoneFacts = Pick<Milestone, 'id' | 'title' | 'file' | 'body' | 'criteria' | 'tasks'>;
+
+/** Everything that a prompt and a context file can state. Nothing here is ever read as a template. */
+export interface PromptFacts {
+  readonly milestone: MilestoneFacts;
+  /** The target branch's short name. */
+  readonly target: string;
+  /** The commit that the work is compared with. */
+  readonly base: Oid;
+  readonly attempt: number;
+  /** Remediations so far within the attempt. */
+  readonly round: number;
+  readonly because: Brief['because'];
+  readonly why?: string;
+  /** The command lines that the work must pass, the project's first. */
+  readonly checks: readonly string[];
+  /** What the checks said of the work as it stands. */
+  readonly checkResults: readonly CheckResult[];
+  /** For an author: what to answer. For a reviewer: its own earlier findings. */
+  readonly findings: readonly Finding[];
+  readonly unmet: readonly CriterionAnswer[];
+  /** For a reviewer in a second round: the commit it saw before. */
+  readonly seen?: Oid;
+  readonly conflict?: { readonly onto: Oid; readonly files: readonly string[] };
+  /** Severities that hold work back: a reviewer is told what its words weigh. */
+  readonly blockOn: readonly Severity[];
+  /** What to type to see the change, `git diff <base>`. */
+  readonly diffCommand: string;
+  /** One sentence each; `rulesFor(purpose)` unless the caller has more to say. */
+  readonly rules: readonly string[];
+}

@@ -1,0 +1,216 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { PromptFacts } from '../../src/brief/index.js';
+import { checkTemplates, renderPrompt } from '../../src/brief/prompt.js';
+import { rulesFor } from '../../src/brief/rules.js';
+import type { Purpose } from '../../src/model/effect.js';
+import { bareFacts, builtIn } from './facts.js';
+
+const purposes: readonly Purpose[] = ['implement', 'review', 'remediate', 'resolve'];
+
+const prompt = (purpose: Purpose, facts: PromptFacts): string => {
+  const rendered = renderPrompt(purpose, facts, builtIn);
+  if (!rendered.ok) throw new Error(JSON.stringify(rendered.error));
+  return rendered.value;
+};
+
+const own = (template: string, facts: PromptFacts = bareFacts) =>
+  renderPrompt('implement', facts, { ...builtIn, implement: template });
+
+describe('the templates that come with mstone', () => {
+  it('render whatever the facts are', () => {
+    expect(checkTemplates(builtIn)).toEqual([]);
+  });
+
+  it.each(purposes)('carry the milestone whole, its checks and the rules: %s', (purpose) => {
+    const text = prompt(purpose, { ...bareFacts, rules: rulesFor(purpose) });
+    expect(text).toContain(`<milestone id="1B">\n${bareFacts.milestone.body.trimEnd()}\n</milestone>`);
+    for (const rule of rulesFor(purpose)) expect(text).toContain(`- ${rule}\n`);
+    expect(text.includes('- npm test\n')).toBe(purpose !== 'review');
+    expect(text).not.toContain('undefined');
+    expect(text).not.toContain('null');
+  });
+
+  it.each(purposes)('begin with the same bytes for every milestone: %s', (purpose) => {
+    const other: PromptFacts = {
+      ...bareFacts,
+      milestone: { ...bareFacts.milestone, id: '7ZZ', title: 'Another', body: 'Other words' },
+      base: 'c'.repeat(40),
+      attempt: 3,
+      round: 2,
+      because: 'again',
+      checks: ['make'],
+    };
+    const stable = (text: string): string => text.slice(0, text.indexOf('## Milestone'));
+    const first = stable(prompt(purpose, bareFacts));
+    expect(first.length).toBeGreaterThan(500);
+    expect(stable(prompt(purpose, other))).toBe(first);
+  });
+
+  it('tell a reviewer what weighs, what it saw and what was wrong with its last answer', () => {
+    const text = prompt('review', {
+      ...bareFacts,
+      because: 'unreadable',
+      why: 'it printed no verdict line',
+      seen: 'd'.repeat(40),
+      findings: [{ id: 'F1', severity: 'major', file: 'src/a.ts', line: 7, problem: 'It answers 500' }],
+      blockOn: ['blocker'],
+    });
+    expect(text).toContain('1. It answers\n2. It is tested\n');
+    expect(text).toContain('no finding is a blocker.');
+    expect(text).toContain(`\`git diff ${'d'.repeat(40)}\` shows what changed since`);
+    expect(text).toContain('- F1 (major) src/a.ts:7: It answers 500');
+    expect(text).toContain('could not be used: it printed no verdict line.');
+  });
+
+  it('let tasks stand in where a milestone states no criteria', () => {
+    const { milestone } = bareFacts;
+    expect(prompt('review', { ...bareFacts, milestone: { ...milestone, criteria: [] } })).toContain(
+      'Its tasks stand in for them; answer each under `criteria`:\n\n1. Write it\n',
+    );
+    expect(
+      prompt('review', { ...bareFacts, milestone: { ...milestone, criteria: [], tasks: [] } }),
+    ).toContain('Judge whether the change does what the text asks');
+  });
+
+  it('hand an author every finding, every unmet criterion and the tail of what failed', () => {
+    const text = prompt('remediate', {
+      ...bareFacts,
+      because: 'review',
+      checkResults: [
+        { command: 'npm run lint', kind: 'passed', exit: 0, ms: 9, tail: 'fine' },
+        { command: 'npm test', kind: 'failed', exit: 1, ms: 9, tail: '```\nnot ok 1\n' },
+      ],
+      findings: [
+        { id: 'F1', severity: 'major', cites: 'It answers', problem: 'It does not', suggestion: 'Answer' },
+      ],
+      unmet: [{ text: 'It is tested', met: false, evidence: 'no test names it' }],
+    });
+    expect(text).toContain('- npm run lint: passed, exit 0\n');
+    expect(text).not.toContain('fine\n');
+    expect(text).toContain('- npm test: failed, exit 1\n\n````\n```\nnot ok 1\n````\n');
+    expect(text).toContain('- F1 (major): It does not\n  It rests on: It answers\n  Suggestion: Answer\n');
+    expect(text).toContain('- It is tested (seen: no test names it)\n');
+  });
+
+  it('name the files in conflict', () => {
+    const text = prompt('resolve', {
+      ...bareFacts,
+      because: 'conflict',
+      conflict: { onto: 'e'.repeat(40), files: ['a b.txt', 'ü.md'] },
+    });
+    expect(text).toContain(
+      `Merged in is ${'e'.repeat(40)}, the head of main. In conflict:\n\n- a b.txt\n- ü.md\n`,
+    );
+  });
+});
+
+describe('hostile text', () => {
+  it('is only ever a value', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.constantFrom('{{', '}}', '{%', '%}', ' milestone.id ', ' if ', 'raw', 'endraw', '\n', 'ü'),
+        ),
+        (parts) => {
+          const body = `x${parts.join('')}x`;
+          const facts = {
+            ...bareFacts,
+            milestone: { ...bareFacts.milestone, body, title: body, criteria: [body] },
+          };
+          for (const purpose of purposes) {
+            expect(prompt(purpose, facts)).toContain(`<milestone id="1B">\n${body}\n</milestone>`);
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('of two megabytes reaches the agent whole', () => {
+    const body = 'line of a milestone\n'.repeat(100_000).trimEnd();
+    expect(
+      own('{{ milestone.body }}', { ...bareFacts, milestone: { ...bareFacts.milestone, body } }),
+    ).toEqual({
+      ok: true,
+      value: `${body}\n`,
+    });
+  });
+});
+
+describe("a project's own template", () => {
+  it('gets every documented fact', () => {
+    expect(
+      own(
+        '{{ purpose }} {{ target }} {{ attempt }}/{{ round }} {{ because }} {{ why | default: "-" }} {{ seen }}',
+      ),
+    ).toEqual({ ok: true, value: 'implement main 1/0 first -\n' });
+  });
+
+  it.each([
+    ['a misspelt name', 'one\ntwo {{ mileston.id }}', 2, '2:8: undefined variable: mileston'],
+    ['a misspelt key', '{{ milestone.name }}', 1, '1:4: undefined variable: milestone.name'],
+    [
+      'a misspelt name in a condition',
+      '{% if fnidings.size > 0 %}x{% endif %}',
+      1,
+      '1:7: undefined variable: fnidings',
+    ],
+    ['an unknown filter', '\n\n {{ target | shout }}', 3, '3:2: undefined filter: shout'],
+    ['an open tag', '{% for rule in rules %}', 1, '1:1: tag {% for rule in rules %} not closed'],
+    ['a file to include', '{% include "/etc/passwd" %}', 1, '1:1: tag "include" not found'],
+    ['a file to render', '{% render "/etc/passwd" %}', 1, '1:1: tag "render" not found'],
+    ['a layout', '{% layout "../x" %}', 1, '1:1: tag "layout" not found'],
+    [
+      'what objects inherit',
+      '{{ milestone.constructor }}',
+      1,
+      '1:4: undefined variable: milestone.constructor',
+    ],
+  ])('is refused by file, line and column for %s', (_, template, line, problem) => {
+    expect(own(template)).toEqual({
+      ok: false,
+      error: [
+        {
+          severity: 'error',
+          code: 'broken-template',
+          file: 'milestones/templates/implement.md',
+          line,
+          message: `milestones/templates/implement.md:${problem}`,
+          fix: 'correct milestones/templates/implement.md, or delete it to use the template that comes with mstone',
+        },
+      ],
+    });
+  });
+
+  it('may not grow without bounds', () => {
+    const body = 'x'.repeat(1024 * 1024);
+    const rendered = own('{% for i in (1..17) %}{{ milestone.body }}{% endfor %}', {
+      ...bareFacts,
+      milestone: { ...bareFacts.milestone, body },
+    });
+    expect(rendered.ok ? [] : rendered.error.map(({ code, message }) => [code, message])).toEqual([
+      ['broken-template', 'milestones/templates/implement.md: its prompt is 17825792 characters long'],
+    ]);
+  });
+
+  it('is tried before anything starts, in every branch, and all broken ones are told at once', () => {
+    const broken = {
+      ...builtIn,
+      resolve: '{% if conflict %}{{ conflict.file }}{% endif %}',
+      review: '{% if because == "unreadable" %}{{ reason }}{% endif %}',
+    };
+    expect(checkTemplates(broken).map(({ file, line, message }) => [file, line, message])).toEqual([
+      [
+        'milestones/templates/review.md',
+        1,
+        'milestones/templates/review.md:1:36: undefined variable: reason',
+      ],
+      [
+        'milestones/templates/resolve.md',
+        1,
+        'milestones/templates/resolve.md:1:21: undefined variable: conflict.file',
+      ],
+    ]);
+  });
+});
