@@ -58,13 +58,23 @@ export async function readLog(file: string): Promise<Said> {
   };
   for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    let begin = 0;
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, begin)) {
-      take(chunk.subarray(begin, end));
-      finish();
-      begin = end + 1;
+    const first = chunk.indexOf(NEWLINE);
+    const last = chunk.lastIndexOf(NEWLINE);
+    if (first === -1) {
+      take(chunk);
+      continue;
     }
-    take(chunk.subarray(begin));
+    take(chunk.subarray(0, first));
+    finish();
+    // Most blocks are not worth splitting.
+    const lines = chunk.subarray(first + 1, last + 1);
+    if (lines.includes(MARK)) {
+      for (let begin = 0, end = 0; begin < lines.length; begin = end + 1) {
+        end = lines.indexOf(NEWLINE, begin);
+        hear(lines.subarray(begin, end));
+      }
+    }
+    take(chunk.subarray(last + 1));
   }
   // The last line counts without its newline: the agent is over.
   finish();

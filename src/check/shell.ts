@@ -19,6 +19,8 @@ export interface ShellRequest {
   readonly logFile: string;
   /** Of this use alone: all that bears it ends with each line. */
   readonly tag: string;
+  /** For what outlives the line, from the polite signal to the sure one; 5 s. */
+  readonly graceMs?: number;
 }
 
 export interface LineEnd {
@@ -45,12 +47,12 @@ export async function runLine(line: string, request: ShellRequest): Promise<Line
     logFile,
     maxBytes: MOST_OUTPUT,
   });
-  await endTagged(tag);
+  await endTagged(tag, request.graceMs === undefined ? {} : { graceMs: request.graceMs });
 
   const tail = (note?: string): string => {
-    const bracketed = note === undefined ? '' : `(${note})\n`;
-    const output = readPlainTail(logFile, TAIL_BYTES - Buffer.byteLength(bracketed) - 1, from);
-    return output === '' || output.endsWith('\n') ? output + bracketed : `${output}\n${bracketed}`;
+    if (note === undefined) return readPlainTail(logFile, TAIL_BYTES, from);
+    const output = readPlainTail(logFile, TAIL_BYTES - Buffer.byteLength(note) - 4, from);
+    return `${output}${output === '' || output.endsWith('\n') ? '' : '\n'}(${note})\n`;
   };
   switch (outcome.kind) {
     case 'exited':

@@ -151,9 +151,9 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessOutcom
 async function endProcessGroup(group: number | undefined): Promise<void> {
   if (group === undefined || !isGroupAlive(group)) return;
   signalGroup(group, 'SIGTERM');
-  const begun = Date.now();
+  const begun = performance.now();
   while (isGroupAlive(group)) {
-    if (Date.now() - begun >= GRACE_MS) return signalGroup(group, 'SIGKILL');
+    if (performance.now() - begun >= GRACE_MS) return signalGroup(group, 'SIGKILL');
     await sleep(GROUP_POLL_MS);
   }
 }

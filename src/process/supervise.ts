@@ -231,18 +231,15 @@ async function waitForEnd(request: SuperviseRequest, nap: Nap): Promise<Supervis
 function settle(dir: string, end: SupervisedEnd): SupervisedEnd {
   const file = join(dir, 'end');
   const own = join(dir, `end.${process.pid}.${randomUUID()}`);
-  const fd = openSync(own, 'wx', 0o600);
   try {
-    writeSync(fd, `${JSON.stringify(end)}\n`);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  try {
+    writeDurably(own, `${JSON.stringify(end)}\n`);
     linkSync(own, file);
     return end;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    // No room to write it down: the agent must be ended all the same, and whoever asks later sees that.
+    if (code === 'ENOSPC' || code === 'EDQUOT') return end;
+    if (code !== 'EEXIST') throw error;
     const theirs = readEnd(dir);
     if (theirs !== undefined) return theirs;
     renameSync(own, file); // What was there could not be read, hence was believed by nobody.
@@ -252,19 +249,31 @@ function settle(dir: string, end: SupervisedEnd): SupervisedEnd {
   }
 }
 
+function writeDurably(file: string, text: string): void {
+  const fd = openSync(file, 'wx', 0o600);
+  try {
+    const bytes = Buffer.from(text);
+    // A full disk shows as a short count first.
+    if (writeSync(fd, bytes) < bytes.length) throw Object.assign(new Error('disk full'), { code: 'ENOSPC' });
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Ends what is left of it: the wrapper's group and session, and all that bears the tag. */
 async function endDescendants(request: SuperviseRequest): Promise<void> {
   const { dir, tag, graceMs = GRACE_MS } = request;
   const wrapper = readWrapper(dir);
   const last = statSync(join(dir, 'exit'), { throwIfNoEntry: false })?.mtimeMs;
-  const begun = Date.now();
+  const begun = performance.now();
   // Never by pid alone: after a while it is somebody else's.
   if (wrapper !== undefined && isAlive(wrapper)) signalGroup(wrapper.pid, 'SIGTERM');
   await endAll(async () => {
     const members = wrapper === undefined ? [] : sessionMembers(wrapper, last);
     const left = [...new Set([...(await findTagged(tag)), ...members])];
     // Where neither tags nor sessions can be seen, the group is all there is.
-    if (Date.now() - begun >= graceMs && wrapper !== undefined && isAlive(wrapper)) {
+    if (performance.now() - begun >= graceMs && wrapper !== undefined && isAlive(wrapper)) {
       signalGroup(wrapper.pid, 'SIGKILL');
     }
     return left;

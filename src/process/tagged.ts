@@ -54,12 +54,12 @@ export async function endTagged(
  */
 export async function endAll(find: () => Promise<readonly number[]>, graceMs: number): Promise<number> {
   const asked = new Set<number>();
-  const begun = Date.now();
+  const begun = performance.now();
   let clean = 0;
   while (clean < 2) {
     const left = await find();
     clean = left.length === 0 ? clean + 1 : 0;
-    const age = Date.now() - begun;
+    const age = performance.now() - begun;
     if (age > graceMs + SURE_MS) break;
     for (const pid of left) {
       if (age >= graceMs) signalProcess(pid, 'SIGKILL');

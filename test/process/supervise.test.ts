@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { identify, selfIdentity } from '../../src/process/identity.js';
 import { hasStarted, type SuperviseRequest, supervise } from '../../src/process/supervise.js';
 import { findTagged } from '../../src/process/tagged.js';
@@ -225,6 +225,49 @@ describe('the end of an agent', () => {
     expect(log(one.dir)).toContain('bye\n');
   });
 
+  it('is carried out by the next supervisor where the one that decided it was killed', async () => {
+    const one = request(gate(), { graceMs: 100 });
+    const { child, ends } = supervisor([one]);
+    await hasBegun(one.dir);
+    child.kill('SIGKILL');
+    await ends;
+    writeFileSync(join(one.dir, 'end'), '{"kind":"timed-out","afterMs":5}\n');
+    expect(await supervise(one)).toEqual({ kind: 'timed-out', afterMs: 5 });
+    expect(isDead(wrapperOf(one.dir))).toBe(true);
+    expect(isDead(Number(begun(one.dir)[0]))).toBe(true);
+  });
+
+  it('comes at any moment of its start and leaves nothing', async () => {
+    const ends = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => {
+        const abort = new AbortController();
+        const one = request('exec sleep 60', { signal: abort.signal, graceMs: 300 });
+        setTimeout(() => abort.abort(), i * 2);
+        return [await supervise(one), await findTagged(one.tag)];
+      }),
+    );
+    expect(ends).toEqual(ends.map(() => [{ kind: 'cancelled' }, []]));
+  });
+
+  it('does not come because the machine slept', async () => {
+    const one = request(gate(), { timeoutMs: 60_000, idleMs: 60_000 });
+    const real = Date.now;
+    let slept = 0;
+    vi.spyOn(Date, 'now').mockImplementation(() => real() + slept);
+    try {
+      const running = supervise(one);
+      await hasBegun(one.dir);
+      // Long enough for a look at the clock before and after, whatever the load.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      slept = 8 * 3_600_000;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      open(one.dir);
+      expect(await running).toEqual({ kind: 'exited', code: 0 });
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
   it('stays what it was for those who ask later', async () => {
     const one = request('sleep 60', { timeoutMs: 200 });
     expect(await supervise(one)).toEqual({ kind: 'timed-out', afterMs: 200 });
@@ -241,7 +284,9 @@ describe('the end of an agent', () => {
   });
 
   it('comes when the log grows past its limit', async () => {
-    expect(await supervise(request('yes', { maxLogBytes: 100_000 }))).toEqual({ kind: 'too-much-output' });
+    expect(await supervise(request('while :; do echo yes; done', { maxLogBytes: 100_000 }))).toEqual({
+      kind: 'too-much-output',
+    });
   });
 
   it('counts the time from the first start, also before this supervisor came', async () => {
