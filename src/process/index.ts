@@ -4,8 +4,10 @@
  * It knows commands, folders, environments, bytes and signals. It does not know what an agent, a check
  * or git is, and it never passes a text to a shell unless the caller names the shell as the command.
  */
-import { statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { isRemains, listProcesses } from './identity.js';
 
 export interface ProcessRequest {
   readonly command: string;
@@ -23,6 +25,11 @@ export interface ProcessRequest {
   readonly maxBytes?: number;
   /** Keep only the last `maxBytes` of stdout and stderr together, in order of arrival, in `stdout`. */
   readonly tail?: boolean;
+  /**
+   * stdout and stderr go to the end of this file (created with mode 0600) and nothing is kept; `maxBytes`
+   * then bounds what this process may add to it.
+   */
+  readonly logFile?: string;
 }
 
 export type ProcessOutcome =
@@ -37,14 +44,20 @@ export type ProcessOutcome =
 const STDERR_BYTES = 64 * 1024;
 /** From the polite signal to the sure one. */
 const GRACE_MS = 2_000;
+const GROUP_POLL_MS = 10;
+/** How often a log's size is looked at. */
+const LOG_POLL_MS = 200;
+/** Above this a timer of Node's fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** From the leader's exit until its output counts as complete though somebody still holds the pipe. */
 const LINGER_MS = 500;
 
 /**
  * Runs one program to its end in a process group of its own.
  *
- * On timeout and cancel the group gets SIGTERM, after 2 s SIGKILL: execa's own `timeout` and `kill()`
- * reach the direct child only, and a grandchild that holds the pipe would keep the await waiting.
+ * On timeout and cancel, and where the leader ends before others of its group, the group gets SIGTERM and
+ * after 2 s SIGKILL: execa's own `timeout` and `kill()` reach the direct child only, and a grandchild that
+ * holds the pipe would keep the await waiting. When this returns, the group is gone.
  */
 export async function runProcess(request: ProcessRequest): Promise<ProcessOutcome> {
   // A missing cwd is reported by Node as ENOENT of the command, which misleads.
@@ -53,6 +66,10 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessOutcom
   }
   if (request.signal?.aborted) return { kind: 'cancelled', stdout: Buffer.alloc(0), stderr: '' };
 
+  const log = request.logFile === undefined ? undefined : openSync(request.logFile, 'a', 0o600);
+  const logStart = log === undefined ? 0 : fstatSync(log).size;
+  // execa takes any descriptor, its types know those of one digit.
+  const stdout = log === undefined ? ('pipe' as const) : (log as 3);
   const child = execa(request.command, [...request.args], {
     cwd: request.cwd,
     env: { ...request.env },
@@ -63,26 +80,25 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessOutcom
     detached: true,
     stripFinalNewline: false,
     ...(request.input === undefined ? { stdin: 'ignore' as const } : { input: request.input }),
-    stdout: 'pipe',
-    stderr: 'pipe',
+    stdout,
+    stderr: stdout,
   });
 
   const maxBytes = request.maxBytes ?? 64 * 1024 * 1024;
   const kept = new KeptOutput(maxBytes, request.tail ?? false);
   const errors = request.tail ? kept : new KeptOutput(STDERR_BYTES, true);
   let cause: 'timed-out' | 'cancelled' | 'too-much-output' | undefined;
-  let killer: NodeJS.Timeout | undefined;
-
+  const stopListening = (): void => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  let groupEnd: Promise<void> | undefined;
+  const endGroup = (): void => {
+    groupEnd ??= endProcessGroup(child.pid);
+  };
   const end = (why: NonNullable<typeof cause>): void => {
-    if (cause !== undefined) return;
-    cause = why;
-    signalGroup(child.pid, 'SIGTERM');
-    killer = setTimeout(() => {
-      signalGroup(child.pid, 'SIGKILL');
-      // A descendant that left the group may still hold the pipes: stop listening to it.
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-    }, GRACE_MS);
+    cause ??= why;
+    endGroup();
   };
 
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -90,36 +106,67 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessOutcom
   });
   child.stderr?.on('data', (chunk: Buffer) => errors.add(chunk));
   const timer =
-    request.timeoutMs === undefined ? undefined : setTimeout(() => end('timed-out'), request.timeoutMs);
+    request.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => end('timed-out'), Math.min(request.timeoutMs, LONGEST_TIMER_MS));
+  const watch =
+    log === undefined
+      ? undefined
+      : setInterval(() => {
+          if (fstatSync(log).size - logStart > maxBytes) end('too-much-output');
+        }, LOG_POLL_MS);
   const cancel = (): void => end('cancelled');
   request.signal?.addEventListener('abort', cancel, { once: true });
 
   // What the leader left behind in its group ends with it; what left the group may keep the pipes open,
   // and nobody waits for that.
-  let leftBehind: NodeJS.Timeout | undefined;
+  let lingering: NodeJS.Timeout | undefined;
   child.once('exit', () => {
-    signalGroup(child.pid, 'SIGKILL');
-    leftBehind = setTimeout(() => {
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-    }, LINGER_MS);
+    endGroup();
+    void groupEnd?.then(() => {
+      lingering = setTimeout(stopListening, LINGER_MS);
+    });
   });
 
   const result = await child;
   clearTimeout(timer);
-  clearTimeout(leftBehind);
-  clearTimeout(killer);
+  clearInterval(watch);
   request.signal?.removeEventListener('abort', cancel);
+  await groupEnd;
+  clearTimeout(lingering);
+  if (log !== undefined) closeSync(log);
 
-  const stdout = kept.bytes();
+  const output = kept.bytes();
   const stderr = request.tail ? '' : errors.bytes().toString('utf8');
-  if (cause !== undefined) return { kind: cause, stdout, stderr };
-  if (result.exitCode !== undefined) return { kind: 'exited', code: result.exitCode, stdout, stderr };
-  if (result.signal !== undefined) return { kind: 'killed', signal: result.signal, stdout, stderr };
+  if (cause !== undefined) return { kind: cause, stdout: output, stderr };
+  if (result.exitCode !== undefined) return { kind: 'exited', code: result.exitCode, stdout: output, stderr };
+  if (result.signal !== undefined) return { kind: 'killed', signal: result.signal, stdout: output, stderr };
   return {
     kind: 'not-found',
     message: `${request.command}: ${result.originalMessage ?? result.code ?? 'cannot start'}`,
   };
+}
+
+/** Ends a process group: SIGTERM, and SIGKILL for what is left of it after 2 s. */
+async function endProcessGroup(group: number | undefined): Promise<void> {
+  if (group === undefined || !isGroupAlive(group)) return;
+  signalGroup(group, 'SIGTERM');
+  const begun = performance.now();
+  while (isGroupAlive(group)) {
+    if (performance.now() - begun >= GRACE_MS) return signalGroup(group, 'SIGKILL');
+    await sleep(GROUP_POLL_MS);
+  }
+}
+
+/** Whether a group has a living member: where nobody reaps orphans, a dead one would count for ever. */
+function isGroupAlive(group: number): boolean {
+  try {
+    process.kill(-group, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  if (process.platform !== 'linux') return true;
+  return listProcesses().some(({ stat }) => stat.group === group && !isRemains(stat.state));
 }
 
 /** Signals a process group; one that is gone already is no error. */

@@ -1,0 +1,129 @@
+/**
+ * Finds and ends processes by the tag in their environment.
+ *
+ * Descendants inherit it through `setsid`, `nohup` and the death of their parents, which neither a pid nor
+ * a process group survives. What empties its environment (`env -i`) is not found this way.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runProcess } from './index.js';
+
+export const TAG_NAME = 'MSTONE_TAG';
+
+const POLL_MS = 20;
+/** How long SIGKILL may take; a process stuck in the kernel is then left to it. */
+const SURE_MS = 10_000;
+/** From the polite signal to the sure one. */
+export const GRACE_MS = 5_000;
+
+/** The environment with `tag` in its list of tags; those of an outer mstone stay. */
+export function withTag(env: Readonly<Record<string, string>>, tag: string): Record<string, string> {
+  if (!/^[^\s,]+$/.test(tag)) throw new Error(`not a tag: ${JSON.stringify(tag)}`);
+  const tags = (env[TAG_NAME] ?? '').split(',').filter((element) => element !== '');
+  return { ...env, [TAG_NAME]: (tags.includes(tag) ? tags : [...tags, tag]).join(',') };
+}
+
+/**
+ * Pids of the living processes whose `MSTONE_TAG` has `tag` among its elements, this process excepted.
+ * Processes of other users are not seen.
+ */
+export async function findTagged(tag: string): Promise<number[]> {
+  if (process.platform === 'linux') return findByProc(tag);
+  if (process.platform === 'win32') return [];
+  return findByPs(tag);
+}
+
+/**
+ * Ends all processes with this tag: SIGTERM, and SIGKILL for what is left after `graceMs`. Returns how
+ * many there were. The tag must be that of one assignment or one check: everything that bears it goes.
+ */
+export async function endTagged(
+  tag: string,
+  options: { readonly graceMs?: number; readonly except?: readonly number[] } = {},
+): Promise<number> {
+  const except = new Set(options.except ?? []);
+  return endAll(
+    async () => (await findTagged(tag)).filter((pid) => !except.has(pid)),
+    options.graceMs ?? GRACE_MS,
+  );
+}
+
+/**
+ * Ends whatever `find` finds, politely and then surely, until two searches in a row find nothing: one
+ * search may miss a child that is born while it looks. Returns how many there were.
+ */
+export async function endAll(find: () => Promise<readonly number[]>, graceMs: number): Promise<number> {
+  const asked = new Set<number>();
+  const begun = performance.now();
+  let clean = 0;
+  while (clean < 2) {
+    const left = await find();
+    clean = left.length === 0 ? clean + 1 : 0;
+    const age = performance.now() - begun;
+    if (age > graceMs + SURE_MS) break;
+    for (const pid of left) {
+      if (age >= graceMs) signalProcess(pid, 'SIGKILL');
+      else if (!asked.has(pid)) signalProcess(pid, 'SIGTERM');
+      asked.add(pid);
+    }
+    if (left.length > 0) await sleep(Math.min(POLL_MS, Math.max(1, graceMs)));
+  }
+  return asked.size;
+}
+
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    // Gone already, or became another user's by setuid: nothing that we could do.
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+  }
+}
+
+/** Whether an environment block (`A=1\0B=2\0`) carries the tag. */
+function carries(environ: string, separator: RegExp, tag: string): boolean {
+  const prefix = `${TAG_NAME}=`;
+  return environ
+    .split(separator)
+    .some((entry) => entry.startsWith(prefix) && entry.slice(prefix.length).split(',').includes(tag));
+}
+
+/** Synchronous on purpose: these files are made in memory, and a hundred of them take 2 ms this way. */
+function findByProc(tag: string): number[] {
+  const needle = Buffer.from(tag);
+  return readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) return [];
+    const environ = readEnviron(pid);
+    return environ?.includes(needle) && carries(environ.toString('utf8'), /\0/, tag) ? [pid] : [];
+  });
+}
+
+function readEnviron(pid: number): Buffer | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/environ`);
+  } catch {
+    return undefined; // Gone by now, or a stranger's, whose environment is not ours to read.
+  }
+}
+
+/** `ps -E` prints the environment behind the command; macOS hides that of its own programs. */
+async function findByPs(tag: string): Promise<number[]> {
+  const outcome = await runProcess({
+    command: 'ps',
+    args: ['-Eww', '-ax', '-o', 'pid=', '-o', 'command='],
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+  });
+  if (outcome.kind !== 'exited') return [];
+  return readPsLines(outcome.stdout.toString('utf8'), tag).filter((pid) => pid !== process.pid);
+}
+
+/** Pids of the lines `  123 command args NAME=value …` that carry the tag. */
+export function readPsLines(text: string, tag: string): number[] {
+  return text.split('\n').flatMap((line) => {
+    const match = /^\s*(\d+)\s(.*)$/.exec(line);
+    return match?.[2] !== undefined && carries(match[2], /\s/, tag) ? [Number(match[1])] : [];
+  });
+}
