@@ -1,0 +1,86 @@
+/** `mstone demo`: the pipeline under `milestones/` built from an empty repository, live, with no account. */
+import { cp, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { makeGit, need } from '../git/plumbing.js';
+import { runProcess } from '../process/index.js';
+import { type OutputForm, say, sayError } from './output.js';
+import { absent, CONFIG, MILESTONES, TASKS } from './project.js';
+import { run } from './run.js';
+import type { World } from './world.js';
+
+/** What the finished program is shown with. */
+const SHOW = ['node', 'bin/tally.mjs', 'chart', 'examples/planets.csv', 'radius_km'];
+
+export interface DemoOptions {
+  readonly dir?: string;
+  readonly output: OutputForm;
+}
+
+export async function demo(
+  world: World & { readonly color: boolean },
+  options: DemoOptions,
+): Promise<number> {
+  const dir =
+    options.dir === undefined
+      ? await mkdtemp(join(tmpdir(), 'mstone-demo-'))
+      : resolve(world.cwd, options.dir);
+  const there = await readdir(dir).catch(absent([] as string[]));
+  if (there.length > 0) {
+    return sayError(
+      world,
+      `${dir} is not empty`,
+      'name a folder that is not there yet: mstone demo --dir NEW',
+    );
+  }
+
+  const project = join(dir, 'project');
+  await mkdir(join(project, MILESTONES), { recursive: true });
+  const samples = (await readdir(join(world.home, MILESTONES))).filter((name) => name.endsWith('.md'));
+  for (const name of samples) {
+    await cp(join(world.home, MILESTONES, name), join(project, MILESTONES, name));
+  }
+  await cp(join(world.home, 'templates', 'demo.yaml'), join(project, CONFIG));
+
+  // The demo leaves nothing behind but its folder: its slots lie in it, and the user's git is not asked.
+  const env = {
+    ...world.env,
+    XDG_STATE_HOME: join(dir, 'state'),
+    GIT_AUTHOR_NAME: undefined,
+    GIT_CONFIG_GLOBAL: join(dir, 'gitconfig'),
+    GIT_CONFIG_NOSYSTEM: '1',
+  };
+  await writeFile(
+    join(dir, 'gitconfig'),
+    '[user]\n\tname = mstone demo\n\temail = demo@localhost\n[init]\n\tdefaultBranch = main\n',
+  );
+  const git = makeGit(env);
+  await need(git, { args: ['init', '--quiet', '--initial-branch=main', project], cwd: dir });
+
+  say(world, `An empty repository with ${samples.length} milestones: ${project}\n`);
+  const inside = { ...world, cwd: project, env };
+  const exit = await run(inside, { commit: true, output: options.output });
+  if (exit !== 0) return exit;
+
+  const finished = await runProcess({
+    command: process.execPath,
+    args: SHOW.slice(1),
+    cwd: project,
+    env: { PATH: world.env.PATH ?? '' },
+    timeoutMs: 20_000,
+  });
+  const printed = finished.kind === 'exited' ? finished.stdout.toString('utf8') : `${finished.kind}\n`;
+  const graph = await need(git, {
+    args: ['log', '--graph', '--oneline', '--decorate', '-n', '40'],
+    cwd: project,
+  });
+
+  say(world, `\nThe finished program, at work:\n\n$ ${SHOW.join(' ')}\n${printed}`);
+  say(world, `TASKS.md:\n\n${await readFile(join(project, TASKS), 'utf8')}`);
+  say(world, `The commits:\n\n${graph}\n`);
+  say(
+    world,
+    `Look around: cd ${project} && git log --stat\nNext: write your own milestones/1A.md, then mstone plan`,
+  );
+  return finished.kind === 'exited' && finished.code === 0 ? 0 : 1;
+}

@@ -1,0 +1,477 @@
+/**
+ * The engine's ports made of the rooms below: what an effect means in folders, refs and processes.
+ *
+ * Every hand may be called again with the same intent after mstone was killed, and takes up what is there:
+ * an assignment by its record and its start token, a check by ending what is left of it and running anew,
+ * a candidate by its fixed date, a landing by asking the target.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { perform } from '../agent/index.js';
+import { contextJson } from '../brief/context.js';
+import type { PromptFacts } from '../brief/index.js';
+import { renderPrompt } from '../brief/prompt.js';
+import { rulesFor } from '../brief/rules.js';
+import { prepareFolder } from '../check/folder.js';
+import { runChecks } from '../check/index.js';
+import { meetRequirements } from '../check/requirements.js';
+import { makeLane } from '../engine/index.js';
+import type { Ports } from '../engine/ports.js';
+import { buildCandidate, buildSync } from '../git/candidate.js';
+import { installGuard } from '../git/guard.js';
+import { harvest } from '../git/harvest.js';
+import { isAncestor, moveView, pin, type Repository, resolveTarget } from '../git/index.js';
+import { follow, land } from '../git/landing.js';
+import { GitError } from '../git/plumbing.js';
+import { mendRefs, type RefSnapshot, snapshotRefs } from '../git/refs-watch.js';
+import { prepareSlot } from '../git/slots.js';
+import { formatMessage } from '../git/trailers.js';
+import { readFileAt, treeKey } from '../git/tree.js';
+import type { AgentConfig, Config } from '../model/config.js';
+import type { CandidateEffect, CheckEffect, ItemId, Purpose, WorkEffect } from '../model/effect.js';
+import type { Milestone } from '../model/milestone.js';
+import type {
+  AgentOutcome,
+  CandidateOutcome,
+  CheckOutcome,
+  Harvest,
+  Oid,
+  WorkOutcome,
+} from '../model/outcome.js';
+import type { Landing, PlanItem } from '../model/plan.js';
+import { err, ok, type Result } from '../model/result.js';
+import { allowedEnvironment } from '../process/environment.js';
+import { endTagged } from '../process/tagged.js';
+import { renderTasks } from '../report/tasks.js';
+import { absent, CONFIG, landingsOf, MILESTONES, stateHome, TASKS } from './project.js';
+import type { World } from './world.js';
+
+export interface HandsContext {
+  readonly world: World;
+  readonly repository: Repository;
+  readonly run: string;
+  /** `<state>/runs/<run>`. */
+  readonly runDir: string;
+  /** The target branch's short name. */
+  readonly target: string;
+  readonly config: Config;
+  /** All milestones of the target, for TASKS.md; those of the run are among them. */
+  readonly milestones: readonly Milestone[];
+  readonly items: ReadonlyMap<ItemId, PlanItem>;
+  readonly templates: Readonly<Record<Purpose, string>>;
+}
+
+/** What was true when an assignment's slot was ready; written before its agent is started. */
+interface AssignmentRecord {
+  readonly path: string;
+  readonly base: Oid;
+  readonly from: Oid;
+  /** The head whose milestones, configuration and TASKS.md win over the agent's. */
+  readonly head: Oid;
+  readonly merge?: Oid;
+  readonly conflicts: readonly string[];
+  readonly refs: RefSnapshot;
+  readonly told: readonly string[];
+}
+
+type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow'>;
+
+export function makeHands(context: HandsContext): Hands {
+  const { world, repository, run, runDir, config, target } = context;
+  const lane = makeLane();
+  const slotsDir = slotsFolder(world, repository, config);
+  const milestones = new Map(context.milestones.map((milestone) => [milestone.id, milestone]));
+  const keep = config.worktrees.keep;
+  const tagOf = (id: string): string => `${run}.${id}`;
+  const environment = (tag: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> =>
+    allowedEnvironment(world.env, { ...extra, MSTONE_TAG: tag });
+  const resolve = async () => {
+    const resolved = await resolveTarget(repository, target);
+    if (!resolved.ok) throw new GitError(['rev-parse'], 128, resolved.error.map((d) => d.message).join('; '));
+    return resolved.value;
+  };
+  const headNow = async (): Promise<Oid> => {
+    const { head } = await resolve();
+    if (head === undefined) throw new GitError(['rev-parse'], 128, `${target} has no commit`);
+    return head;
+  };
+  const rescueRef = (slot: number): string => `refs/mstone/rescue/${run}/slot${slot}`;
+  const milestoneOf = (item: ItemId): Milestone => milestones.get(item) ?? gateMilestone(item, context);
+
+  /** The slot, equal to the commit it starts from, with what the project's folders need. */
+  const makeReady = async (
+    id: string,
+    effect: WorkEffect,
+    log: string,
+    signal: AbortSignal,
+  ): Promise<Result<AssignmentRecord, AgentOutcome>> => {
+    const head = await headNow();
+    const from = effect.from === 'head' ? head : effect.from;
+    const milestone = milestoneOf(effect.item);
+    const slot = await prepareSlot(repository, {
+      slotsDir,
+      slot: effect.slot,
+      commit: from,
+      ...(effect.merge === undefined ? {} : { merge: effect.merge }),
+      keep,
+      rescueRef: rescueRef(effect.slot),
+      lane,
+    });
+    if (!slot.ok) return err({ kind: 'unprepared', message: slot.error });
+    const { path, conflicts } = slot.value;
+    const env = environment(tagOf(id), milestone.env);
+    const folder = await prepareFolder({
+      path,
+      root: repository.root,
+      copy: config.worktrees.copy,
+      setup: config.worktrees.setup,
+      env,
+      timeoutMs: config.timeouts.checkMs,
+      signal,
+      logFile: log,
+      tag: tagOf(id),
+    });
+    if (signal.aborted) return err({ kind: 'cancelled' });
+    if (!folder.ok) return err({ kind: 'unprepared', message: folder.error.message });
+    if (effect.purpose === 'implement') {
+      const unmet = await meetRequirements(milestone.requires, {
+        path,
+        env: { ...world.env, ...milestone.env },
+        signal,
+      });
+      if (unmet !== undefined) return err({ kind: 'unmet', ...unmet });
+    }
+    return ok({
+      path,
+      base: effect.base ?? from,
+      from,
+      head: effect.merge ?? head,
+      ...(effect.merge === undefined ? {} : { merge: effect.merge }),
+      conflicts,
+      refs: await snapshotRefs(repository),
+      told: [...slot.value.told, ...folder.value.told],
+    });
+  };
+
+  const work = async (id: string, effect: WorkEffect, signal: AbortSignal): Promise<WorkOutcome> => {
+    const name = `${effect.item}.${effect.attempt}.${effect.assignment}.${effect.purpose}`;
+    const dir = join(runDir, 'assignments', name);
+    const log = join(runDir, 'logs', `${name}.log`);
+    const tag = tagOf(id);
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    let record = await readRecord(dir);
+    if (record === undefined) {
+      // Nothing was started yet, but a killed mstone's setup may still be at it.
+      await endTagged(tag, { graceMs: 1000 });
+      const ready = await makeReady(id, effect, log, signal);
+      if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
+      record = ready.value;
+      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify(record), { mode: 0o600 });
+    }
+
+    const milestone = milestoneOf(effect.item);
+    const agent = agentOf(config, effect.agent);
+    const guard = await installGuard(repository, join(runDir, 'guards', `${effect.slot}`));
+    const facts = factsOf(context, milestone, effect, record);
+    const prompt = renderPrompt(effect.purpose, facts, context.templates);
+    if (!prompt.ok) {
+      const message = prompt.error.map((diagnostic) => diagnostic.message).join('; ');
+      return { agent: { kind: 'unstartable', message }, costUsd: 0, logBytes: 0 };
+    }
+    const report = await perform({
+      dir,
+      logFile: log,
+      kind: agent,
+      purpose: effect.purpose,
+      milestone,
+      attempt: effect.attempt,
+      base: record.base,
+      cwd: record.path,
+      prompt: prompt.value,
+      context: contextJson(facts),
+      env: allowedEnvironment(world.env, guard.env),
+      milestoneEnv: milestone.env,
+      blockOn: facts.blockOn,
+      timeouts: config.timeouts,
+      tag,
+      signal,
+    });
+
+    const taken = await take(effect, record, milestone);
+    const mended = await mendRefs(repository, record.refs, { guardLog: guard.log, slotsDir });
+    const told = [...record.told, ...mended];
+    const outcome = { agent: report.outcome, costUsd: report.costUsd, logBytes: report.logBytes };
+    if (effect.purpose === 'review') {
+      const wrote = taken.changed ? ['the reviewer changed files; that was dropped'] : [];
+      return {
+        ...outcome,
+        ...(report.judgement === undefined ? {} : { judgement: report.judgement }),
+        told: [...told, ...wrote],
+      };
+    }
+    const view = milestones.has(effect.item) ? await moveView(repository, effect.item, taken.commit) : [];
+    return { ...outcome, harvest: taken, told: [...told, ...view] };
+  };
+
+  /** Makes what is in the slot a commit, pinned, whatever the agent did to the folder. */
+  const take = (effect: WorkEffect, record: AssignmentRecord, milestone: Milestone): Promise<Harvest> =>
+    harvest(repository, {
+      path: record.path,
+      slot: effect.slot,
+      slotsDir,
+      base: record.base,
+      from: record.from,
+      ...(record.merge === undefined ? {} : { merge: record.merge }),
+      message: `${effect.item}: ${milestone.title} (${effect.purpose})`,
+      dateMs: world.now(),
+      protect: { from: record.head, paths: [MILESTONES, CONFIG, TASKS] },
+      copied: config.worktrees.copy,
+      keep,
+      pinRef: `refs/mstone/runs/${run}/${effect.item}/${effect.attempt}.${effect.assignment}`,
+      archiveDir: join(runDir, 'logs', `${effect.item}.${effect.attempt}.${effect.assignment}.left`),
+      conflicted: record.conflicts,
+    });
+
+  const check = async (id: string, effect: CheckEffect, signal: AbortSignal): Promise<CheckOutcome> => {
+    const tag = tagOf(id);
+    const log = join(runDir, 'logs', `${effect.item}.${effect.attempt}.${id}.check.log`);
+    await endTagged(tag, { graceMs: 1000 });
+    const commit = effect.commit === 'head' ? await headNow() : effect.commit;
+    const unstartable = (message: string): CheckOutcome => ({ kind: 'unstartable', message, results: [] });
+    const slot = await prepareSlot(repository, {
+      slotsDir,
+      slot: effect.slot,
+      commit,
+      keep,
+      rescueRef: rescueRef(effect.slot),
+      lane,
+    });
+    if (!slot.ok) return unstartable(slot.error);
+    const env = environment(tag, milestones.get(effect.item)?.env);
+    const common = {
+      path: slot.value.path,
+      env,
+      timeoutMs: config.timeouts.checkMs,
+      signal,
+      logFile: log,
+      tag,
+    };
+    const folder = await prepareFolder({
+      ...common,
+      root: repository.root,
+      copy: config.worktrees.copy,
+      setup: config.worktrees.setup,
+    });
+    if (signal.aborted) return { kind: 'cancelled' };
+    if (!folder.ok) return unstartable(folder.error.message);
+    const checked = await runChecks(effect.commands, { ...common, clock: world });
+    switch (checked.kind) {
+      case 'cancelled':
+        return { kind: 'cancelled' };
+      case 'unstartable':
+        return {
+          kind: 'unstartable',
+          message: checked.message ?? 'a check could not start',
+          results: checked.results,
+        };
+      case 'passed':
+      case 'failed':
+        return {
+          kind: checked.kind,
+          commit,
+          tree: await treeKey(repository, commit),
+          results: checked.results,
+        };
+    }
+  };
+
+  const candidate = async (_id: string, effect: CandidateEffect): Promise<CandidateOutcome> => {
+    const resolved = await resolve();
+    const { head } = resolved;
+    if (head === undefined) return { kind: 'refused', message: `${target} has no commit` };
+    if (!(await isAncestor(repository, effect.head, head))) {
+      await pin(repository, `refs/mstone/rewound/${run}/expected`, effect.head);
+      await pin(repository, `refs/mstone/rewound/${run}/found`, head);
+      return { kind: 'rewound', expected: effect.head, found: head };
+    }
+    const { shadow } = resolved;
+    const targetHead = resolved.target;
+    const diverged =
+      shadow !== undefined && targetHead !== undefined && !(await isAncestor(repository, targetHead, head));
+    if (effect.item === 'sync') {
+      if (!diverged || shadow === undefined || targetHead === undefined) {
+        return { kind: 'refused', message: `${target} and ${resolved.shadowName} are one again` };
+      }
+      const message = `Merge ${target} into ${resolved.shadowName}`;
+      return buildSync(repository, { shadow, target: targetHead, message, dateMs: effect.date });
+    }
+    if (diverged && targetHead !== undefined && shadow !== undefined) {
+      return { kind: 'diverged', target: targetHead, shadow };
+    }
+
+    const item = context.items.get(effect.item);
+    const milestone = milestoneOf(effect.item);
+    const landing: Landing = {
+      id: effect.item,
+      digest: item?.digest ?? milestone.digest,
+      state: 'done',
+      commit: '',
+      at: effect.date,
+      run,
+      agent: effect.agent,
+      review: reviewWords(effect),
+      subject: `${effect.item}: ${milestone.title}`,
+    };
+    const landings = new Map(await landingsOf(repository, resolved)).set(effect.item, landing);
+    const existing = (await readFileAt(repository, head, TASKS))?.toString('utf8');
+    return buildCandidate(repository, {
+      head,
+      work: effect.commit,
+      tasks: renderTasks(existing, tasksView(context.milestones, landings)),
+      message: formatMessage({
+        subject: landing.subject,
+        trailers: [
+          ['Mstone-Milestone', effect.item],
+          ['Mstone-Digest', landing.digest],
+          ['Mstone-Run', run],
+          ['Mstone-Agent', effect.agent],
+          ['Mstone-Review', reviewWords(effect)],
+          ['Mstone-Cost', `${effect.costUsd.toFixed(2)} USD`],
+        ],
+      }),
+      dateMs: effect.date,
+    });
+  };
+
+  return {
+    work: (id, effect, signal) => work(id, effect, signal).catch(asUnprepared),
+    check: (id, effect, signal) => check(id, effect, signal).catch(asUnstartable),
+    candidate: (id, effect) => candidate(id, effect).catch(asRefused),
+    land: async (_id, effect) =>
+      land(repository, {
+        target: await resolve(),
+        candidate: effect.candidate,
+        lastKnown: effect.candidate.base,
+      }),
+    follow: async () => follow(repository, await resolve()),
+  };
+}
+
+/** Git's own refusals become outcomes of the item they hit; whatever else is thrown is a bug of ours. */
+const asUnprepared = (error: unknown): WorkOutcome => {
+  if (!(error instanceof GitError)) throw error;
+  return { agent: { kind: 'unprepared', message: error.message }, costUsd: 0, logBytes: 0 };
+};
+const asUnstartable = (error: unknown): CheckOutcome => {
+  if (!(error instanceof GitError)) throw error;
+  return { kind: 'unstartable', message: error.message, results: [] };
+};
+const asRefused = (error: unknown): { kind: 'refused'; message: string } => {
+  if (!(error instanceof GitError)) throw error;
+  return { kind: 'refused', message: error.message };
+};
+
+async function readRecord(dir: string): Promise<AssignmentRecord | undefined> {
+  const text = await readFile(join(dir, 'record.json'), 'utf8').catch(absent(undefined));
+  return text === undefined ? undefined : (JSON.parse(text) as AssignmentRecord);
+}
+
+/** Outside the repository, so that no test runner or linter in the checkout finds copies of the code. */
+export function slotsFolder(world: World, repository: Repository, config: Config): string {
+  const { dir } = config.worktrees;
+  const key = createHash('sha256').update(repository.commonDir).digest('hex').slice(0, 12);
+  const name = `${basename(repository.root).replace(/[^A-Za-z0-9._-]/g, '_')}-${key}`;
+  if (dir === undefined) return join(stateHome(world.env), 'mstone', name, 'slots');
+  return join(isAbsolute(dir) ? dir : join(repository.root, dir), name);
+}
+
+const agentOf = (config: Config, name: string): AgentConfig =>
+  config.agents[name] ?? { kind: 'recipe', env: {} };
+
+/** A gate is worked on as a milestone of its own, made of the stage's checks. */
+function gateMilestone(item: ItemId, context: HandsContext): Milestone {
+  const plan = context.items.get(item);
+  const title = plan?.title ?? item;
+  const checks = plan?.checks ?? [];
+  return {
+    id: item,
+    stage: plan?.stage ?? 0,
+    letters: '',
+    file: MILESTONES,
+    title,
+    body: `# ${title}\n\nAll milestones of the stage have landed, and its checks do not pass on them together:\n\n${checks
+      .map((check) => `- \`${check}\``)
+      .join('\n')}\n\nMake them pass without undoing what the milestones brought.\n`,
+    description: '',
+    entryRequirements: '',
+    tasks: [],
+    criteria: [],
+    dependsOn: [],
+    checks,
+    requires: [],
+    env: {},
+    priority: 0,
+    enabled: true,
+    recipe: {},
+    digest: plan?.digest ?? '',
+  };
+}
+
+function factsOf(
+  context: HandsContext,
+  milestone: Milestone,
+  effect: WorkEffect,
+  record: AssignmentRecord,
+): PromptFacts {
+  const { brief } = effect;
+  return {
+    milestone,
+    target: context.target,
+    base: record.base,
+    attempt: effect.attempt,
+    round: effect.round,
+    because: brief.because,
+    ...(brief.why === undefined ? {} : { why: brief.why }),
+    checks: context.items.get(effect.item)?.checks ?? [],
+    checkResults: brief.checks,
+    findings: brief.findings,
+    unmet: brief.unmet,
+    ...(brief.seen === undefined ? {} : { seen: brief.seen }),
+    ...(effect.merge === undefined ? {} : { conflict: { onto: effect.merge, files: record.conflicts } }),
+    blockOn: context.config.review === false ? [] : context.config.review.blockOn,
+    diffCommand: `git diff ${record.base}`,
+    rules: rulesFor(effect.purpose),
+  };
+}
+
+const reviewWords = (effect: CandidateEffect): string =>
+  effect.review === 'off'
+    ? 'off'
+    : effect.rounds === 0
+      ? 'approved'
+      : `approved after ${effect.rounds} remediation${effect.rounds === 1 ? '' : 's'}`;
+
+function tasksView(milestones: readonly Milestone[], landings: ReadonlyMap<string, Landing>) {
+  const stages = new Map<number, Milestone[]>();
+  for (const milestone of milestones) {
+    stages.set(milestone.stage, [...(stages.get(milestone.stage) ?? []), milestone]);
+  }
+  return {
+    stages: [...stages].map(([stage, members]) => ({
+      stage,
+      milestones: members.map((milestone) => {
+        const landing = landings.get(milestone.id);
+        return {
+          id: milestone.id,
+          title: milestone.title,
+          tasks: milestone.tasks.map((task) => task.text),
+          ...(landing?.state === 'done'
+            ? { landed: { atMs: landing.at, agent: landing.agent ?? '', review: landing.review ?? '' } }
+            : {}),
+        };
+      }),
+    })),
+  };
+}

@@ -1,0 +1,49 @@
+/** How the command line speaks: results to stdout, what is wrong to stderr, progress as asked for. */
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { Plan } from '../model/plan.js';
+import { lineReporter, liveReporter, ndjsonReporter, quietReporter, type Reporter } from '../report/index.js';
+import { formatDiagnostic } from '../report/words.js';
+import type { World } from './world.js';
+
+export type OutputForm = 'auto' | 'tty' | 'plain' | 'ndjson' | 'quiet';
+
+export const say = (world: Pick<World, 'stdout'>, text: string): void => {
+  world.stdout.write(`${text.replace(/\n$/, '')}\n`);
+};
+
+/** One JSON document, alone on stdout. */
+export const sayJson = (world: Pick<World, 'stdout'>, document: unknown): void =>
+  say(world, JSON.stringify(document, null, 2));
+
+/** Says them all on stderr; returns 2, the exit code of those that are errors. */
+export function sayDiagnostics(world: Pick<World, 'stderr'>, diagnostics: readonly Diagnostic[]): 2 {
+  for (const diagnostic of diagnostics) world.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
+  return 2;
+}
+
+/** One error with what to do about it; returns 2. */
+export function sayError(world: Pick<World, 'stderr'>, message: string, fix: string): 2 {
+  return sayDiagnostics(world, [{ severity: 'error', code: 'usage', message, fix }]);
+}
+
+/** A terminal gets a live picture; a pipe, a file and CI get a line per thing that happened. */
+export function makeReporter(
+  world: World & { readonly color: boolean },
+  form: OutputForm,
+  about: { readonly plan: Plan },
+): Reporter {
+  const write = (text: string): void => {
+    world.stdout.write(text);
+  };
+  const live = world.stdout.isTTY === true && !world.env.CI && world.env.TERM !== 'dumb';
+  switch (form === 'auto' ? (live ? 'tty' : 'plain') : form) {
+    case 'tty':
+      return liveReporter({ stream: world.stdout, color: world.color, now: world.now, plan: about.plan });
+    case 'ndjson':
+      return ndjsonReporter({ write });
+    case 'quiet':
+      return quietReporter();
+    default:
+      return lineReporter({ write, color: world.color, now: world.now });
+  }
+}

@@ -1,0 +1,54 @@
+/** `mstone plan`: what would run, in which order, and why. Changes no file and no ref. */
+import { makePlan, planItems } from '../plan/index.js';
+import { planDocument, planText } from '../report/documents.js';
+import { historyOf } from '../run/history.js';
+import { say, sayDiagnostics, sayJson } from './output.js';
+import { openProject, readCheckout, withoutErrors } from './project.js';
+import { knownRuns } from './state.js';
+import type { World } from './world.js';
+
+export interface PlanOptions {
+  readonly ids: readonly string[];
+  readonly stage?: number;
+  readonly onto?: string;
+  readonly json?: true;
+}
+
+export async function plan(world: World & { color: boolean }, options: PlanOptions): Promise<number> {
+  const project = await openProject(world, options.onto);
+  if (!project.ok) return sayDiagnostics(world, project.error);
+  const { repository, target, landings } = project.value;
+  const sources = withoutErrors(await readCheckout(world, repository.root, {}));
+  if (!sources.ok) return sayDiagnostics(world, sources.error);
+  const runs = await knownRuns(repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
+
+  const digests = new Map(sources.value.milestones.map((milestone) => [milestone.id, milestone.digest]));
+  const failed = new Map(
+    historyOf(runs.value.map((run) => run.state)).history.flatMap((item) =>
+      item.end !== undefined && digests.get(item.id) === item.digest
+        ? [[item.id, item.end.message] as const]
+        : [],
+    ),
+  );
+  const made = makePlan({
+    target: target.branch,
+    milestones: [...sources.value.milestones],
+    landings,
+    selection: { ids: options.ids, ...(options.stage === undefined ? {} : { stage: options.stage }) },
+    failed,
+  });
+  if (!made.ok) return sayDiagnostics(world, made.error);
+  if (options.json) {
+    sayJson(world, planDocument(made.value));
+    return 0;
+  }
+  const items = planItems(made.value, sources.value.config, { gates: new Set(), base: false });
+  sayDiagnostics(world, [
+    ...sources.value.diagnostics,
+    ...made.value.notes,
+    ...(items.ok ? [] : items.error),
+  ]);
+  say(world, planText(made.value, world.color));
+  return items.ok ? 0 : 2;
+}

@@ -1,0 +1,170 @@
+/** The commands, their options and their help. What they do is in a file each. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { demo } from './demo.js';
+import { nearest } from '../model/nearest.js';
+import { logs } from './logs.js';
+import { plan } from './plan.js';
+import { resume, retry, run } from './run.js';
+import { status } from './status.js';
+import { validate } from './validate.js';
+import type { World } from './world.js';
+
+const EXIT_CODES = `
+Exit codes:
+  0  all done, or up to date           4  another run holds the lock
+  1  a milestone failed or was blocked 5  the target fails its own checks
+  2  usage, configuration, graph error 75 paused, \`mstone resume\` goes on
+  3  needs you                         130, 143  interrupted, resumable
+`;
+
+export function makeProgram(world: World, exit: (code: number) => void): Command {
+  const version = (): string =>
+    (JSON.parse(readFileSync(join(world.home, 'package.json'), 'utf8')) as { version: string }).version;
+
+  const program = new Command('mstone')
+    .description(
+      'Make for milestones: write them as markdown, get them implemented, reviewed, fixed and merged by coding agents.',
+    )
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .option('-C <dir>', 'run as if started in <dir>')
+    .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .showSuggestionAfterError(true)
+    .showHelpAfterError('(try `mstone --help`)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+    })
+    .addHelpText(
+      'after',
+      `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
+    );
+
+  const here = (): World & { color: boolean } => {
+    const { C, color } = program.opts();
+    const cwd = C === undefined ? world.cwd : join(C.startsWith('/') ? '' : world.cwd, C);
+    return { ...world, cwd, color: wantsColor(color, world) };
+  };
+
+  /** Bare `mstone` is status: a bare word never spends money. */
+  program
+    .argument('[command]')
+    .allowExcessArguments(true)
+    .action(async (word) => {
+      if (word !== undefined)
+        program.error(unknownCommand(word, program), { exitCode: 2, code: 'commander.unknownCommand' });
+      exit(await status(here(), { json: false }));
+    });
+
+  const command = (name: string, summary: string, example: string): Command =>
+    // Options before and after the arguments, and help that ends with something to type.
+    program
+      .command(name)
+      .description(summary)
+      .addHelpText('after', `\nExample:\n${example}`)
+      .showSuggestionAfterError(true)
+      .exitOverride() as Command;
+
+  runOptions(
+    command(
+      'run',
+      'Run what is left to do; continues whatever was interrupted.',
+      '  mstone run --stage 2 -j 2\n  mstone run 1A 1B',
+    ),
+  )
+    .argument('[ids...]', 'only these milestones')
+    .addOption(new Option('-n, --dry-run', 'show the plan and change nothing'))
+    .action(async (ids, options) => exit(await run(here(), { ...options, ids })));
+
+  command('resume', 'Continue the last run with its own flags.', '  mstone resume')
+    .argument('[run]', 'the id of an unfinished run')
+    .addOption(outputOption())
+    .action(async (id, options) => exit(await resume(here(), { ...options, run: id })));
+
+  command(
+    'retry',
+    "Forget what milestones' failures used up, and continue.",
+    '  mstone retry 1A\n  mstone retry --failed',
+  )
+    .argument('[ids...]', 'the milestones')
+    .option('--failed', 'all that failed or need you')
+    .addOption(outputOption())
+    .action(async (ids, options) => exit(await retry(here(), { ...options, ids })));
+
+  command('plan', 'Show what would run, in which order, and why.', '  mstone plan --json')
+    .argument('[ids...]', 'only these milestones')
+    .option('--stage <n>', 'only this stage', wholeNumber)
+    .option('--onto <branch>', 'plan for this branch')
+    .option('--json', 'print one JSON document')
+    .action(async (ids, options) => exit(await plan(here(), { ...options, ids })));
+
+  command('status', 'Show where everything is.', '  mstone status --json')
+    .option('--json', 'print one JSON document')
+    .action(async (options) => exit(await status(here(), options)));
+
+  command('validate', 'Check every milestone and the configuration.', '  mstone validate')
+    .option('--json', 'print one JSON document')
+    .action(async (options) => exit(await validate(here(), options)));
+
+  command(
+    'logs',
+    "Print what a milestone's agents and checks printed.",
+    '  mstone logs 1A\n  mstone logs 1A --attempt 1',
+  )
+    .argument('<id>', 'the milestone')
+    .option('--attempt <n>', 'of this attempt (default: the last)', wholeNumber)
+    .option('--list', 'only name the files')
+    .action(async (id, options) => exit(await logs(here(), { ...options, id })));
+
+  command(
+    'demo',
+    'Watch a whole pipeline run in a scratch repository; needs no account.',
+    '  mstone demo\n  MSTONE_DEMO_PAUSE=0 mstone demo',
+  )
+    .option('--dir <dir>', 'where to make it (default: a new temporary folder)')
+    .addOption(outputOption())
+    .action(async (options) => exit(await demo(here(), options)));
+
+  return program as unknown as Command;
+}
+
+function runOptions(command: Command) {
+  return command
+    .option('--stage <n>', 'only this stage; refused while an earlier one is unfinished', wholeNumber)
+    .option('--onto <branch>', 'land on this branch (default: the one checked out)')
+    .option('-j, --jobs <n>', 'agents alive at once, or a share of the cores such as 50%')
+    .option('-k, --keep-going', 'continue with what does not depend on a failure (the default)')
+    .option('--fail-fast', 'start nothing new once a milestone has failed')
+    .option('--stale', 'redo milestones whose text changed after they landed')
+    .option('--agent <name>', 'who implements')
+    .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
+    .option('--commit', 'commit milestones and configuration first where they are not')
+    .addOption(outputOption());
+}
+
+const outputOption = () =>
+  new Option('--output <form>', 'how progress is shown')
+    .choices(['auto', 'tty', 'plain', 'ndjson', 'quiet'] as const)
+    .default('auto' as const);
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(text))
+    throw new InvalidArgumentError('a whole number from 1 to 999 is expected.');
+  return Number(text);
+}
+
+function unknownCommand(word: string, program: Command): string {
+  const names = program.commands.map((command) => command.name());
+  const near = nearest(word, names);
+  return `error: unknown command '${word}'${near === undefined ? '' : `\n(Did you mean ${near}?)`}`;
+}
+
+function wantsColor(when: string, world: World): boolean {
+  if (when !== 'auto') return when === 'always';
+  if (world.env.NO_COLOR !== undefined && world.env.NO_COLOR !== '') return false;
+  if (world.env.TERM === 'dumb') return false;
+  return world.stdout.isTTY === true;
+}

@@ -1,0 +1,169 @@
+/** What a command starts from: the repository, the configuration and the milestones, from disk or from a commit. */
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { type ConfigSources, resolveConfig } from '../config/index.js';
+import { readLandings } from '../git/history.js';
+import { openRepository, type Repository, type ResolvedTarget, resolveTarget } from '../git/index.js';
+import { listFilesAt, readFileAt, readFilesAt } from '../git/tree.js';
+import { type MilestoneReader, readMilestones } from '../milestone/index.js';
+import type { Config } from '../model/config.js';
+import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
+import type { Milestone, MilestoneId } from '../model/milestone.js';
+import type { Oid } from '../model/outcome.js';
+import type { Landing } from '../model/plan.js';
+import { err, ok, type Result } from '../model/result.js';
+import type { World } from './world.js';
+
+export const MILESTONES = 'milestones';
+export const CONFIG = 'mstone.yaml';
+export const TASKS = 'TASKS.md';
+export const TEMPLATES = `${MILESTONES}/templates`;
+export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const;
+
+/** The milestones and the configuration as one version of them says. */
+export interface Sources {
+  readonly milestones: readonly Milestone[];
+  readonly config: Config;
+  /** The user's own prompt templates, by purpose. */
+  readonly templates: ReadonlyMap<string, string>;
+  /** Everything said about them, errors included. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads from the checkout as it is: `validate`, `plan`. */
+export async function readCheckout(
+  world: World,
+  root: string,
+  flags: ConfigSources['flags'],
+): Promise<Sources> {
+  const folder = join(root, MILESTONES);
+  const reader: MilestoneReader = {
+    list: async () => {
+      const entries = await readdir(folder, { withFileTypes: true }).catch(absent([]));
+      return Promise.all(
+        entries.map(async (entry) => ({
+          path: `${MILESTONES}/${entry.name}`,
+          kind: entry.isFile()
+            ? ('file' as const)
+            : entry.isSymbolicLink()
+              ? ('symlink' as const)
+              : entry.isDirectory()
+                ? ('directory' as const)
+                : ('other' as const),
+          size: entry.isFile() ? (await lstat(join(folder, entry.name))).size : 0,
+        })),
+      );
+    },
+    read: (path) => readFile(join(root, path)),
+  };
+  const project = await readFile(join(root, CONFIG), 'utf8').catch(absent(undefined));
+  const templates = new Map<string, string>();
+  for (const purpose of PURPOSES) {
+    const text = await readFile(join(root, TEMPLATES, `${purpose}.md`), 'utf8').catch(absent(undefined));
+    if (text !== undefined) templates.set(purpose, text);
+  }
+  return readSources(world, reader, project, templates, flags);
+}
+
+/** Reads from a commit: what a run goes by is what you committed. */
+export async function readCommit(
+  world: World,
+  repository: Repository,
+  commit: Oid,
+  flags: ConfigSources['flags'],
+): Promise<Sources> {
+  const files = await listFilesAt(repository, commit, MILESTONES);
+  const plain = files.filter((file) => file.kind === 'file').map((file) => file.path);
+  const contents = await readFilesAt(repository, commit, plain);
+  const reader: MilestoneReader = {
+    list: async () => files,
+    read: async (path) => contents.get(path) ?? new Uint8Array(),
+  };
+  const project = await readFileAt(repository, commit, CONFIG);
+  const templates = new Map<string, string>();
+  for (const purpose of PURPOSES) {
+    const text = await readFileAt(repository, commit, `${TEMPLATES}/${purpose}.md`);
+    if (text !== undefined) templates.set(purpose, text.toString('utf8'));
+  }
+  return readSources(world, reader, project?.toString('utf8'), templates, flags);
+}
+
+async function readSources(
+  world: World,
+  reader: MilestoneReader,
+  project: string | undefined,
+  templates: ReadonlyMap<string, string>,
+  flags: ConfigSources['flags'],
+): Promise<Sources> {
+  const userFile = join(configHome(world.env), 'mstone', 'config.yaml');
+  const user = await readFile(userFile, 'utf8').catch(absent(undefined));
+  const { config, diagnostics } = resolveConfig({
+    flags,
+    env: world.env,
+    cpus: world.cpus,
+    ...(project === undefined ? {} : { project: { file: CONFIG, text: project } }),
+    ...(user === undefined ? {} : { user: { file: userFile, text: user } }),
+  });
+  const read = await readMilestones(reader);
+  return {
+    milestones: read.milestones,
+    config,
+    templates,
+    diagnostics: [...diagnostics, ...read.diagnostics],
+  };
+}
+
+/** A repository with its target and what has landed on it. */
+export interface Project {
+  readonly repository: Repository;
+  readonly target: ResolvedTarget;
+  /** Empty while the target has no commit. */
+  readonly landings: ReadonlyMap<MilestoneId, Landing>;
+}
+
+export async function openProject(
+  world: World,
+  onto: string | undefined,
+): Promise<Result<Project, Diagnostic[]>> {
+  const repository = await openRepository(world.cwd, world.env);
+  if (!repository.ok) return repository;
+  const target = await resolveTarget(repository.value, onto);
+  if (!target.ok) return target;
+  return ok({
+    repository: repository.value,
+    target: target.value,
+    landings: await landingsOf(repository.value, target.value),
+  });
+}
+
+/** What has landed, read off the target and off `mstone/<target>` where that is ahead or beside it. */
+export async function landingsOf(
+  repository: Repository,
+  target: Pick<ResolvedTarget, 'head' | 'target'>,
+): Promise<ReadonlyMap<MilestoneId, Landing>> {
+  const landings = new Map<MilestoneId, Landing>();
+  for (const head of new Set([target.target, target.head])) {
+    if (head === undefined) continue;
+    for (const [id, landing] of await readLandings(repository, head)) landings.set(id, landing);
+  }
+  return landings;
+}
+
+/** Refuses what has errors; what is left are notes and warnings to show. */
+export const withoutErrors = (sources: Sources): Result<Sources, readonly Diagnostic[]> =>
+  hasErrors(sources.diagnostics) ? err(sources.diagnostics) : ok(sources);
+
+/** XDG base directories; https://specifications.freedesktop.org/basedir-spec/latest/ */
+export const configHome = (env: World['env']): string =>
+  env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config');
+export const stateHome = (env: World['env']): string =>
+  env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state');
+
+/** For `catch`: what is not there reads as `value`; any other failure is passed on. */
+export function absent<T>(value: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return value;
+    throw error;
+  };
+}

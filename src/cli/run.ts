@@ -1,0 +1,445 @@
+/** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Control, driveRun } from '../engine/index.js';
+import { commitFiles, uncommitted } from '../git/first-commit.js';
+import type { Repository } from '../git/index.js';
+import { makeGit } from '../git/plumbing.js';
+import { treeKey } from '../git/tree.js';
+import { JournalFull, openJournal } from '../journal/index.js';
+import { acquireLock } from '../journal/lock.js';
+import { newRunId } from '../journal/runs.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { Event, RunSettings } from '../model/event.js';
+import type { Plan, PlanItem } from '../model/plan.js';
+import { ok, type Result } from '../model/result.js';
+import type { RunState } from '../model/state.js';
+import { makePlan, planItems, type Selection } from '../plan/index.js';
+import { endTagged } from '../process/tagged.js';
+import { planText } from '../report/documents.js';
+import { explainFound, summaryOf } from '../report/words.js';
+import { historyOf } from '../run/history.js';
+import { emptyRun, reduce, verdictKey } from '../run/index.js';
+import { makeHands } from './hands.js';
+import { makeReporter, type OutputForm, say, sayDiagnostics, sayError } from './output.js';
+import {
+  CONFIG,
+  MILESTONES,
+  openProject,
+  type Project,
+  readCheckout,
+  readCommit,
+  type Sources,
+  withoutErrors,
+} from './project.js';
+import { hostOwner, type KnownRun, knownRuns, ownerIsAlive, readTemplates } from './state.js';
+import type { World } from './world.js';
+
+type Terminal = World & { readonly color: boolean };
+
+export interface RunOptions {
+  readonly ids?: readonly string[];
+  readonly stage?: number;
+  readonly onto?: string;
+  readonly jobs?: string;
+  readonly failFast?: true;
+  readonly keepGoing?: true;
+  readonly stale?: true;
+  readonly agent?: string;
+  /** Commander's `--no-wait`. */
+  readonly wait?: boolean;
+  readonly commit?: true;
+  readonly dryRun?: true;
+  readonly output: OutputForm;
+}
+
+/** What a run was asked for, as its journal keeps it: `resume` reads it back. */
+type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit'>;
+
+export async function run(world: Terminal, options: RunOptions): Promise<number> {
+  return prepareAndRun(world, options, { reset: [] });
+}
+
+export async function resume(
+  world: Terminal,
+  options: { readonly run?: string; readonly output: OutputForm },
+): Promise<number> {
+  const project = await openProject(world, undefined);
+  if (!project.ok) return sayDiagnostics(world, project.error);
+  const runs = await knownRuns(project.value.repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
+  const last =
+    options.run === undefined ? runs.value.at(-1) : runs.value.find((known) => known.run === options.run);
+  if (last === undefined && options.run !== undefined) {
+    return sayError(world, `no run ${options.run}`, 'type `mstone status` to see the last one');
+  }
+  if (last === undefined || last.state.end?.is === 'ended') {
+    say(world, 'Nothing to resume: no run was interrupted.\nNext: mstone run');
+    return 0;
+  }
+  const asked = askedFrom(last.state.settings.argv);
+  return prepareAndRun(world, { ...asked, onto: last.state.target, output: options.output }, { reset: [] });
+}
+
+export async function retry(
+  world: Terminal,
+  options: { readonly ids: readonly string[]; readonly failed?: true; readonly output: OutputForm },
+): Promise<number> {
+  if (options.ids.length === 0 && options.failed !== true) {
+    return sayError(
+      world,
+      'which milestones?',
+      'name them (`mstone retry 1A`) or type `mstone retry --failed`',
+    );
+  }
+  const project = await openProject(world, undefined);
+  if (!project.ok) return sayDiagnostics(world, project.error);
+  const runs = await knownRuns(project.value.repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
+  const last = runs.value.at(-1);
+  const gaveUp = [...(last?.state.items.values() ?? [])]
+    .filter((item) => item.phase.is === 'failed' || item.phase.is === 'asks')
+    .map((item) => item.item.id);
+  const reset = options.failed === true ? [...new Set([...options.ids, ...gaveUp])] : [...options.ids];
+  if (reset.length === 0) {
+    say(world, 'Nothing has failed.\nNext: mstone status');
+    return 0;
+  }
+  const asked = askedFrom(last?.state.settings.argv ?? []);
+  const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...reset])];
+  const onto = last === undefined ? {} : { onto: last.state.target };
+  return prepareAndRun(world, { ...asked, ...onto, ids, output: options.output }, { reset });
+}
+
+const askedFrom = (argv: readonly string[]): Asked =>
+  argv[0] === undefined ? {} : (JSON.parse(argv[0]) as Asked);
+
+function asked(options: RunOptions): Asked {
+  const { output: _output, dryRun: _dryRun, commit: _commit, onto: _onto, ...rest } = options;
+  return rest;
+}
+
+async function prepareAndRun(
+  terminal: Terminal,
+  options: RunOptions,
+  extra: { readonly reset: readonly string[] },
+): Promise<number> {
+  // Events have stdout to themselves; sentences for people go beside them.
+  const world = options.output === 'ndjson' ? { ...terminal, stdout: terminal.stderr } : terminal;
+  const opened = await openProject(world, options.onto);
+  if (!opened.ok) return sayDiagnostics(world, opened.error);
+  let project = opened.value;
+  const { repository } = project;
+  const flags = {
+    ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
+    ...(options.agent === undefined ? {} : { agent: options.agent }),
+  };
+
+  // What is wrong in the checkout is said first, whether it is committed or not.
+  const checkout = withoutErrors(await readCheckout(world, repository.root, flags));
+  if (!checkout.ok) return sayDiagnostics(world, checkout.error);
+  if (options.dryRun) return showPlan(world, project, checkout.value, options);
+
+  const onCheckedOut = repository.branch === project.target.branch;
+  if (onCheckedOut) {
+    const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
+    if (loose.length > 0 && options.commit !== true)
+      return sayDiagnostics(world, [notCommitted(loose, repository)]);
+    if (loose.length > 0) {
+      const committed = await commitFiles(repository, loose, 'Milestones');
+      if (!committed.ok) return sayDiagnostics(world, committed.error);
+      const reopened = await openProject(world, options.onto);
+      if (!reopened.ok) return sayDiagnostics(world, reopened.error);
+      project = reopened.value;
+    }
+  }
+  const { head } = project.target;
+  if (head === undefined) {
+    return sayError(
+      world,
+      `no milestones: ${project.target.branch} has no commit and there is nothing under ${MILESTONES}/`,
+      `write ${MILESTONES}/1A.md`,
+    );
+  }
+  const sources = withoutErrors(await readCommit(world, repository, project.target.target ?? head, flags));
+  if (!sources.ok) return sayDiagnostics(world, sources.error);
+  sayDiagnostics(world, sources.value.diagnostics);
+  if (sources.value.milestones.length === 0) {
+    return sayError(
+      world,
+      `no milestones under ${MILESTONES}/ on ${project.target.branch}`,
+      `write ${MILESTONES}/1A.md and commit it`,
+    );
+  }
+
+  await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
+  const owner = hostOwner(world);
+  const lock = await acquireLock(join(repository.stateDir, 'lock'), owner, ownerIsAlive);
+  if (!lock.ok) {
+    sayError(
+      world,
+      `another run holds the lock: ${lock.error.why}`,
+      'type `mstone status` to see what it does',
+    );
+    return 4;
+  }
+  try {
+    return await runLocked(world, terminal, project, sources.value, options, extra);
+  } finally {
+    await lock.value.release();
+  }
+}
+
+async function runLocked(
+  world: Terminal,
+  terminal: Terminal,
+  project: Project,
+  sources: Sources,
+  options: RunOptions,
+  extra: { readonly reset: readonly string[] },
+): Promise<number> {
+  const { repository, target } = project;
+  const head = target.head ?? '';
+  const runs = await knownRuns(repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
+  const last = runs.value.at(-1);
+  const unfinished = last !== undefined && last.state.end?.is !== 'ended' ? last : undefined;
+  if (unfinished !== undefined && unfinished.state.target !== target.branch) {
+    return sayError(
+      world,
+      `run ${unfinished.run} on ${unfinished.state.target} is unfinished, and this one would land on ${target.branch}`,
+      `switch to ${unfinished.state.target}, or finish it first: mstone resume`,
+    );
+  }
+
+  const past = historyOf(runs.value.map((known) => known.state));
+  const made = await planRun(project, sources, options, past.passed, unfinished);
+  if (!made.ok) return sayDiagnostics(world, made.error);
+  const { plan, items } = made.value;
+  sayDiagnostics(world, plan.notes);
+
+  const follows = target.shadow !== undefined && target.head !== target.target;
+  if (items.length === 0 && unfinished === undefined && !follows) {
+    const done = plan.milestones.filter((milestone) => milestone.state === 'done').length;
+    const stale = plan.milestones.filter((milestone) => milestone.state === 'stale');
+    say(world, `Nothing to do: ${done} of ${plan.milestones.length} done.`);
+    for (const { milestone, reason } of stale) say(world, `  ${milestone.id} is stale: ${reason}`);
+    return plan.milestones.some((milestone) => milestone.state === 'blocked') ? 1 : 0;
+  }
+
+  const runId = unfinished?.run ?? newRunId(world.now());
+  const runDir = join(repository.stateDir, 'runs', runId);
+  await mkdir(join(runDir, 'logs'), { recursive: true, mode: 0o700 });
+  await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
+  const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
+  if (!journal.ok) return sayDiagnostics(world, [journal.error]);
+
+  const settings = settingsOf(sources, options);
+  const opening: Event[] = [
+    unfinished === undefined
+      ? {
+          type: 'run.started',
+          target: target.branch,
+          head,
+          items,
+          settings,
+          history: past.history.filter((item) => !extra.reset.includes(item.id)),
+          passed: past.passed,
+          shadow: follows,
+        }
+      : { type: 'run.continued', head, items, settings, shadow: follows },
+    ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
+  ];
+
+  const templates = await readTemplates(world, sources.templates);
+  const reporter = makeReporter(terminal, options.output, { plan });
+  try {
+    let state = unfinished?.state ?? emptyRun(runId);
+    const append = async (events: readonly Event[]): Promise<void> => {
+      const entries = await journal.value.append(events, world.now());
+      for (const entry of entries) reporter.entry(entry);
+    };
+    await append(opening);
+    for (const event of opening) {
+      state = reduce(state, event);
+      reporter.notice(event, state);
+    }
+    if (unfinished !== undefined) say(world, explainFound(state, world.now()));
+
+    // Git commands of a killed mstone may still be at work: nothing is touched beside them.
+    await endTagged(`${runId}.git`, { graceMs: 1000 });
+    const hands = makeHands({
+      world,
+      repository: { ...repository, git: makeGit(world.env, `${runId}.git`) },
+      run: runId,
+      runDir,
+      target: target.branch,
+      config: sources.config,
+      milestones: sources.milestones,
+      items: new Map([...state.items].map(([id, item]) => [id, item.item])),
+      templates,
+    });
+
+    const control = new Control();
+    const stopListening = world.onSignal((signal) => {
+      if (signal === 'SIGTERM') control.cancel(143);
+      else if (control.draining !== undefined) control.cancel(130);
+      else {
+        control.drain(130);
+        const running = [...state.flights.values()].map(({ effect }) => `${effect.item} (${effect.do})`);
+        say(
+          world,
+          `\nInterrupted: nothing new starts. ${running.length > 0 ? `Waiting for ${running.join(', ')}; ` : ''}press Ctrl-C again to end them now.`,
+        );
+      }
+    });
+    try {
+      const ended = await driveRun(
+        {
+          ...hands,
+          clock: { now: world.now, until: waitUntil },
+          append,
+          capacity: () => settings.jobs,
+          report: (event, next) => {
+            state = next;
+            reporter.notice(event, next);
+          },
+        },
+        state,
+        control,
+      );
+      await reporter.close();
+      finish(world, ended, options.output);
+      return ended.end?.exit ?? 0;
+    } finally {
+      stopListening();
+    }
+  } catch (error) {
+    if (!(error instanceof JournalFull)) throw error;
+    await reporter.close();
+    sayError(
+      world,
+      `the state folder is full: ${error.message}`,
+      'make room, then type `mstone resume`; nothing is lost',
+    );
+    return 75;
+  } finally {
+    await reporter.close();
+    await journal.value.close();
+  }
+}
+
+function settingsOf(sources: Sources, options: RunOptions): RunSettings {
+  const { config } = sources;
+  return {
+    jobs: config.jobs,
+    failFast: options.failFast === true,
+    wait: options.wait !== false && config.limits.wait,
+    backoffMs: config.backoffMs,
+    folder: JSON.stringify([config.worktrees.setup, config.worktrees.copy, config.worktrees.keep]),
+    argv: [JSON.stringify(asked(options))],
+  };
+}
+
+/** The plan and what `decide` has to know of each item in it. */
+async function planRun(
+  project: Project,
+  sources: Sources,
+  options: RunOptions,
+  passed: readonly string[],
+  unfinished: KnownRun | undefined,
+): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
+  const selection = selectionOf(options);
+  const made = makePlan({
+    target: project.target.branch,
+    milestones: [...sources.milestones],
+    landings: project.landings,
+    selection,
+  });
+  if (!made.ok) return made;
+  const plan = made.value;
+  const { config } = sources;
+
+  const stages = new Set(
+    plan.milestones
+      .filter(({ milestone }) => plan.run.includes(milestone.id))
+      .map(({ milestone }) => milestone.stage),
+  );
+  // A gate that was red or cut short is still to be passed, though its milestones have landed.
+  for (const item of unfinished?.state.items.values() ?? []) {
+    if (item.item.kind === 'gate' && item.phase.is !== 'passed' && item.phase.is !== 'landed')
+      stages.add(item.item.stage);
+  }
+  const { head } = project.target;
+  const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
+  const folder = JSON.stringify([config.worktrees.setup, config.worktrees.copy, config.worktrees.keep]);
+  const base =
+    someLanded &&
+    head !== undefined &&
+    plan.run.length > 0 &&
+    config.checks.length > 0 &&
+    !passed.includes(verdictKey(await treeKey(project.repository, head), folder, config.checks));
+  const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
+  if (!items.ok) return items;
+  return ok({ plan, items: items.value });
+}
+
+const selectionOf = (options: RunOptions): Selection => ({
+  ids: options.ids ?? [],
+  ...(options.stage === undefined ? {} : { stage: options.stage }),
+  ...(options.stale === true ? { redoStale: true } : {}),
+});
+
+async function showPlan(
+  world: Terminal,
+  project: Project,
+  sources: Sources,
+  options: RunOptions,
+): Promise<number> {
+  const made = makePlan({
+    target: project.target.branch,
+    milestones: [...sources.milestones],
+    landings: project.landings,
+    selection: selectionOf(options),
+  });
+  if (!made.ok) return sayDiagnostics(world, made.error);
+  const items = planItems(made.value, sources.config, { gates: new Set(), base: false });
+  if (!items.ok) return sayDiagnostics(world, items.error);
+  sayDiagnostics(world, [...sources.diagnostics, ...made.value.notes]);
+  say(world, planText(made.value, world.color));
+  return 0;
+}
+
+function notCommitted(files: readonly string[], repository: Repository): Diagnostic {
+  const word = repository.unborn ? 'in any commit: the repository has none' : 'committed as they are';
+  return {
+    severity: 'error',
+    code: 'not-committed',
+    message: `${files.join(', ')} ${files.length === 1 ? 'is' : 'are'} not ${word}`,
+    expected: 'what decides is read from your commit, never from an agent’s branch',
+    fix: `git add ${MILESTONES} ${CONFIG} && git commit -m "Milestones", or let mstone do it: mstone run --commit`,
+  };
+}
+
+/** Resolves at `at` or when aborted. A timer of Node's holds 24.8 days at most, and a laptop may sleep. */
+async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && Date.now() < at) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(at - Date.now(), 30_000));
+      signal.addEventListener(
+        'abort',
+        () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        { once: true },
+      );
+    });
+  }
+}
+
+function finish(world: Terminal, state: RunState, output: OutputForm): void {
+  if (output === 'quiet') return;
+  const { lines, next } = summaryOf(state);
+  say(world, ['', ...lines, ...(next === '' ? [] : [`Next: ${next}`])].join('\n'));
+}

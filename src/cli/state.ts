@@ -1,0 +1,94 @@
+/** What the state folder says: earlier runs, who holds the lock, the prompt templates that go with this mstone. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJournal } from '../journal/index.js';
+import { type Liveness, type Owner, readOwner } from '../journal/lock.js';
+import { listRuns } from '../journal/runs.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { Purpose } from '../model/effect.js';
+import type { Entry } from '../model/event.js';
+import { err, ok, type Result } from '../model/result.js';
+import type { RunState } from '../model/state.js';
+import { hostIdentity, isAlive, selfIdentity } from '../process/identity.js';
+import { emptyRun, replay } from '../run/index.js';
+import { PURPOSES } from './project.js';
+import type { World } from './world.js';
+
+export interface KnownRun {
+  readonly run: string;
+  readonly entries: readonly Entry[];
+  readonly state: RunState;
+}
+
+/** Every run's journal, folded; oldest first. */
+export async function knownRuns(stateDir: string): Promise<Result<KnownRun[], Diagnostic[]>> {
+  const known: KnownRun[] = [];
+  const damaged: Diagnostic[] = [];
+  for (const { run, file } of await listRuns(stateDir)) {
+    const read = await readJournal(file);
+    if (!read.ok) {
+      damaged.push(read.error);
+      continue;
+    }
+    const { entries } = read.value;
+    // A journal whose first line was torn off never began.
+    if (entries.length === 0) continue;
+    known.push({
+      run,
+      entries,
+      state: replay(
+        emptyRun(run),
+        entries.map((entry) => entry.event),
+      ),
+    });
+  }
+  return damaged.length > 0 ? err(damaged) : ok(known);
+}
+
+/** This process, as the lock's record names it. */
+export function hostOwner(world: World): Owner {
+  const { pid, start, boot } = selfIdentity();
+  const { pidNamespace, host } = hostIdentity();
+  return {
+    pid,
+    start,
+    boot,
+    pidNamespace,
+    host,
+    nonce: randomUUID(),
+    since: new Date(world.now()).toISOString(),
+  };
+}
+
+/** `unknown` for an owner on another host or in another container: its pid says nothing here. */
+export function ownerIsAlive(owner: Owner): Liveness {
+  const here = hostIdentity();
+  if (owner.host !== here.host || owner.pidNamespace !== here.pidNamespace) return 'unknown';
+  return isAlive(owner) ? 'alive' : 'dead';
+}
+
+/** Whether a run is being driven right now. */
+export async function isDriven(stateDir: string): Promise<boolean> {
+  const owner = await readOwner(join(stateDir, 'lock'));
+  return owner !== undefined && ownerIsAlive(owner) !== 'dead';
+}
+
+/** The project's own prompts where it has them, else those that come with mstone. */
+export async function readTemplates(
+  world: World,
+  own: ReadonlyMap<string, string>,
+): Promise<Readonly<Record<Purpose, string>>> {
+  const [implement, review, remediate, resolve] = await Promise.all(
+    PURPOSES.map(
+      async (purpose) =>
+        own.get(purpose) ?? (await readFile(join(world.home, 'templates', `${purpose}.md`), 'utf8')),
+    ),
+  );
+  return {
+    implement: implement ?? '',
+    review: review ?? '',
+    remediate: remediate ?? '',
+    resolve: resolve ?? '',
+  };
+}

@@ -1,0 +1,62 @@
+/** `mstone validate`: every problem of every file at once. */
+
+import { checkTemplates } from '../brief/prompt.js';
+import { openRepository } from '../git/index.js';
+import { hasErrors } from '../model/diagnostic.js';
+import { makePlan, planItems } from '../plan/index.js';
+import { validateDocument } from '../report/documents.js';
+import { say, sayDiagnostics, sayJson } from './output.js';
+import { readCheckout } from './project.js';
+import { readTemplates } from './state.js';
+import type { World } from './world.js';
+
+export async function validate(
+  world: World & { color: boolean },
+  options: { readonly json?: true },
+): Promise<number> {
+  const repository = await openRepository(world.cwd, world.env);
+  if (!repository.ok) return sayDiagnostics(world, repository.error);
+  const {
+    milestones,
+    config,
+    diagnostics: read,
+    templates,
+  } = await readCheckout(world, repository.value.root, {});
+  const diagnostics = [...read, ...checkTemplates(await readTemplates(world, templates))];
+
+  // The graph is judged as far as the files could be read.
+  const plan = makePlan({
+    target: repository.value.branch ?? 'HEAD',
+    milestones: [...milestones],
+    landings: new Map(),
+    selection: { ids: [] },
+  });
+  if (!plan.ok) diagnostics.push(...plan.error);
+  else {
+    diagnostics.push(...plan.value.notes);
+    const items = planItems(plan.value, config, { gates: new Set(), base: false });
+    if (!items.ok) diagnostics.push(...items.error);
+  }
+  if (milestones.length === 0 && !hasErrors(diagnostics)) {
+    diagnostics.push({
+      severity: 'error',
+      code: 'no-milestones',
+      message: 'no milestones under milestones/',
+      fix: 'write milestones/1A.md; the README shows the smallest one',
+    });
+  }
+
+  const failed = hasErrors(diagnostics);
+  if (options.json) sayJson(world, validateDocument(milestones, diagnostics));
+  else {
+    sayDiagnostics(world, diagnostics);
+    const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error').length;
+    say(
+      world,
+      failed
+        ? `${errors} ${errors === 1 ? 'error' : 'errors'} in ${milestones.length} milestones.`
+        : `${milestones.length} ${milestones.length === 1 ? 'milestone is' : 'milestones are'} fine.\nNext: mstone plan`,
+    );
+  }
+  return failed ? 2 : 0;
+}

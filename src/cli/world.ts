@@ -1,0 +1,39 @@
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What the command line needs of the process it runs in; tests give their own. */
+export interface World {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Epoch ms. */
+  now(): number;
+  /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */
+  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
+  readonly cpus: number;
+  /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
+  readonly home: string;
+}
+
+/** The real one. */
+export function processWorld(): World {
+  return {
+    cwd: process.cwd(),
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    now: () => Date.now(),
+    onSignal: (handler) => {
+      process.on('SIGINT', handler);
+      process.on('SIGTERM', handler);
+      return () => {
+        process.off('SIGINT', handler);
+        process.off('SIGTERM', handler);
+      };
+    },
+    cpus: availableParallelism(),
+    home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  };
+}
