@@ -35,6 +35,8 @@ export interface Milestone {
   readonly criteria: readonly string[];
   /** As stated. All milestones of earlier stages are awaited anyway. */
   readonly dependsOn: readonly MilestoneId[];
+  /** Where it says so: 1-based line in the file. Absent where it names none. */
+  readonly dependsOnLine?: number;
   readonly estimateMinutes?: number;
   readonly agent?: string;
   readonly reviewer?: string;

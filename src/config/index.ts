@@ -1,0 +1,479 @@
+/*
+ * Settings from four places become one `Config`: flags before the environment before `mstone.yaml`
+ * before the user's own file before defaults, setting by setting. All that is wrong anywhere is told.
+ *
+ * This room reads no file and no environment (both are passed in) and does not know what any setting
+ * is good for, which milestones there are or which agents are installed.
+ */
+import { parse } from 'yaml';
+import type { AgentConfig, Config } from '../model/config.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import { nearest } from '../model/nearest.js';
+import { shown, shownValue } from '../model/shown.js';
+import {
+  AGENT_FIELDS,
+  agentNameSchema,
+  agentSchema,
+  configKeys,
+  envName,
+  isLeafKey,
+  LATER_KEYS,
+  LATER_KINDS,
+  LATER_VALUES,
+  type LeafKey,
+  type LeafValue,
+  leafKeys,
+  PROTOCOL_NAMES,
+  shapeOf,
+} from './keys.js';
+import { readYaml, type YamlFile } from './yaml.js';
+
+export { type ConfigKey, configKeys } from './keys.js';
+
+/** By dotted key; values as in the file, or text as in the environment. `undefined` says nothing. */
+export type ConfigFlags = { readonly [K in LeafKey]?: unknown };
+
+export interface ConfigSources {
+  readonly flags: ConfigFlags;
+  /** The whole environment: `MSTONE_JOBS`, `MSTONE_REVIEW_ROUNDS`, … An empty value says nothing. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `file` is what diagnostics name. */
+  readonly project?: { readonly file: string; readonly text: string };
+  readonly user?: { readonly file: string; readonly text: string };
+  /** Processors that may be used: what `jobs: 50%` is a share of. */
+  readonly cpus: number;
+}
+
+/** Who decided a setting. */
+export type Origin =
+  | { readonly from: 'flag' | 'default' }
+  | { readonly from: 'environment'; readonly variable: string }
+  | { readonly from: 'project' | 'user'; readonly file: string; readonly line: number };
+
+/** One source's word on one setting. */
+interface Word<T = unknown> {
+  readonly value: T;
+  readonly origin: Origin;
+}
+
+/** What one source says, as far as it can be read. */
+interface Layer {
+  readonly words: Map<LeafKey, Word>;
+  readonly agents: Map<string, Word<AgentConfig>>;
+  /** Agents that were to be configured and could not: naming one is no further error. */
+  readonly broken: Set<string>;
+}
+
+const emptyLayer = (): Layer => ({ words: new Map(), agents: new Map(), broken: new Set() });
+
+/**
+ * Resolves every setting. Where there are errors among the diagnostics the configuration is still
+ * whole, what could not be read left at its default, but nothing should be started with it.
+ */
+export function resolveConfig(sources: ConfigSources): {
+  config: Config;
+  /** By dotted key, each agent as `agents.NAME`. */
+  origins: ReadonlyMap<string, Origin>;
+  diagnostics: Diagnostic[];
+} {
+  const diagnostics: Diagnostic[] = [];
+  const layers = [
+    readFlags(sources.flags, diagnostics),
+    readEnvironment(sources.env, diagnostics),
+    ...(sources.project ? [readFile('project', sources.project, diagnostics)] : []),
+    ...(sources.user ? [readFile('user', sources.user, diagnostics)] : []),
+    defaults,
+  ];
+
+  const origins = new Map<string, Origin>();
+  const words = new Map<LeafKey, Word>();
+  for (const key of leafKeys) {
+    const word = layers.find((layer) => layer.words.has(key))?.words.get(key);
+    if (word) words.set(key, word);
+    origins.set(key, word?.origin ?? { from: 'default' });
+  }
+  const agents = new Map<string, AgentConfig>();
+  for (const layer of layers.toReversed()) {
+    for (const [name, { value, origin }] of layer.agents) {
+      agents.set(name, value);
+      origins.set(`agents.${name}`, origin);
+    }
+  }
+  for (const key of ['agent', 'reviewer'] as const) {
+    const word = words.get(key);
+    const name = String(word?.value);
+    if (word && !agents.has(name) && !layers.some(({ broken }) => broken.has(name))) {
+      diagnostics.push(unknownAgent(key, name, [...agents.keys()], word.origin));
+    }
+  }
+
+  // Each word has been through its own schema, which is what this type is read off.
+  const said = <K extends LeafKey>(key: K): LeafValue<K> | undefined =>
+    words.get(key)?.value as LeafValue<K> | undefined;
+  const agent = said('agent');
+  const reviewer = said('reviewer');
+  const dir = said('worktrees.dir');
+  const jobs = said('jobs') ?? 1;
+  const config: Config = {
+    ...(agent !== undefined && { agent }),
+    ...(reviewer !== undefined && { reviewer }),
+    jobs: typeof jobs === 'number' ? jobs : Math.max(1, Math.floor((sources.cpus * jobs.percent) / 100)),
+    checks: said('checks') ?? [],
+    stageChecks: said('stage_checks') ?? [],
+    review: said('review')
+      ? { rounds: said('review.rounds') ?? 0, blockOn: said('review.block_on') ?? [] }
+      : false,
+    retries: said('retries') ?? 0,
+    backoffMs: said('backoff') ?? 0,
+    worktrees: {
+      ...(dir !== undefined && { dir }),
+      setup: said('worktrees.setup') ?? [],
+      copy: said('worktrees.copy') ?? [],
+      keep: said('worktrees.keep') ?? [],
+    },
+    agents: Object.fromEntries(agents),
+    timeouts: {
+      agentMs: said('timeouts.agent') ?? 0,
+      idleMs: said('timeouts.idle') ?? 0,
+      checkMs: said('timeouts.check') ?? 0,
+    },
+    limits: { wait: said('limits.wait') ?? true },
+  };
+  return { config, origins, diagnostics };
+}
+
+/** The table's own defaults, through the same schemas as everybody's words. */
+const defaults: Layer = {
+  words: new Map(
+    leafKeys.flatMap((key): [LeafKey, Word][] => {
+      const text = shapeOf(key).default;
+      if (text.startsWith('(')) return [];
+      return [[key, { value: shapeOf(key).schema.parse(parse(text)), origin: { from: 'default' } }]];
+    }),
+  ),
+  agents: new Map([['recipe', { value: { kind: 'recipe', env: {} }, origin: { from: 'default' } }]]),
+  broken: new Set(),
+};
+
+/** A setting's raw value, held against its shape. */
+function readWord(
+  layer: Layer,
+  diagnostics: Diagnostic[],
+  key: LeafKey,
+  raw: unknown,
+  origin: Origin,
+  /** Where in the file an entry of the value is, given the path below the key. */
+  lineOf?: (path: readonly PropertyKey[]) => number,
+): void {
+  const shape = shapeOf(key);
+  if (LATER_VALUES[key]?.includes(String(raw))) {
+    const message = `\`${key}: ${String(raw)}\` is not supported yet`;
+    diagnostics.push({
+      severity: 'error',
+      code: 'unsupported-value',
+      ...place(origin),
+      message,
+      expected: shape.type,
+    });
+    return;
+  }
+  const value = shape.list && !Array.isArray(raw) ? [raw] : raw;
+  const result = shape.schema.safeParse(value);
+  if (result.success) {
+    layer.words.set(key, { value: result.data, origin });
+    return;
+  }
+  for (const { path } of result.error.issues) {
+    const [index] = path;
+    const found = Array.isArray(value) && typeof index === 'number' ? value[index] : value;
+    diagnostics.push({
+      severity: 'error',
+      code: 'invalid-value',
+      ...place(origin),
+      ...(lineOf && { line: lineOf(path) }),
+      message: `${nameOf(key, origin)} cannot be read`,
+      expected: shape.type,
+      found: shownValue(found),
+    });
+  }
+}
+
+const nameOf = (key: string, origin: Origin): string =>
+  `\`${origin.from === 'environment' ? origin.variable : key}\``;
+
+const place = (origin: Origin): { file?: string; line?: number } =>
+  'file' in origin ? { file: origin.file, line: origin.line } : {};
+
+function readFlags(flags: ConfigFlags, diagnostics: Diagnostic[]): Layer {
+  const layer = emptyLayer();
+  const origin: Origin = { from: 'flag' };
+  for (const key of leafKeys) {
+    const raw = flags[key];
+    if (raw === undefined) continue;
+    readWord(layer, diagnostics, key, typeof raw === 'string' ? fromText(key, raw) : raw, origin);
+  }
+  impliedReview(layer);
+  return layer;
+}
+
+/**
+ * `MSTONE_` and the key in capitals, `_` for each dot: `MSTONE_TIMEOUTS_AGENT=20m`. A list is a JSON
+ * array or one single entry; `MSTONE_AGENTS` is a JSON object.
+ */
+function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): Layer {
+  const layer = emptyLayer();
+  const known = new Map(configKeys.map(({ key }) => [envName(key), key]));
+  for (const [variable, text] of Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!variable.startsWith('MSTONE_') || text === undefined || text === '' || PROTOCOL_NAMES.has(variable))
+      continue;
+    const origin: Origin = { from: 'environment', variable };
+    const key = known.get(variable);
+    const later = LATER_KEYS.find((name) => `${variable}_`.startsWith(`${envName(name)}_`));
+    if (key === 'agents') {
+      readAgents(layer, diagnostics, jsonOr(text), () => origin);
+    } else if (key !== undefined && isLeafKey(key)) {
+      readWord(layer, diagnostics, key, fromText(key, text), origin);
+    } else if (later) {
+      const message = `\`${shown(variable)}\` is not supported yet`;
+      diagnostics.push({ severity: 'error', code: 'unsupported-key', message, fix: 'unset it' });
+    } else {
+      const meant = nearest(variable, known.keys());
+      diagnostics.push({
+        severity: 'warning',
+        code: 'unknown-variable',
+        message: `\`${shown(variable)}\` is no setting of mstone and does nothing`,
+        ...(meant && { fix: `did you mean \`${meant}\`?` }),
+      });
+    }
+  }
+  impliedReview(layer);
+  return layer;
+}
+
+/** Who says how to review wants a review. */
+function impliedReview({ words }: Layer): void {
+  const how = words.get('review.rounds') ?? words.get('review.block_on');
+  if (how && !words.has('review')) words.set('review', { value: true, origin: how.origin });
+}
+
+/** Text as the value that it means for this key: the first reading that fits. */
+function fromText(key: LeafKey, text: string): unknown {
+  const { schema, list } = shapeOf(key);
+  if (list) {
+    const value = jsonOr(text);
+    return Array.isArray(value) ? value : [text];
+  }
+  const readings: unknown[] = [text];
+  if (/^-?\d+$/.test(text)) readings.push(Number(text));
+  if (/^(?:true|yes|on|1)$/i.test(text)) readings.push(true);
+  if (/^(?:false|no|off|0)$/i.test(text)) readings.push(false);
+  return readings.find((reading) => schema.safeParse(reading).success) ?? text;
+}
+
+/** A command such as `[ -f x ]` looks like JSON and is none. */
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return text;
+    throw error;
+  }
+}
+
+function readFile(
+  from: 'project' | 'user',
+  { file, text }: { readonly file: string; readonly text: string },
+  diagnostics: Diagnostic[],
+): Layer {
+  const layer = emptyLayer();
+  const yaml = readYaml(file, text);
+  diagnostics.push(...yaml.diagnostics);
+  const originOf = (path: readonly PropertyKey[]): Origin => ({ from, file, line: yaml.lineOf(path) });
+  const error = (
+    path: readonly PropertyKey[],
+    rest: Omit<Diagnostic, 'severity' | 'file' | 'line'>,
+  ): void => {
+    diagnostics.push({ severity: 'error', file, line: yaml.lineOf(path), ...rest });
+  };
+  const leaf = (key: LeafKey, path: readonly string[], raw: unknown): void =>
+    readWord(layer, diagnostics, key, raw, originOf(path), (below) => yaml.lineOf([...path, ...below]));
+
+  for (const [name, value] of Object.entries(yaml.data)) {
+    const inner = leafKeys.filter((key) => key.startsWith(`${name}.`));
+    if ((LATER_KEYS as readonly string[]).includes(name)) {
+      error([name], {
+        code: 'unsupported-key',
+        message: `\`${name}\` is not supported yet`,
+        fix: 'remove it',
+      });
+    } else if (name === 'agents') {
+      if (value !== null) readAgents(layer, diagnostics, value, originOf, yaml);
+    } else if (inner.length > 0 && isMapping(value)) {
+      if (name === 'review') leaf('review', ['review'], true);
+      for (const [part, raw] of Object.entries(value)) {
+        const key = `${name}.${part}`;
+        if (!isLeafKey(key)) error([name, part], unknownKey(key, inner));
+        else if (raw !== null) leaf(key, [name, part], raw);
+      }
+    } else if (isLeafKey(name) && !name.includes('.')) {
+      if (value !== null) leaf(name, [name], value);
+    } else if (inner.length > 0) {
+      if (value === null) continue;
+      const expected = `a mapping of ${inner.map((key) => key.slice(name.length + 1)).join(', ')}`;
+      error([name], {
+        code: 'invalid-value',
+        message: `\`${name}\` cannot be read`,
+        expected,
+        found: shownValue(value),
+      });
+    } else {
+      const names = [...new Set(configKeys.map(({ key }) => key.replace(/\..*/, '')))];
+      error([name], unknownKey(name, names));
+    }
+  }
+  return layer;
+}
+
+function unknownKey(
+  key: string,
+  candidates: readonly string[],
+): Omit<Diagnostic, 'severity' | 'file' | 'line'> {
+  const [outer, inner] = key.split('.');
+  const meant = nearest(key, candidates);
+  const fix = isLeafKey(key) ? `write \`${outer}: { ${inner}: … }\`` : meant && `did you mean \`${meant}\`?`;
+  return {
+    code: 'unknown-key',
+    message: `\`${shown(key)}\` is no setting`,
+    expected: `one of ${candidates.join(', ')}`,
+    ...(fix && { fix }),
+  };
+}
+
+const isMapping = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function readAgents(
+  layer: Layer,
+  diagnostics: Diagnostic[],
+  value: unknown,
+  originOf: (path: readonly PropertyKey[]) => Origin,
+  yaml?: YamlFile,
+): void {
+  const error = (
+    path: readonly PropertyKey[],
+    rest: Omit<Diagnostic, 'severity' | 'file' | 'line'>,
+  ): void => {
+    diagnostics.push({ severity: 'error', ...place(originOf(path)), ...rest });
+  };
+  if (!isMapping(value)) {
+    const expected = configKeys.find(({ key }) => key === 'agents')?.type ?? '';
+    const found = shownValue(value);
+    error(['agents'], { code: 'invalid-value', message: '`agents` cannot be read', expected, found });
+    return;
+  }
+  for (const [name, entry] of Object.entries(value)) {
+    const path = ['agents', name];
+    layer.broken.add(name);
+    const key = `agents.${shown(name)}`;
+    if (!agentNameSchema.safeParse(name).success) {
+      const expected = 'letters, digits, dots, dashes and underscores';
+      error(path, { code: 'invalid-value', message: `\`${key}\` is no name for an agent`, expected });
+      continue;
+    }
+    const kind = isMapping(entry) ? entry.kind : undefined;
+    if ((LATER_KINDS as readonly unknown[]).includes(kind)) {
+      error([...path, 'kind'], {
+        code: 'unsupported-value',
+        message: `\`${key}\`: kind ${kind} is not supported yet; use kind command`,
+        fix: 'write `kind: command` and the program as `command: [...]`',
+      });
+      continue;
+    }
+    if (kind !== 'command' && kind !== 'recipe') {
+      const meant = typeof kind === 'string' ? nearest(kind, ['command', 'recipe']) : undefined;
+      error([...path, 'kind'], {
+        code: 'invalid-value',
+        message: `\`${key}\` is of no kind that there is`,
+        expected: '`kind: command` or `kind: recipe`',
+        found: shownValue(kind ?? entry),
+        ...(meant && { fix: `did you mean \`${meant}\`?` }),
+      });
+      continue;
+    }
+    if (name === 'recipe' && kind !== 'recipe') {
+      error(path, {
+        code: 'invalid-value',
+        message: '`recipe` is built in',
+        fix: 'give this agent another name',
+      });
+      continue;
+    }
+    const result = agentSchema.safeParse(withSources(entry, path, yaml));
+    if (result.success) {
+      layer.agents.set(name, { value: result.data, origin: originOf(path) });
+      layer.broken.delete(name);
+    }
+    for (const issue of result.error?.issues ?? []) {
+      if (issue.code === 'unrecognized_keys') {
+        const fields = kind === 'command' ? ['kind', 'command', 'env'] : ['kind', 'env'];
+        for (const field of issue.keys)
+          error([...path, field], unknownField(`${key}.${field}`, field, fields));
+        continue;
+      }
+      error([...path, ...issue.path], {
+        code: 'invalid-value',
+        message: `\`${[key, ...issue.path.map((step) => shown(String(step)))].join('.')}\` cannot be read`,
+        expected: AGENT_FIELDS[String(issue.path[0])] ?? '',
+        found: shownValue(
+          issue.path.reduce<unknown>(
+            (inner, step) => (isObject(inner) ? Reflect.get(inner, step) : undefined),
+            entry,
+          ),
+        ),
+      });
+    }
+  }
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+function unknownField(
+  key: string,
+  field: string,
+  fields: readonly string[],
+): Omit<Diagnostic, 'severity' | 'file' | 'line'> {
+  const meant = nearest(field, fields);
+  return {
+    code: 'unknown-key',
+    message: `\`${shown(key)}\` is no setting`,
+    expected: `one of ${fields.join(', ')}`,
+    ...(meant && { fix: `did you mean \`${meant}\`?` }),
+  };
+}
+
+/** A number in `env` is the text that was written: `010` stays `010`. */
+function withSources(entry: unknown, path: readonly string[], yaml: YamlFile | undefined): unknown {
+  if (!yaml || !isMapping(entry) || !isMapping(entry.env)) return entry;
+  const env = Object.entries(entry.env).map(([name, value]) => [
+    name,
+    typeof value === 'number' || typeof value === 'boolean'
+      ? (yaml.sourceOf([...path, 'env', name]) ?? value)
+      : value,
+  ]);
+  return { ...entry, env: Object.fromEntries(env) };
+}
+
+function unknownAgent(key: string, name: string, names: readonly string[], origin: Origin): Diagnostic {
+  const meant = nearest(name, names);
+  return {
+    severity: 'error',
+    code: 'unknown-agent',
+    ...place(origin),
+    message: `${nameOf(key, origin)} names an agent that is not configured`,
+    expected: `one of ${[...names].sort().join(', ')}`,
+    found: shown(name),
+    fix: meant
+      ? `did you mean \`${meant}\`?`
+      : `add \`agents: { ${shown(name)}: { kind: command, command: [...] } }\` to mstone.yaml`,
+  };
+}

@@ -1,0 +1,277 @@
+/*
+ * Every setting: its name, its shape, its words. The checks of all sources, the documentation and a
+ * test per key are made from this one table.
+ */
+import { z } from 'zod';
+import type { AgentConfig } from '../model/config.js';
+import { parseDuration } from '../model/duration.js';
+
+/** Timers take no more than 2^31 ms. */
+const LONGEST_MS = 24 * 24 * 3_600_000;
+
+const line = z.string().regex(/^[^\u0000]*\S[^\u0000]*$/);
+const agentName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+const duration = (least: number) =>
+  z
+    .union([z.string(), z.literal(0)])
+    .transform((text) => (text === 0 ? 0 : (parseDuration(text, 'clock') ?? -1)))
+    .refine((ms) => ms >= least && ms <= LONGEST_MS);
+
+/** Something in the slot that is not git's own: relative, never out of it. */
+const pathInside = z
+  .string()
+  .regex(/^(?![/\\~]|[A-Za-z]:)[^\u0000-\u001f\u007f]+$/)
+  .transform((path) => path.replace(/^(?:\.\/)+/, '').replace(/\/+$/, ''))
+  .refine((path) => {
+    const parts = path.split(/[/\\]/);
+    return (
+      !parts.includes('..') &&
+      !parts.includes('') &&
+      path !== '.' &&
+      !parts.some((part) => /^\.git$/i.test(part))
+    );
+  });
+
+const jobs = z.union([
+  z.int().min(1),
+  z
+    .string()
+    .regex(/^[1-9]\d{0,2}%$/)
+    .transform((text) => ({ percent: Number(text.slice(0, -1)) })),
+]);
+
+const AGENT_NAMES = 'the name of an agent under `agents`, or `recipe`';
+const COMMANDS = 'a list of shell commands, such as `[npm test]`';
+const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
+const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
+
+/** One setting. */
+export interface ConfigKey {
+  /** As in `mstone.yaml`, levels joined with dots: `review.rounds`. */
+  readonly key: string;
+  /** What it must be, for people. */
+  readonly type: string;
+  /** What holds where nobody says anything, as YAML. */
+  readonly default: string;
+  readonly description: string;
+  /** The environment variable that sets it. */
+  readonly env: string;
+}
+
+interface Shape {
+  readonly type: string;
+  readonly default: string;
+  readonly description: string;
+  readonly schema: z.ZodType;
+  /** Replaced as a whole by a source that says it; one entry needs no brackets. */
+  readonly list?: true;
+}
+
+const SHAPES = {
+  agent: {
+    schema: agentName,
+    type: AGENT_NAMES,
+    default: '(none)',
+    description: 'Who implements, unless a milestone names another',
+  },
+  reviewer: {
+    schema: agentName,
+    type: AGENT_NAMES,
+    default: '(the author)',
+    description: 'Who reviews, in a session of its own',
+  },
+  jobs: {
+    schema: jobs,
+    type: 'a whole number from 1, or a share of the processors such as `50%`',
+    default: '4',
+    description: 'Agents alive at once, reviewers included',
+  },
+  checks: {
+    schema: z.array(line),
+    list: true,
+    type: COMMANDS,
+    default: '[]',
+    description: 'Must exit 0 before a milestone lands',
+  },
+  stage_checks: {
+    schema: z.array(line),
+    list: true,
+    type: COMMANDS,
+    default: '[]',
+    description: "Must exit 0 once a stage's last milestone has landed",
+  },
+  review: {
+    schema: z.boolean(),
+    type: '`false`, or a mapping of `rounds` and `block_on`',
+    default: 'true',
+    description: 'Whether changes are reviewed at all',
+  },
+  'review.rounds': {
+    schema: z.int().min(0).max(100),
+    type: 'a whole number from 0 to 100',
+    default: '3',
+    description: 'Remediations that a review or a check may ask for',
+  },
+  'review.block_on': {
+    schema: z.array(z.enum(['blocker', 'major', 'minor', 'nit'])),
+    list: true,
+    type: 'a list of severities: blocker, major, minor, nit',
+    default: '[blocker, major]',
+    description: 'Findings that keep a change from landing',
+  },
+  retries: {
+    schema: z.int().min(0).max(100),
+    type: 'a whole number from 0 to 100',
+    default: '1',
+    description: 'Further attempts after a failed first one',
+  },
+  backoff: {
+    schema: duration(0),
+    type: DURATION,
+    default: '30s',
+    description: 'Pause before the second attempt; doubles with each further one, up to 15 minutes',
+  },
+  'worktrees.dir': {
+    schema: z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/),
+    type: 'a folder, absolute or relative to the repository (`~` is not expanded)',
+    default: '(in the XDG state directory)',
+    description: 'Where worktrees are made',
+  },
+  'worktrees.setup': {
+    schema: z.array(line),
+    list: true,
+    type: COMMANDS,
+    default: '[]',
+    description: 'Run in a worktree before it is worked or checked in',
+  },
+  'worktrees.copy': {
+    schema: z.array(pathInside),
+    list: true,
+    type: PATHS,
+    default: '[]',
+    description: 'Files brought from your checkout into each worktree, such as .env',
+  },
+  'worktrees.keep': {
+    schema: z.array(pathInside),
+    list: true,
+    type: PATHS,
+    default: '[]',
+    description: 'What stays in a worktree when it is cleaned, such as node_modules',
+  },
+  'timeouts.agent': {
+    schema: duration(1),
+    type: DURATION,
+    default: '45m',
+    description: 'Longest time of one assignment',
+  },
+  'timeouts.idle': {
+    schema: duration(1),
+    type: DURATION,
+    default: '10m',
+    description: 'Longest silence of an agent',
+  },
+  'timeouts.check': {
+    schema: duration(1),
+    type: DURATION,
+    default: '15m',
+    description: 'Longest time of one check',
+  },
+  'limits.wait': {
+    schema: z.boolean(),
+    type: '`true` or `false`',
+    default: 'true',
+    description: 'Wait for usage limits to reset; false: pause and exit 75',
+  },
+  stages: {
+    schema: z.literal('strict'),
+    type: '`strict`',
+    default: 'strict',
+    description: 'How stages follow each other',
+  },
+  isolation: {
+    schema: z.literal('worktree'),
+    type: '`worktree`',
+    default: 'worktree',
+    description: 'How agents are kept apart',
+  },
+  land: {
+    schema: z.literal('each'),
+    type: '`each`',
+    default: 'each',
+    description: 'When finished work reaches the target',
+  },
+} as const satisfies Record<string, Shape>;
+
+/** The settings that have one value each; `agents` comes on top and is merged by name. */
+export type LeafKey = keyof typeof SHAPES;
+export type LeafValue<K extends LeafKey> = z.output<(typeof SHAPES)[K]['schema']>;
+
+export const leafKeys = Object.keys(SHAPES) as readonly LeafKey[];
+
+export const shapeOf = (key: LeafKey): Shape => SHAPES[key];
+
+export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
+
+/** Words of the design that this version refuses. */
+export const LATER_KEYS = ['budget', 'pressure'] as const;
+export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
+  stages: ['overlap'],
+  isolation: ['clone'],
+  land: ['stage', 'end', 'pr'],
+};
+export const LATER_KINDS = ['claude', 'codex', 'gemini', 'opencode', 'acp'] as const;
+
+/** `review.block_on` → `MSTONE_REVIEW_BLOCK_ON`. */
+export const envName = (key: string): string => `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
+
+/** Names that mstone gives to agents. They are no settings, even where a nested mstone inherits them. */
+export const PROTOCOL_NAMES: ReadonlySet<string> = new Set([
+  'MSTONE_MILESTONE',
+  'MSTONE_PURPOSE',
+  'MSTONE_ATTEMPT',
+  'MSTONE_BASE',
+  'MSTONE_PROMPT_FILE',
+  'MSTONE_CONTEXT_FILE',
+  'MSTONE_TAG',
+  'MSTONE_GUARD_LOG',
+  'MSTONE_DEMO_PAUSE',
+]);
+
+const variable = z.string().regex(/^(?!(?:MSTONE|GIT)_)[A-Za-z_][A-Za-z0-9_]*$/);
+const env = z
+  .record(variable, z.union([z.string().regex(/^[^\u0000]*$/), z.number(), z.boolean()]))
+  .transform((entries) =>
+    Object.fromEntries(Object.entries(entries).map(([name, text]) => [name, String(text)])),
+  )
+  .default({});
+
+export const agentNameSchema = agentName;
+export const agentSchema: z.ZodType<AgentConfig> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('recipe'), env }),
+  z.strictObject({
+    kind: z.literal('command'),
+    command: z.tuple([line], z.string().regex(/^[^\u0000]*$/)),
+    env,
+  }),
+]);
+
+export const AGENT_FIELDS: Readonly<Record<string, string>> = {
+  kind: '`command` or `recipe`',
+  command: 'a program and its arguments as a list, such as `[node, tools/agent.mjs]`',
+  env: 'a mapping from names of variables to text; names that begin with MSTONE_ or GIT_ are taken',
+};
+
+/** All settings, for documentation, `mstone config` and tests. */
+export const configKeys: readonly ConfigKey[] = [
+  ...leafKeys.map((key) => {
+    const { type, default: fallback, description } = shapeOf(key);
+    return { key, type, default: fallback, description, env: envName(key) };
+  }),
+  {
+    key: 'agents',
+    type: 'a mapping from names to `{kind: command, command: [...], env: {...}}` or `{kind: recipe}`',
+    default: '{}',
+    description: 'Agents by name; sources are merged name by name, and `recipe` is always there',
+    env: envName('agents'),
+  },
+];

@@ -1,0 +1,180 @@
+/** A plan and the configuration → what `decide` works on. */
+import { createHash } from 'node:crypto';
+import type { Config } from '../model/config.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { ItemId } from '../model/effect.js';
+import type { Milestone } from '../model/milestone.js';
+import { nearest } from '../model/nearest.js';
+import type { Plan, PlanItem, PlannedMilestone } from '../model/plan.js';
+import { err, ok, type Result } from '../model/result.js';
+import { shown } from '../model/shown.js';
+import { resolvedDependencies } from './graph.js';
+
+/** What belongs to a run beside milestones. */
+export interface Extra {
+  /** Stages whose own checks are to run once their last milestone is in. */
+  readonly gates: ReadonlySet<number>;
+  /** Check the target before anything starts. */
+  readonly base: boolean;
+}
+
+/** Rounds that failing checks get where nobody reviews and nothing else is said. */
+const ROUNDS_WITHOUT_REVIEW = 3;
+
+export const gateId = (stage: number): ItemId => `${stage}-gate`;
+export const BASE: ItemId = 'base';
+
+/**
+ * The items of a run: the base check, then the plan's milestones in its order, then a gate for each
+ * stage that has one. Errors: nobody to implement or review a milestone, all at once.
+ */
+export function planItems(plan: Plan, config: Config, extra: Extra): Result<PlanItem[], Diagnostic[]> {
+  const planned = new Map(plan.milestones.map((one) => [one.milestone.id, one]));
+  const run = plan.run.flatMap((id) => planned.get(id) ?? []);
+  const problems = run.flatMap(({ milestone }) => checkAgents(milestone, config));
+
+  const rounds = config.review === false ? ROUNDS_WITHOUT_REVIEW : config.review.rounds;
+  const stages = [...new Set([...run.map(({ milestone }) => milestone.stage), ...extra.gates])].sort(
+    (a, b) => a - b,
+  );
+  /** What has to be over before a stage begins, apart from the base check. */
+  const before = (stage: number): ItemId[] => {
+    const nearer = stages.filter((other) => other < stage).at(-1);
+    if (nearer === undefined) return [];
+    return extra.gates.has(nearer) ? [gateId(nearer)] : idsOf(nearer);
+  };
+  const idsOf = (stage: number): ItemId[] =>
+    run.filter(({ milestone }) => milestone.stage === stage).map(({ milestone }) => milestone.id);
+  const base = extra.base ? [BASE] : [];
+
+  const milestoneItem = ({ milestone, remainingMinutes }: PlannedMilestone): PlanItem => {
+    const { id, stage, title, digest, priority } = milestone;
+    const author = authorOf(milestone, config) ?? '';
+    const own = resolvedDependencies(milestone).filter((need) => plan.run.includes(need));
+    return {
+      id,
+      kind: 'milestone',
+      stage,
+      title,
+      digest,
+      needs: [...new Set([...own, ...before(stage), ...base])],
+      priority,
+      remainingMinutes,
+      author,
+      reviewer: reviewerOf(milestone, config) ?? author,
+      resolver: author,
+      checks: [...new Set([...config.checks, ...milestone.checks])],
+      rounds: milestone.reviewRounds ?? rounds,
+      retries: milestone.retries ?? config.retries,
+    };
+  };
+
+  const gateItem = (stage: number): PlanItem => {
+    const members = idsOf(stage);
+    const last = plan.milestones.filter(({ milestone }) => milestone.stage === stage).at(-1)?.milestone;
+    const author = config.agent ?? (last && authorOf(last, config)) ?? 'recipe';
+    const reviewer = config.reviewer ?? author;
+    const behind = run.filter(({ milestone }) => milestone.stage > stage);
+    return {
+      id: gateId(stage),
+      kind: 'gate',
+      stage,
+      title: `Checks of stage ${stage}`,
+      digest: digestOf(config.stageChecks),
+      needs: members.length > 0 ? members : [...before(stage), ...base],
+      priority: 0,
+      remainingMinutes: Math.max(0, ...behind.map(({ remainingMinutes }) => remainingMinutes)),
+      author,
+      // A gate has no text of its own, hence no `## Review` that a recipe could run.
+      reviewer: config.review === false || config.agents[reviewer]?.kind === 'recipe' ? false : reviewer,
+      resolver: author,
+      checks: config.stageChecks,
+      rounds,
+      retries: config.retries,
+    };
+  };
+
+  const baseItem = (): PlanItem => {
+    const author = config.agent ?? (run[0] && authorOf(run[0].milestone, config)) ?? 'recipe';
+    return {
+      id: BASE,
+      kind: 'base',
+      stage: 0,
+      title: `Checks of ${plan.target}`,
+      digest: digestOf(config.checks),
+      needs: [],
+      priority: 0,
+      remainingMinutes: Math.max(0, ...run.map(({ remainingMinutes }) => remainingMinutes)),
+      author,
+      reviewer: false,
+      resolver: author,
+      checks: config.checks,
+      rounds: 0,
+      retries: 0,
+    };
+  };
+
+  if (problems.length > 0) return err(problems);
+  return ok([
+    ...(extra.base ? [baseItem()] : []),
+    ...run.map(milestoneItem),
+    ...[...extra.gates].sort((a, b) => a - b).map(gateItem),
+  ]);
+}
+
+const authorOf = (milestone: Milestone, config: Config): string | undefined =>
+  milestone.agent ?? config.agent;
+
+/** Undefined: whoever is the author, in a session of its own. */
+const reviewerOf = (milestone: Milestone, config: Config): string | false | undefined =>
+  config.review === false ? false : (milestone.reviewer ?? config.reviewer);
+
+const digestOf = (commands: readonly string[]): string =>
+  `v1:${createHash('sha256').update(JSON.stringify(commands)).digest('hex')}`;
+
+/** Whether somebody is there for each of a milestone's purposes that a run cannot do without. */
+function checkAgents(milestone: Milestone, config: Config): Diagnostic[] {
+  const { id, file, recipe } = milestone;
+  const problems: Diagnostic[] = [];
+  const error = (code: string, message: string, rest: Partial<Diagnostic>): void => {
+    problems.push({ severity: 'error', code, file, message, ...rest });
+  };
+  const kindOf = (name: string): string | undefined =>
+    Object.hasOwn(config.agents, name) ? config.agents[name]?.kind : undefined;
+  const unknown = (purpose: string, name: string): void => {
+    const meant = nearest(name, Object.keys(config.agents));
+    error('unknown-agent', `the ${purpose} of ${id} is not configured`, {
+      expected: `one of ${Object.keys(config.agents).sort().join(', ')}`,
+      found: shown(name),
+      fix: meant
+        ? `did you mean \`${meant}\`?`
+        : `add \`agents: { ${shown(name)}: { kind: command, command: [...] } }\` to mstone.yaml`,
+    });
+  };
+
+  const author = authorOf(milestone, config);
+  if (author === undefined) {
+    error('no-agent', `nobody implements ${id}: no agent is configured`, {
+      fix: recipe.implement
+        ? 'add `agent: recipe` to mstone.yaml or to the milestone'
+        : 'add `agent: NAME` and `agents: { NAME: { kind: command, command: [...] } }` to mstone.yaml, or `agent: recipe` and a `## Recipe` section to the milestone',
+    });
+  } else if (kindOf(author) === undefined) unknown('agent', author);
+  else if (kindOf(author) === 'recipe' && !recipe.implement) {
+    error('no-recipe', `${id} is to be implemented by its recipe and has none`, {
+      fix: 'add a `## Recipe` section with a ```sh block, or name another `agent:`',
+    });
+  }
+
+  const reviewer = reviewerOf(milestone, config) ?? author;
+  if (reviewer === false || reviewer === undefined) return problems;
+  const kind = kindOf(reviewer);
+  if (kind === undefined) {
+    if (reviewer !== author) unknown('reviewer', reviewer);
+  } else if (kind === 'recipe' && !recipe.review) {
+    error('no-review', `${id} has neither a reviewer nor a \`## Review\``, {
+      fix: 'add `reviewer: NAME`, or a `## Review` section with a ```sh block, or `review: false` to mstone.yaml',
+    });
+  }
+  return problems;
+}

@@ -1,0 +1,342 @@
+/**
+ * What `--json` prints and what a terminal shows instead, made from the same facts.
+ *
+ * The documents are promises: `schema` is 1, and fields are added, never changed.
+ */
+import { safeJson } from '../journal/json.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { Milestone } from '../model/milestone.js';
+import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
+import type { ItemState, RunState } from '../model/state.js';
+import { oneLine, painter, table } from './text.js';
+import {
+  costOf,
+  count,
+  explainWait,
+  formatDiagnostic,
+  formatUsd,
+  names,
+  type PhaseWord,
+  phaseWord,
+  shortOid,
+  summaryOf,
+  type When,
+  waitOf,
+} from './words.js';
+
+export interface PlanDocument {
+  readonly schema: 1;
+  readonly target: string;
+  readonly milestones: readonly {
+    readonly id: string;
+    readonly stage: number;
+    readonly title: string;
+    readonly file: string;
+    readonly depends_on: readonly string[];
+    readonly state: PlanState;
+    readonly reason: string;
+  }[];
+  readonly run: readonly string[];
+}
+
+export interface StatusDocument {
+  readonly schema: 1;
+  readonly run: {
+    readonly id: string;
+    readonly state: 'running' | 'waiting' | 'done' | 'failed' | 'interrupted';
+  } | null;
+  readonly milestones: readonly {
+    readonly id: string;
+    /** Of the run; for what the run does not hold, of the plan, where `landed` says `done`. */
+    readonly phase: PhaseWord | Exclude<PlanState, 'done'>;
+    readonly attempts: number;
+    readonly commit?: string;
+    readonly cost_usd: number;
+  }[];
+}
+
+export interface ValidateDocument {
+  readonly schema: 1;
+  readonly ok: boolean;
+  readonly milestones: readonly {
+    readonly id: string;
+    readonly stage: number;
+    readonly title: string;
+    readonly file: string;
+    readonly depends_on: readonly string[];
+  }[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** A document as it is printed: indented, with a line end, safe for a terminal. */
+export const documentText = (document: PlanDocument | StatusDocument | ValidateDocument): string =>
+  `${safeJson(document, 2)}\n`;
+
+export const planDocument = (plan: Plan): PlanDocument => ({
+  schema: 1,
+  target: plan.target,
+  milestones: plan.milestones.map(({ milestone, state, reason, dependsOn }) => ({
+    id: milestone.id,
+    stage: milestone.stage,
+    title: milestone.title,
+    file: milestone.file,
+    depends_on: dependsOn,
+    state,
+    reason,
+  })),
+  run: plan.run,
+});
+
+export const validateDocument = (
+  milestones: readonly Milestone[],
+  diagnostics: readonly Diagnostic[],
+): ValidateDocument => ({
+  schema: 1,
+  ok: !diagnostics.some(({ severity }) => severity === 'error'),
+  milestones: milestones.map(({ id, stage, title, file, dependsOn }) => ({
+    id,
+    stage,
+    title,
+    file,
+    depends_on: dependsOn,
+  })),
+  // Field by field, so that nothing else that a diagnostic may carry gets out.
+  diagnostics: diagnostics.map(({ severity, code, file, line, message, expected, found, fix }) => ({
+    severity,
+    code,
+    ...(file === undefined ? {} : { file }),
+    ...(line === undefined ? {} : { line }),
+    message,
+    ...(expected === undefined ? {} : { expected }),
+    ...(found === undefined ? {} : { found }),
+    ...(fix === undefined ? {} : { fix }),
+  })),
+});
+
+/**
+ * The newest run and where every milestone is. `alive`: a live process holds the lock; without one a run
+ * that did not end was interrupted. Where the plan and the run differ about what has landed, the plan is
+ * right: it reads git.
+ */
+export function statusDocument(
+  state: RunState | undefined,
+  plan: Plan | undefined,
+  alive: boolean,
+): StatusDocument {
+  return {
+    schema: 1,
+    run: state === undefined ? null : { id: state.run, state: runWord(state, alive) },
+    milestones: rowsOf(state, plan).map(({ id, phase, item, commit }) => ({
+      id,
+      phase,
+      attempts: item?.attempt ?? 0,
+      ...(commit === undefined ? {} : { commit }),
+      cost_usd: item?.costUsd ?? 0,
+    })),
+  };
+}
+
+type RunWord = NonNullable<StatusDocument['run']>['state'];
+
+/** 75 and 3 wait: for a time, for a person. 130 and 143 were interrupted in order. */
+function runWord(state: RunState, alive: boolean): RunWord {
+  const { end } = state;
+  if (end === undefined) {
+    if (!alive) return 'interrupted';
+    const waits = [...state.items.values()].some(({ phase }) => phase.is === 'waiting');
+    return waits && state.flights.size === 0 ? 'waiting' : 'running';
+  }
+  if (end.exit === 0) return 'done';
+  if (end.exit === 75 || end.exit === 3) return 'waiting';
+  return end.is === 'paused' ? 'interrupted' : 'failed';
+}
+
+interface Row {
+  readonly id: string;
+  readonly title: string;
+  readonly phase: StatusDocument['milestones'][number]['phase'];
+  readonly commit?: string;
+  readonly item?: ItemState;
+  readonly planned?: PlannedMilestone;
+}
+
+/** Milestones as the plan has them and what else the run holds, stage by stage, gates last. */
+function rowsOf(state: RunState | undefined, plan: Plan | undefined): readonly Row[] {
+  const planned = new Map(plan?.milestones.map((one) => [one.milestone.id, one]));
+  const items = [...(state?.items.values() ?? [])].filter(
+    ({ item }) => item.kind === 'milestone' || item.kind === 'gate',
+  );
+  const rows: { readonly stage: number; readonly gate: boolean; readonly row: Row }[] = [];
+  for (const one of planned.values()) {
+    const { id, stage, title } = one.milestone;
+    const item = state?.items.get(id);
+    rows.push({ stage, gate: false, row: { id, title, planned: one, ...phaseOf(one, item, state) } });
+  }
+  for (const item of items) {
+    const { id, stage, title, kind } = item.item;
+    if (planned.has(id) || state === undefined) continue;
+    const commit = commitOf(item);
+    rows.push({
+      stage,
+      gate: kind === 'gate',
+      row: { id, title, item, phase: phaseWord(item, state), ...(commit === undefined ? {} : { commit }) },
+    });
+  }
+  // A stable sort: within a stage the plan's own order stays.
+  return rows.sort((a, b) => a.stage - b.stage || Number(a.gate) - Number(b.gate)).map(({ row }) => row);
+}
+
+function phaseOf(
+  { state: planState, landing }: PlannedMilestone,
+  item: ItemState | undefined,
+  state: RunState | undefined,
+): Pick<Row, 'phase' | 'commit' | 'item'> {
+  const known = item === undefined ? {} : { item };
+  if (planState === 'done') {
+    return { ...known, phase: 'landed', ...(landing === undefined ? {} : { commit: landing.commit }) };
+  }
+  // What the run landed and git no longer proves was reverted, or its text has changed since.
+  if (item === undefined || state === undefined || item.phase.is === 'landed')
+    return { ...known, phase: planState };
+  return { ...known, phase: phaseWord(item, state) };
+}
+
+const commitOf = (item: ItemState): string | undefined =>
+  item.phase.is === 'landed' || item.phase.is === 'passed' ? item.phase.commit : undefined;
+
+/** What would run, in which order, and why. */
+export function planText(plan: Plan, color: boolean): string {
+  const paint = painter(color);
+  const order = new Map(plan.run.map((id, index) => [id, index + 1]));
+  const done = plan.milestones.filter(({ state }) => state === 'done').length;
+  const lines = [
+    `Plan for ${oneLine(plan.target)}: ${plan.run.length === 0 ? 'nothing to run' : `${plan.run.length} to run`}` +
+      `, ${done} of ${count(plan.milestones.length, 'milestone')} done`,
+  ];
+  const rows = plan.milestones.map(({ milestone, state, reason }) => [
+    ` ${order.has(milestone.id) ? String(order.get(milestone.id)).padStart(3) : '   '}`,
+    oneLine(milestone.id),
+    state,
+    oneLine(milestone.title),
+    oneLine(reason),
+  ]);
+  // Aligned over all stages, then cut into them.
+  const shown = table(rows, (cell, column, row) =>
+    column === 2
+      ? paint(PLAN_STYLES[plan.milestones[row]?.state ?? 'todo'], cell)
+      : column === 4
+        ? paint('dim', cell)
+        : cell,
+  );
+  let stage: number | undefined;
+  for (const [row, { milestone }] of plan.milestones.entries()) {
+    if (milestone.stage !== stage) {
+      stage = milestone.stage;
+      lines.push('', paint('bold', `Stage ${stage}`));
+    }
+    lines.push(shown[row] ?? '');
+  }
+  if (plan.run.length > 0) lines.push('', `Order: ${names(plan.run, 20)}`);
+  if (plan.notes.length > 0) lines.push('', ...plan.notes.map((note) => formatDiagnostic(note, paint)));
+  return `${lines.join('\n')}\n`;
+}
+
+type Style = 'green' | 'yellow' | 'red' | 'cyan' | 'dim';
+
+const PLAN_STYLES: Readonly<Record<PlanState, Style>> = {
+  done: 'green',
+  todo: 'cyan',
+  stale: 'yellow',
+  blocked: 'red',
+};
+
+/** A phase's colour: what is done, at work, waiting, in trouble. */
+export function phaseStyle(phase: Row['phase']): Style {
+  switch (phase) {
+    case 'landed':
+    case 'passed':
+      return 'green';
+    case 'failed':
+    case 'blocked':
+      return 'red';
+    case 'asking':
+    case 'waiting':
+    case 'stale':
+      return 'yellow';
+    case 'ready':
+    case 'todo':
+      return 'dim';
+    default:
+      return 'cyan';
+  }
+}
+
+/** The same as `statusDocument` for people: a row per milestone, then how the run stands. */
+export function statusText(
+  state: RunState | undefined,
+  plan: Plan | undefined,
+  { alive, color, ...when }: When & { readonly alive: boolean; readonly color: boolean },
+): string {
+  const paint = painter(color);
+  const rows = rowsOf(state, plan);
+  const lines: string[] = [];
+  if (state === undefined) lines.push('No run yet.');
+  else {
+    const spent = costOf(state);
+    lines.push(
+      `Run ${oneLine(state.run)} on ${oneLine(state.target)}: ${runWord(state, alive)}${spent > 0 ? `, ${formatUsd(spent)}` : ''}`,
+    );
+  }
+  if (rows.length > 0) {
+    const shown = table(
+      rows.map((row) => [
+        ` ${oneLine(row.id)}`,
+        row.phase,
+        row.item === undefined || row.item.attempt === 0 ? '' : `attempt ${row.item.attempt}`,
+        row.item !== undefined && row.item.costUsd > 0 ? formatUsd(row.item.costUsd) : '',
+        oneLine(row.title),
+        remarkOf(row, state, when),
+      ]),
+      (cell, column, row) =>
+        column === 1
+          ? paint(phaseStyle(rows[row]?.phase ?? 'ready'), cell)
+          : column === 5
+            ? paint('dim', cell)
+            : cell,
+    );
+    lines.push('', ...shown);
+  }
+  if (state !== undefined) {
+    const { lines: summary, next } = summaryOf(state, when);
+    const over = state.end !== undefined || !alive;
+    if (over) lines.push('', ...summary, `Next: ${next}`);
+  } else if (plan !== undefined && plan.run.length > 0) lines.push('', 'Next: mstone run');
+  return `${lines.join('\n')}\n`;
+}
+
+function remarkOf(row: Row, state: RunState | undefined, when: When): string {
+  if (row.commit !== undefined) return shortOid(row.commit);
+  const { item, planned } = row;
+  if (item === undefined || state === undefined || row.phase === 'todo' || row.phase === 'stale') {
+    return planned === undefined ? '' : oneLine(planned.reason);
+  }
+  if (item.phase.is === 'failed') return oneLine(item.phase.message);
+  const wait = waitOf(item, state);
+  return wait === undefined ? '' : explainWait(wait, when);
+}
+
+/** All problems, each with its place, and how many there are. */
+export function diagnosticsText(diagnostics: readonly Diagnostic[], color: boolean): string {
+  if (diagnostics.length === 0) return '';
+  const paint = painter(color);
+  const kinds = [
+    ['error', 'error'],
+    ['warning', 'warning'],
+    ['note', 'note'],
+  ] as const;
+  const counts = kinds.flatMap(([severity, noun]) => {
+    const number = diagnostics.filter((one) => one.severity === severity).length;
+    return number === 0 ? [] : [count(number, noun)];
+  });
+  return `${[...diagnostics.map((one) => formatDiagnostic(one, paint)), '', counts.join(', ')].join('\n')}\n`;
+}

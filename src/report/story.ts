@@ -1,0 +1,336 @@
+/** What an event says to people: pure, so that the plain lines and the live screen tell the same story. */
+import type { Effect, WorkEffect } from '../model/effect.js';
+import type { Event } from '../model/event.js';
+import type {
+  CandidateOutcome,
+  CheckOutcome,
+  CheckResult,
+  FollowOutcome,
+  LandOutcome,
+  WorkOutcome,
+} from '../model/outcome.js';
+import { unreachable } from '../model/result.js';
+import type { RunState } from '../model/state.js';
+import { oneLine } from './text.js';
+import {
+  count,
+  explainWait,
+  formatDuration,
+  formatUntil,
+  formatUsd,
+  names,
+  progressOf,
+  shortOid,
+  type When,
+} from './words.js';
+
+export interface Sentence {
+  /** `note`: worth keeping on a screen that forgets the rest. */
+  readonly tone: 'plain' | 'good' | 'bad' | 'wait' | 'note';
+  /** One harmless line. */
+  readonly text: string;
+}
+
+const say = (tone: Sentence['tone'], text: string): Sentence => ({ tone, text });
+
+/** `before` is the state without the event, where the teller has seen it; `state` is the state with it. */
+export function tell(
+  event: Event,
+  before: RunState | undefined,
+  state: RunState,
+  when: When,
+): readonly Sentence[] {
+  return [...tellEvent(event, before, state, when), ...tellTurns(event, before, state, when)];
+}
+
+function tellEvent(
+  event: Event,
+  before: RunState | undefined,
+  state: RunState,
+  when: When,
+): readonly Sentence[] {
+  const target = oneLine(state.target);
+  switch (event.type) {
+    case 'run.started': {
+      const { all } = progressOf(state);
+      return [
+        say(
+          'plain',
+          `Run ${oneLine(state.run)} on ${target}: ${count(all, 'milestone')}, ${count(event.settings.jobs, 'agent')} at once`,
+        ),
+      ];
+    }
+    case 'run.continued':
+      return [say('plain', continuing(state, when))];
+    case 'items.reset':
+      return [say('plain', `${names(event.items)}: what was used up is forgotten`)];
+    case 'work.started': {
+      const { effect } = event;
+      const round = effect.round > 0 ? `, round ${effect.round}` : '';
+      return [
+        say(
+          'plain',
+          `${oneLine(effect.item)} ${effect.purpose} started (attempt ${effect.attempt}${round}, slot ${effect.slot})`,
+        ),
+      ];
+    }
+    case 'work.ended': {
+      const flight = flightOf(event.id, before);
+      const purpose = flight?.effect.do === 'work' ? flight.effect.purpose : undefined;
+      const took = flight === undefined ? undefined : event.now - flight.since;
+      return tellWork(oneLine(event.item), purpose, took, event.outcome, when);
+    }
+    case 'check.ended': {
+      const flight = flightOf(event.id, before);
+      const of = flight?.effect.do === 'check' ? flight.effect.of : 'work';
+      const took = flight === undefined ? undefined : event.now - flight.since;
+      return tellCheck(
+        `${oneLine(event.item)} ${of === 'candidate' ? 'merged checks' : 'checks'}`,
+        took,
+        event.outcome,
+      );
+    }
+    case 'candidate.ended':
+      return tellCandidate(oneLine(event.item), target, event.outcome);
+    case 'land.ended':
+      return tellLanding(oneLine(event.item), state, event.outcome);
+    case 'follow.ended':
+      return tellFollowing(target, event.outcome);
+    case 'note':
+      return [
+        say(
+          'note',
+          `${event.item === undefined ? '' : `${oneLine(event.item)} `}note: ${oneLine(event.text)}`,
+        ),
+      ];
+    // Their endings say enough; a run's end is the summary's to tell.
+    case 'check.started':
+    case 'candidate.started':
+    case 'land.started':
+    case 'follow.started':
+    case 'run.paused':
+    case 'run.ended':
+      return [];
+    default:
+      return unreachable(event);
+  }
+}
+
+const flightOf = (
+  id: string,
+  before: RunState | undefined,
+): { readonly effect: Effect; readonly since: number } | undefined => before?.flights.get(id);
+
+/** `Continuing R: 3 landed, 2 taken up, 1 waits until 13:07`. */
+function continuing(state: RunState, when: When): string {
+  const { landed } = progressOf(state);
+  const taken = [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
+  const until = [...state.items.values()].flatMap(({ phase }) =>
+    phase.is === 'waiting' ? [phase.wait.until] : [],
+  );
+  const waits =
+    until.length === 0
+      ? []
+      : [
+          `${until.length} ${until.length === 1 ? 'waits' : 'wait'} until ${formatUntil(Math.min(...until), when)}`,
+        ];
+  return `Continuing ${oneLine(state.run)}: ${[`${landed} landed`, `${taken} taken up`, ...waits].join(', ')}`;
+}
+
+function tellWork(
+  item: string,
+  purpose: WorkEffect['purpose'] | undefined,
+  took: number | undefined,
+  { agent, judgement, harvest, costUsd, told = [] }: WorkOutcome,
+  when: When,
+): readonly Sentence[] {
+  const what = `${item} ${purpose ?? 'agent'}`;
+  const facts = [
+    ...(took === undefined ? [] : [formatDuration(took)]),
+    ...(costUsd > 0 ? [formatUsd(costUsd)] : []),
+  ];
+  const after = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
+  const sentences: Sentence[] = [];
+  switch (agent.kind) {
+    case 'finished':
+      if (judgement?.kind === 'approved') sentences.push(say('good', `${item} review approves${after}`));
+      else if (judgement?.kind === 'refused') {
+        const { findings, unmet } = judgement;
+        const held = [
+          ...(findings.length > 0 ? [count(findings.length, 'finding')] : []),
+          ...(unmet.length > 0 ? [count(unmet.length, 'criterion unmet', 'criteria unmet')] : []),
+        ];
+        sentences.push(
+          say(
+            'bad',
+            `${item} review asks for changes: ${held.length === 0 ? 'no finding' : held.join(', ')}${after}`,
+          ),
+        );
+      } else if (judgement?.kind === 'unreadable') {
+        sentences.push(say('bad', `${item} review could not be used: ${oneLine(judgement.why)}${after}`));
+      } else if (harvest?.changed === false) {
+        sentences.push(say('plain', `${what} finished and changed nothing${after}`));
+      } else sentences.push(say('plain', `${what} finished${after}`));
+      break;
+    case 'limited': {
+      const until = agent.resetAt === undefined ? '' : ` until ${formatUntil(agent.resetAt, when)}`;
+      sentences.push(say('wait', `${what} met a usage limit${until}: ${oneLine(agent.message)}${after}`));
+      break;
+    }
+    case 'unprepared':
+      sentences.push(say('bad', `${item} folder could not be made ready: ${oneLine(agent.message)}`));
+      break;
+    case 'unmet':
+      sentences.push(say('bad', `${item} needs ${oneLine(agent.requirement)}: ${oneLine(agent.message)}`));
+      break;
+    case 'unstartable':
+      sentences.push(say('bad', `${what} could not start: ${oneLine(agent.message)}`));
+      break;
+    case 'crashed': {
+      const how = agent.signal ?? (agent.exit === undefined ? undefined : `exit ${agent.exit}`);
+      sentences.push(
+        say(
+          'bad',
+          `${what} crashed: ${oneLine(agent.message)}${how === undefined ? '' : ` (${oneLine(how)})`}`,
+        ),
+      );
+      break;
+    }
+    case 'timed-out':
+      sentences.push(say('bad', `${what} was ended after ${formatDuration(agent.afterMs)}, its timeout`));
+      break;
+    case 'stuck':
+      sentences.push(say('bad', `${what} was ended after ${formatDuration(agent.silentMs)} without a word`));
+      break;
+    case 'cancelled':
+      sentences.push(say('wait', `${what} was cancelled`));
+      break;
+    case 'interrupted':
+      sentences.push(say('wait', `${what} was interrupted: ${oneLine(agent.message)}`));
+      break;
+    default:
+      return unreachable(agent);
+  }
+  if (harvest !== undefined && harvest.markers.length > 0) {
+    sentences.push(say('bad', `${item} has conflict markers left in ${names(harvest.markers)}`));
+  }
+  for (const text of [...(harvest?.told ?? []), ...told]) {
+    sentences.push(say('note', `${item} note: ${oneLine(text)}`));
+  }
+  return sentences;
+}
+
+function tellCheck(what: string, took: number | undefined, outcome: CheckOutcome): readonly Sentence[] {
+  switch (outcome.kind) {
+    case 'passed':
+      return [say('good', `${what} passed${took === undefined ? '' : ` (${formatDuration(took)})`}`)];
+    case 'failed':
+      return outcome.results
+        .filter(({ kind }) => kind !== 'passed')
+        .map((result) => say('bad', `${what} failed: ${oneLine(result.command)} (${howItEnded(result)})`));
+    case 'unstartable':
+      return [say('bad', `${what} could not start: ${oneLine(outcome.message)}`)];
+    case 'cancelled':
+      return [say('wait', `${what} were cancelled`)];
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function howItEnded({ kind, exit, ms }: CheckResult): string {
+  if (kind === 'timed-out') return `timed out after ${formatDuration(ms)}`;
+  if (kind === 'unstartable') return 'could not start';
+  return exit === undefined ? 'killed' : `exit ${exit}`;
+}
+
+const rewound = (target: string, expected: string, found: string): Sentence =>
+  say(
+    'bad',
+    `${target} no longer holds ${shortOid(expected)}, it is at ${shortOid(found)}: both are kept, nothing lands`,
+  );
+
+function tellCandidate(item: string, target: string, outcome: CandidateOutcome): readonly Sentence[] {
+  switch (outcome.kind) {
+    case 'built':
+      return [];
+    case 'conflict':
+      return [say('bad', `${item} conflicts with ${target} in ${names(outcome.files)}`)];
+    case 'diverged':
+      return [say('wait', `${target} has moved to ${shortOid(outcome.target)}: it is merged first`)];
+    case 'rewound':
+      return [rewound(target, outcome.expected, outcome.found)];
+    case 'refused':
+      return [say('bad', `${item} could not be merged: ${oneLine(outcome.message)}`)];
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function tellLanding(item: string, state: RunState, outcome: LandOutcome): readonly Sentence[] {
+  const target = oneLine(state.target);
+  switch (outcome.kind) {
+    case 'landed': {
+      const { landed, all } = progressOf(state);
+      const on = outcome.on === 'shadow' ? `mstone/${target}` : target;
+      const { block } = outcome;
+      return [
+        say('good', `${item} landed ${shortOid(outcome.commit)} on ${on} (${landed}/${all})`),
+        ...(block === undefined
+          ? []
+          : [
+              say(
+                'note',
+                `${target} waits for its checkout: ${oneLine(block.message)} (${oneLine(block.command)})`,
+              ),
+            ]),
+      ];
+    }
+    case 'moved':
+      return [say('wait', `${target} has moved to ${shortOid(outcome.head)}: ${item} is merged again`)];
+    case 'rewound':
+      return [rewound(target, outcome.expected, outcome.found)];
+    case 'refused':
+      return [say('bad', `${item} could not land: ${oneLine(outcome.message)}`)];
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function tellFollowing(target: string, outcome: FollowOutcome): readonly Sentence[] {
+  switch (outcome.kind) {
+    case 'followed':
+      return [say('good', `${target} followed to ${shortOid(outcome.head)}`)];
+    case 'blocked':
+      return [
+        say(
+          'note',
+          `${target} could not follow: ${oneLine(outcome.block.message)} (${oneLine(outcome.block.command)})`,
+        ),
+      ];
+    case 'diverged':
+      return [say('wait', `${target} has moved to ${shortOid(outcome.target)}: it is merged first`)];
+    case 'rewound':
+      return [rewound(target, outcome.expected, outcome.found)];
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** Items that took a turn which no event names: failed, asking, waiting to try again. */
+function tellTurns(
+  event: Event,
+  before: RunState | undefined,
+  state: RunState,
+  when: When,
+): readonly Sentence[] {
+  if (before === undefined || event.type === 'run.started' || event.type === 'run.continued') return [];
+  return [...state.items.values()].flatMap(({ item, phase }) => {
+    const id = oneLine(item.id);
+    const was = before.items.get(item.id)?.phase;
+    if (was?.is === phase.is) return [];
+    if (phase.is === 'failed') return [say('bad', `${id} failed: ${oneLine(phase.message)}`)];
+    if (phase.is === 'asks') return [say('bad', `${id} needs you: ${oneLine(phase.message)}`)];
+    if (phase.is === 'waiting') return [say('wait', `${id} ${explainWait(phase.wait, when)}`)];
+    return [];
+  });
+}

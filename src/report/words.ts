@@ -1,0 +1,264 @@
+/**
+ * The sentences that people read, in one place: the same thing is said the same way everywhere.
+ *
+ * All text that comes from elsewhere goes through `oneLine` here; what these functions return may be
+ * printed as it is.
+ */
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { ItemId } from '../model/effect.js';
+import { unreachable } from '../model/result.js';
+import type { ItemState, RunState, Step, Wait } from '../model/state.js';
+import { oneLine, type Paint, painter } from './text.js';
+
+/** A point in time needs a zone to be read in; undefined is the system's own. */
+export interface When {
+  /** Epoch ms. */
+  readonly now: number;
+  readonly tz?: string | undefined;
+}
+
+/** `0.4s`, `12s`, `3m 05s`, `1h 02m`, `2d 03h`. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 0.95) return `${seconds.toFixed(1)}s`;
+  const whole = Math.round(seconds);
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h ${two((whole % 3600) / 60)}m`;
+  return `${Math.floor(whole / 86_400)}d ${two((whole % 86_400) / 3600)}h`;
+}
+
+/** `date` is `2026-11-20`, `time` is `12:04:05`. */
+function wallClock(ms: number, tz: string | undefined): { readonly date: string; readonly time: string } {
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone: tz, dateStyle: 'short', timeStyle: 'medium' });
+  // The Swedish way is ISO's: `2026-11-20 12:04:05`.
+  const [date = '', time = ''] = format.format(ms).split(' ');
+  return { date, time };
+}
+
+/** `12:04:05`, in the given zone or the system's. */
+export const formatClock = (ms: number, tz?: string): string => wallClock(ms, tz).time;
+
+/** `13:07`, or `2026-11-21 13:07` when that is another day than now. */
+export function formatUntil(ms: number, { now, tz }: When): string {
+  const { date, time } = wallClock(ms, tz);
+  const minute = time.slice(0, 5);
+  return date === wallClock(now, tz).date ? minute : `${date} ${minute}`;
+}
+
+/** `$0.42`; what is more than nothing never reads as nothing. */
+export const formatUsd = (usd: number): string => (usd > 0 && usd < 0.005 ? '<$0.01' : `$${usd.toFixed(2)}`);
+
+/** The short form of an object name. */
+export const shortOid = (oid: string): string => oneLine(oid).slice(0, 7);
+
+/** `1 finding`, `2 findings`. */
+export const count = (number: number, noun: string, nouns = `${noun}s`): string =>
+  `${number} ${number === 1 ? noun : nouns}`;
+
+/** At most `most` names, and how many more there are. */
+export function names(all: readonly string[], most = 5): string {
+  const shown = all.slice(0, most).map(oneLine).join(', ');
+  return all.length > most ? `${shown} and ${all.length - most} more` : shown;
+}
+
+export type PhaseWord =
+  | 'ready'
+  | 'implementing'
+  | 'checking'
+  | 'reviewing'
+  | 'remediating'
+  | 'resolving'
+  | 'merging'
+  | 'verifying'
+  | 'landing'
+  | 'waiting'
+  | 'landed'
+  | 'passed'
+  | 'failed'
+  | 'asking'
+  | 'blocked';
+
+const STEP_WORDS: Readonly<Record<Step['is'], PhaseWord>> = {
+  implement: 'implementing',
+  check: 'checking',
+  review: 'reviewing',
+  remediate: 'remediating',
+  resolve: 'resolving',
+  candidate: 'merging',
+  verify: 'verifying',
+  land: 'landing',
+};
+
+/** Where an item is, in one word; `waiting` and `blocked` are read off what it needs. */
+export function phaseWord(item: ItemState, state: RunState): PhaseWord {
+  const { phase } = item;
+  switch (phase.is) {
+    case 'doing':
+      return STEP_WORDS[phase.step.is];
+    case 'next':
+      if (blockers(item, state).length > 0) return 'blocked';
+      return openNeeds(item, state).length > 0 ? 'waiting' : 'ready';
+    case 'asks':
+      return 'asking';
+    case 'waiting':
+    case 'landed':
+    case 'passed':
+    case 'failed':
+      return phase.is;
+    default:
+      return unreachable(phase);
+  }
+}
+
+/** What it needs that has not succeeded yet. What the run does not hold was done before it. */
+function openNeeds(item: ItemState, state: RunState): readonly ItemId[] {
+  return item.item.needs.filter((id) => {
+    const need = state.items.get(id);
+    return need !== undefined && need.phase.is !== 'landed' && need.phase.is !== 'passed';
+  });
+}
+
+/** The failed and asking items that hold it, at the root of it all. */
+function blockers(item: ItemState, state: RunState): readonly ItemId[] {
+  const found = new Set<ItemId>();
+  const seen = new Set<ItemId>();
+  const visit = (one: ItemState): void => {
+    for (const id of openNeeds(one, state)) {
+      const need = state.items.get(id);
+      if (need === undefined || seen.has(id)) continue;
+      seen.add(id);
+      if (need.phase.is === 'failed' || need.phase.is === 'asks') found.add(id);
+      else visit(need);
+    }
+  };
+  visit(item);
+  return [...found];
+}
+
+/** What an item waits for; undefined while it works or when it has ended. */
+export function waitOf(item: ItemState, state: RunState): Wait | undefined {
+  const { phase } = item;
+  if (phase.is === 'waiting') return phase.wait;
+  if (phase.is === 'asks') return { for: 'person', why: phase.message };
+  if (phase.is !== 'next') return undefined;
+  const roots = blockers(item, state);
+  const needs = roots.length > 0 ? roots : openNeeds(item, state);
+  return needs.length > 0 ? { for: 'dependency', items: needs } : { for: 'slot' };
+}
+
+/** A clause that answers "why is it not running?". */
+export function explainWait(wait: Wait, when: When): string {
+  switch (wait.for) {
+    case 'credential':
+      return `waits for ${oneLine(wait.credential)}'s limit until ${formatUntil(wait.until, when)}`;
+    case 'backoff':
+      return `tries again at ${formatClock(wait.until, when.tz)}`;
+    case 'dependency':
+      return `waits for ${names(wait.items)}`;
+    case 'slot':
+      return 'waits for a free slot';
+    case 'lane':
+      return `waits for ${oneLine(wait.item)} to land`;
+    case 'checkout':
+      return `waits for the checkout: ${oneLine(wait.block.message)} (${oneLine(wait.block.command)})`;
+    case 'person':
+      return `needs you: ${oneLine(wait.why)}`;
+    default:
+      return unreachable(wait);
+  }
+}
+
+/** Milestones that have landed, and all there are. */
+export function progressOf(state: RunState): { readonly landed: number; readonly all: number } {
+  const milestones = [...state.items.values()].filter(({ item }) => item.kind === 'milestone');
+  return {
+    landed: milestones.filter(({ phase }) => phase.is === 'landed').length,
+    all: milestones.length,
+  };
+}
+
+export const costOf = (state: RunState): number =>
+  [...state.items.values()].reduce((sum, { costUsd }) => sum + costUsd, 0);
+
+/** How a run stands, line by line, and the command to type next. */
+export function summaryOf(
+  state: RunState,
+  when: When,
+): { readonly lines: readonly string[]; readonly next: string } {
+  const items = [...state.items.values()];
+  const { landed, all } = progressOf(state);
+  const target = oneLine(state.target);
+  const spent = costOf(state);
+  const lines = [
+    `${landed} of ${count(all, 'milestone')} landed on ${state.shadow ? `mstone/${target}` : target}` +
+      `${spent > 0 ? `, ${formatUsd(spent)} spent` : ''}`,
+  ];
+  const failed: ItemId[] = [];
+  const asking: ItemId[] = [];
+  for (const item of items) {
+    const id = oneLine(item.item.id);
+    const { phase } = item;
+    if (phase.is === 'failed') {
+      failed.push(id);
+      lines.push(`${id} failed: ${oneLine(phase.message)} (mstone logs ${id})`);
+    } else if (phase.is === 'asks') {
+      asking.push(id);
+      lines.push(`${id} needs you: ${oneLine(phase.message)} (mstone logs ${id})`);
+    } else if (phase.is === 'waiting') {
+      lines.push(`${id} ${explainWait(phase.wait, when)}`);
+    }
+  }
+  const blocked = items.filter((item) => phaseWord(item, state) === 'blocked');
+  for (const item of blocked)
+    lines.push(`${oneLine(item.item.id)} is blocked by ${names(blockers(item, state))}`);
+  if (state.rewound) {
+    lines.push(
+      `${target} no longer holds ${shortOid(state.rewound.expected)}, it is at ${shortOid(state.rewound.found)}: both are kept, nothing lands`,
+    );
+  }
+  const block = state.shadow?.block;
+  if (block) lines.push(`${target} could not follow: ${oneLine(block.message)}`);
+  const { end } = state;
+  if (end && end.exit !== 0) {
+    const until = end.until === undefined ? '' : `, until ${formatUntil(end.until, when)}`;
+    lines.push(`${end.is === 'paused' ? 'Paused' : 'Ended'}: ${oneLine(end.why)}${until}`);
+  }
+  return { lines, next: nextCommand(state, [...failed, ...asking]) };
+}
+
+function nextCommand(state: RunState, stuck: readonly ItemId[]): string {
+  const { end } = state;
+  if (end?.is !== 'ended') return 'mstone resume';
+  if (state.rewound) return `git reflog ${shellWord(state.target)}`;
+  if (stuck.length > 0) return `mstone retry ${stuck.join(' ')}`;
+  const block = state.shadow?.block;
+  if (block) return oneLine(block.command);
+  if (end.exit !== 0) return 'mstone resume';
+  return `git log --graph --oneline ${shellWord(state.target)}`;
+}
+
+/** Text as one word of a POSIX shell: the user is going to paste it. */
+function shellWord(text: string): string {
+  const plain = oneLine(text);
+  return /^[\w./@+][\w./@+-]*$/.test(plain) ? plain : `'${plain.replaceAll("'", `'\\''`)}'`;
+}
+
+/** `milestones/1A.md:3: error: unknown key "depend_on"`, and below it what was expected, found, and what to do. */
+export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(false)): string {
+  const { severity, file, line, message, expected, found, fix } = diagnostic;
+  const place = file === undefined ? '' : `${oneLine(file)}:${line === undefined ? '' : `${line}:`} `;
+  const style = severity === 'error' ? 'red' : severity === 'warning' ? 'yellow' : 'cyan';
+  const more = [
+    ['expected', expected],
+    ['found', found],
+    ['fix', fix],
+  ] as const;
+  return [
+    `${place}${paint(style, `${severity}:`)} ${oneLine(message)}`,
+    ...more.flatMap(([name, text]) =>
+      text === undefined ? [] : [`  ${paint('dim', `${name}:`)} ${oneLine(text)}`],
+    ),
+  ].join('\n');
+}
