@@ -314,6 +314,14 @@ describe('the end of an agent', () => {
     expect(existsSync(join(one.dir, 'over'))).toBe(true);
   });
 
+  it('is told by its exit status where somebody else signalled its whole group', async () => {
+    const one = request(gate());
+    const running = supervise(one);
+    await hasBegun(one.dir);
+    process.kill(-wrapperOf(one.dir), 'SIGTERM');
+    expect(await running).toEqual({ kind: 'killed', signal: 'SIGTERM' });
+  });
+
   it('is lost with the machine, and a stranger that has its pid now is left alone', async () => {
     const stranger = spawn('sleep', ['60']);
     const one = request('exit 0');
