@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openRepository } from '../git/index.js';
 import { listRuns, runFolder } from '../journal/runs.js';
 import { nearest } from '../model/nearest.js';
-import { plainText } from '../report/text.js';
+import { plainText } from '../process/plain.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { absent } from './project.js';
 import type { World } from './world.js';

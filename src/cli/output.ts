@@ -1,7 +1,8 @@
 /** How the command line speaks: results to stdout, what is wrong to stderr, progress as asked for. */
+import type { ItemState } from '../model/state.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { Plan } from '../model/plan.js';
-import { lineReporter, liveReporter, ndjsonReporter, quietReporter, type Reporter } from '../report/index.js';
+import { lineReporter, ndjsonReporter, type Reporter } from '../report/index.js';
+import { liveReporter } from '../report/live.js';
 import { formatDiagnostic } from '../report/words.js';
 import type { World } from './world.js';
 
@@ -30,20 +31,21 @@ export function sayError(world: Pick<World, 'stderr'>, message: string, fix: str
 export function makeReporter(
   world: World & { readonly color: boolean },
   form: OutputForm,
-  about: { readonly plan: Plan },
+  tail: (item: ItemState) => string | undefined,
 ): Reporter {
+  const { stdout, stderr, color, now } = world;
   const write = (text: string): void => {
-    world.stdout.write(text);
+    stdout.write(text);
   };
-  const live = world.stdout.isTTY === true && !world.env.CI && world.env.TERM !== 'dumb';
+  const live = stdout.isTTY === true && !world.env.CI && world.env.TERM !== 'dumb';
   switch (form === 'auto' ? (live ? 'tty' : 'plain') : form) {
     case 'tty':
-      return liveReporter({ stream: world.stdout, color: world.color, now: world.now, plan: about.plan });
+      return liveReporter({ stdout, stderr, color, now, tail });
     case 'ndjson':
       return ndjsonReporter({ write });
     case 'quiet':
-      return quietReporter();
+      return lineReporter({ write, color, now, quiet: true });
     default:
-      return lineReporter({ write, color: world.color, now: world.now });
+      return lineReporter({ write, color, now });
   }
 }

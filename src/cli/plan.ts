@@ -1,5 +1,6 @@
 /** `mstone plan`: what would run, in which order, and why. Changes no file and no ref. */
-import { makePlan, planItems } from '../plan/index.js';
+import { makePlan } from '../plan/index.js';
+import { planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
 import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayJson } from './output.js';

@@ -13,11 +13,13 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
 import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
-import type { RunState } from '../model/state.js';
-import { makePlan, planItems, type Selection } from '../plan/index.js';
+import type { ItemState } from '../model/state.js';
+import { makePlan, type Selection } from '../plan/index.js';
+import { planItems } from '../plan/items.js';
+import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound, summaryOf } from '../report/words.js';
+import { explainFound } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { makeHands } from './hands.js';
@@ -252,7 +254,7 @@ async function runLocked(
   ];
 
   const templates = await readTemplates(world, sources.templates);
-  const reporter = makeReporter(terminal, options.output, { plan });
+  const reporter = makeReporter(terminal, options.output, (item) => lastWords(runDir, item));
   try {
     let state = unfinished?.state ?? emptyRun(runId);
     const append = async (events: readonly Event[]): Promise<void> => {
@@ -264,7 +266,7 @@ async function runLocked(
       state = reduce(state, event);
       reporter.notice(event, state);
     }
-    if (unfinished !== undefined) say(world, explainFound(state, world.now()));
+    if (unfinished !== undefined) say(world, explainFound(state, { now: world.now() }));
 
     // Git commands of a killed mstone may still be at work: nothing is touched beside them.
     await endTagged(`${runId}.git`, { graceMs: 1000 });
@@ -309,7 +311,6 @@ async function runLocked(
         control,
       );
       await reporter.close();
-      finish(world, ended, options.output);
       return ended.end?.exit ?? 0;
     } finally {
       stopListening();
@@ -438,8 +439,12 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-function finish(world: Terminal, state: RunState, output: OutputForm): void {
-  if (output === 'quiet') return;
-  const { lines, next } = summaryOf(state);
-  say(world, ['', ...lines, ...(next === '' ? [] : [`Next: ${next}`])].join('\n'));
+/** The last line that an item's agent printed, for the screen. */
+function lastWords(runDir: string, item: ItemState): string | undefined {
+  if (item.phase.is !== 'doing' || item.attempt === 0) return undefined;
+  const { step } = item.phase;
+  if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve') return undefined;
+  const name = `${item.item.id}.${item.attempt}.${item.assignment}.${step.is}.log`;
+  const line = readPlainTail(join(runDir, 'logs', name), 500).trimEnd().split('\n').at(-1);
+  return line === '' ? undefined : line;
 }

@@ -25,7 +25,7 @@ export async function status(
   });
   const alive = await isDriven(repository.stateDir);
   const plan = made.ok ? made.value : undefined;
-  if (options.json === true) sayJson(world, statusDocument(last?.state, plan, { alive }));
+  if (options.json === true) sayJson(world, statusDocument(last?.state, plan, alive));
   else {
     if (!made.ok) sayDiagnostics(world, made.error);
     say(world, statusText(last?.state, plan, { alive, color: world.color, now: world.now() }));

@@ -3,7 +3,8 @@
 import { checkTemplates } from '../brief/prompt.js';
 import { openRepository } from '../git/index.js';
 import { hasErrors } from '../model/diagnostic.js';
-import { makePlan, planItems } from '../plan/index.js';
+import { makePlan } from '../plan/index.js';
+import { planItems } from '../plan/items.js';
 import { validateDocument } from '../report/documents.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { readCheckout } from './project.js';

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 export interface World {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
   /** Epoch ms. */
   now(): number;
   /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */

@@ -262,3 +262,16 @@ export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(
     ),
   ].join('\n');
 }
+
+/** What a continued run found: `Continuing R: 3 landed, 2 taken up, 1 waits until 13:07`. */
+export function explainFound(state: RunState, when: When): string {
+  const { landed } = progressOf(state);
+  const untils = [...state.items.values()].flatMap(({ phase }) => (phase.is === 'waiting' ? [phase.wait.until] : []));
+  const parts = [`${landed} landed`];
+  if (state.flights.size > 0) parts.push(`${state.flights.size} taken up`);
+  if (untils.length > 0) {
+    const verb = untils.length === 1 ? 'waits' : 'wait';
+    parts.push(`${untils.length} ${verb} until ${formatUntil(Math.min(...untils), when)}`);
+  }
+  return `Continuing ${oneLine(state.run)}: ${parts.join(', ')}`;
+}
