@@ -56,20 +56,37 @@ export class GitError extends Error {
   }
 }
 
-/** A `git` that runs with a clean environment taken from `environment`, in English, without prompts. */
-export function makeGit(environment: Readonly<Record<string, string | undefined>>, tag?: string): Git {
-  const base: Record<string, string> = { LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0' };
+/** What every git of ours is called with, before its own arguments. */
+export const PINNED_ARGUMENTS: readonly string[] = PINNED.flatMap((entry) => ['-c', entry]);
+
+/** The whole environment of a git of ours, taken from the user's: in English, without prompts. */
+export function gitEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  tag?: string,
+): Record<string, string> {
+  const base: Record<string, string> = {
+    LC_ALL: 'C',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_OPTIONAL_LOCKS: '0',
+    // A replacement ref would show us another commit than the one that everybody else gets.
+    GIT_NO_REPLACE_OBJECTS: '1',
+  };
   // Isolation that the user (or a test) asked of git itself is kept.
   for (const name of [...PASSED_ON, 'GIT_CONFIG_NOSYSTEM', 'GIT_CONFIG_GLOBAL', 'GIT_CONFIG_SYSTEM']) {
     const value = environment[name];
     if (value !== undefined) base[name] = value;
   }
   if (tag !== undefined) base.MSTONE_TAG = tag;
-  const pinned = PINNED.flatMap((entry) => ['-c', entry]);
+  return base;
+}
+
+/** A `git` that runs with a clean environment taken from `environment`. */
+export function makeGit(environment: Readonly<Record<string, string | undefined>>, tag?: string): Git {
+  const base = gitEnvironment(environment, tag);
   return async ({ args, cwd, input, env, signal }) => {
     const outcome = await runProcess({
       command: 'git',
-      args: [...pinned, ...args],
+      args: [...PINNED_ARGUMENTS, ...args],
       cwd,
       env: { ...base, ...env },
       ...(input === undefined ? {} : { input }),

@@ -1,0 +1,342 @@
+/**
+ * The user's repository: what it is, which branch is meant, where landings stand.
+ *
+ * The room makes candidates, lands them, reads landings back from history and keeps slots. It knows
+ * commits, trees, refs and worktrees. It does not know runs, agents or what a milestone says; it never
+ * decides whether something may land, only whether it can. simple-git's only door is `history.ts`.
+ */
+import { realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { Oid } from '../model/outcome.js';
+import { err, ok, type Result } from '../model/result.js';
+import { type Git, GitError, gitEnvironment, makeGit, need } from './plumbing.js';
+
+export interface Repository {
+  readonly git: Git;
+  /** The whole environment that our git runs with, for what is started beside `git`. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Top of the worktree where it was opened. Absolute, real. */
+  readonly root: string;
+  /** git's common directory. Absolute, real. */
+  readonly commonDir: string;
+  /** Where mstone keeps its state: `<commonDir>/mstone`. It need not exist yet. */
+  readonly stateDir: string;
+  /** Short name of the branch that HEAD is on, even an unborn one; undefined when detached. */
+  readonly branch?: string;
+  /** HEAD names no commit yet. */
+  readonly unborn: boolean;
+  readonly objectFormat: 'sha1' | 'sha256';
+}
+
+/** The branch that landings are meant for, and where they stand now. */
+export interface ResolvedTarget {
+  /** Short name. */
+  readonly branch: string;
+  readonly ref: string;
+  /** Undefined while the branch is unborn. */
+  readonly target: Oid | undefined;
+  /** `refs/heads/mstone/<branch>`, or `refs/mstone/shadow/<branch>` where another branch is in the way. */
+  readonly shadowRef: string;
+  /** Where that ref is, spent or not. */
+  readonly shadow: Oid | undefined;
+  /** What the next landing builds on: the shadow while it holds landings that the target lacks. */
+  readonly head: Oid | undefined;
+}
+
+type Refusal = { readonly ok: false; readonly error: Diagnostic[] };
+
+const MINIMUM = [2, 38] as const;
+
+/** Opens the repository around `dir`, or says in words why mstone cannot work there. */
+export async function openRepository(
+  dir: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  tag?: string,
+): Promise<Result<Repository, Diagnostic[]>> {
+  const folder = await stat(dir).catch(() => undefined);
+  if (!folder?.isDirectory()) {
+    return refuse('no-such-folder', `there is no folder ${dir}`, 'name an existing folder with -C');
+  }
+  const git = makeGit(environment, tag);
+  const version = await versionOf(git, dir);
+  if (version === undefined) {
+    return refuse('git-missing', 'git was not found', 'install git 2.38 or newer and put it on the PATH');
+  }
+  if (isOlder(version)) {
+    return err([
+      {
+        severity: 'error',
+        code: 'git-too-old',
+        message: 'this git is too old: merging without a checkout came with 2.38',
+        expected: 'git 2.38 or newer',
+        found: version,
+        fix: 'install a newer git',
+      },
+    ]);
+  }
+
+  // One question each: a path may hold line breaks, so answers cannot share an output.
+  const ask = async (...args: string[]) => git({ args: ['rev-parse', ...args], cwd: dir });
+  const bare = await ask('--is-bare-repository');
+  if (bare.code !== 0) return refuseStranger(dir, bare.stderr);
+  if (bare.text === 'true') {
+    return refuse(
+      'bare-repository',
+      'this is a bare repository: there is no checkout to read milestones from',
+      'run mstone in a clone of it',
+    );
+  }
+  if ((await ask('--is-inside-work-tree')).text !== 'true') {
+    return refuse('inside-git', "this is git's own folder, not a checkout", 'go to the checkout, or use -C');
+  }
+  if ((await ask('--is-shallow-repository')).text === 'true') {
+    return refuse(
+      'shallow-clone',
+      'this clone is shallow: history that proves what has landed may be missing',
+      'git fetch --unshallow',
+    );
+  }
+
+  const root = await need(git, { args: ['rev-parse', '--show-toplevel'], cwd: dir });
+  const commonDir = await realpath(
+    await need(git, { args: ['rev-parse', '--path-format=absolute', '--git-common-dir'], cwd: dir }),
+  );
+  const format = await ask('--show-object-format');
+  const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: dir });
+  const born = await ask('-q', '--verify', 'HEAD^{commit}');
+  return ok({
+    git,
+    env: gitEnvironment(environment, tag),
+    root: await realpath(root),
+    commonDir,
+    stateDir: join(commonDir, 'mstone'),
+    ...(head.code === 0 && head.text.startsWith(HEADS) ? { branch: head.text.slice(HEADS.length) } : {}),
+    unborn: born.code !== 0,
+    objectFormat: format.text === 'sha256' ? 'sha256' : 'sha1',
+  });
+}
+
+/**
+ * The target branch: `onto`, or the branch that HEAD is on; and where it and its shadow branch
+ * `mstone/<branch>` stand at this moment.
+ */
+export async function resolveTarget(
+  repo: Repository,
+  onto?: string,
+): Promise<Result<ResolvedTarget, Diagnostic[]>> {
+  const branch = onto ?? (await currentBranch(repo));
+  if (branch === undefined) {
+    return refuse(
+      'detached-head',
+      'no branch is checked out here (detached HEAD), so there is nothing to land on',
+      'git switch <branch>, or name one with --onto <branch>',
+    );
+  }
+  const valid = await repo.git({ args: ['check-ref-format', HEADS + branch], cwd: repo.root });
+  if (valid.code !== 0 || branch.startsWith('-')) {
+    return refuse('invalid-branch', `${quote(branch)} cannot be the name of a branch`, 'give a local branch');
+  }
+  if (branch.startsWith('mstone/')) {
+    return refuse(
+      'own-branch',
+      `${branch} is one of mstone's own branches`,
+      `name the branch to land on: --onto ${branch === 'mstone/main' ? 'main' : '<branch>'}`,
+    );
+  }
+  const resolved = await readTarget(repo, branch);
+  if (resolved.target === undefined && resolved.shadow === undefined) {
+    if ((await currentBranch(repo)) !== branch) return refuseMissing(repo, branch);
+  }
+  return ok(resolved);
+}
+
+/** Reads the refs of a branch that is known to be a legal one. */
+export async function readTarget(repo: Repository, branch: string): Promise<ResolvedTarget> {
+  const ref = HEADS + branch;
+  const refs = await listRefs(repo, ref, `${HEADS}mstone`, 'refs/mstone/shadow');
+  const target = refs.get(ref);
+  const shadowRef = shadowRefOf(branch, refs);
+  const shadow = refs.get(shadowRef);
+  const spent = shadow === undefined || (target !== undefined && (await isAncestor(repo, shadow, target)));
+  return { branch, ref, target, shadowRef, shadow, head: spent ? target : shadow };
+}
+
+/** Whether `ancestor` is `descendant` or among its ancestors. */
+export async function isAncestor(repo: Repository, ancestor: Oid, descendant: Oid): Promise<boolean> {
+  if (ancestor === descendant) return true;
+  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
+  const answer = await repo.git({ args, cwd: repo.root });
+  if (answer.code > 1) throw new GitError(args, answer.code, answer.stderr);
+  return answer.code === 0;
+}
+
+/** Refs that are one of these or lie below one of these, with the objects they name. */
+export async function listRefs(repo: Repository, ...prefixes: string[]): Promise<Map<string, Oid>> {
+  const text = await need(repo.git, {
+    args: ['for-each-ref', '--format=%(objectname) %(refname)', ...prefixes],
+    cwd: repo.root,
+  });
+  const lines = text.split('\n').filter((line) => line !== '');
+  return new Map(lines.map((line) => [line.slice(line.indexOf(' ') + 1), line.slice(0, line.indexOf(' '))]));
+}
+
+/** Points a ref under `refs/mstone/` to a commit, so that no gc takes it. */
+export async function pin(repo: Repository, ref: string, oid: Oid): Promise<void> {
+  if (!ref.startsWith('refs/mstone/')) throw new Error(`not a ref of mstone's: ${ref}`);
+  await need(repo.git, { args: ['check-ref-format', ref], cwd: repo.root });
+  await need(repo.git, { args: ['update-ref', '--end-of-options', ref, oid], cwd: repo.root });
+}
+
+/**
+ * Lets branch `mstone/<id>` show a milestone's latest work. Where that is impossible the work stays
+ * pinned all the same; returns what the user should then be told.
+ */
+export async function moveView(repo: Repository, id: string, oid: Oid): Promise<string | undefined> {
+  const branch = `mstone/${id}`;
+  const ref = HEADS + branch;
+  await need(repo.git, { args: ['check-ref-format', ref], cwd: repo.root });
+  const holder = (await listWorktrees(repo)).find((worktree) => worktree.branch === ref);
+  if (holder !== undefined) {
+    return `branch ${branch} is checked out in ${holder.path}, so it was left where it is; the work is ${oid}`;
+  }
+  const answer = await repo.git({ args: ['update-ref', '--end-of-options', ref, oid], cwd: repo.root });
+  if (answer.code === 0) return undefined;
+  const reason = (await listRefs(repo, `${HEADS}mstone`)).has(`${HEADS}mstone`)
+    ? 'a branch named mstone is in its way'
+    : (answer.stderr.trim().split('\n')[0] ?? `git exit ${answer.code}`);
+  return `branch ${branch} could not be set: ${reason}; the work is ${oid}`;
+}
+
+export interface Worktree {
+  readonly path: string;
+  /** Full ref that its HEAD is on; undefined when detached. */
+  readonly branch?: string;
+  /** Its folder is gone. */
+  readonly prunable: boolean;
+}
+
+/** All worktrees of the repository, the main one first. */
+export async function listWorktrees(repo: Repository): Promise<Worktree[]> {
+  const text = await need(repo.git, { args: ['worktree', 'list', '--porcelain', '-z'], cwd: repo.root });
+  return text
+    .split('\0\0')
+    .map((block) => block.split('\0').filter((line) => line !== ''))
+    .filter((lines) => lines.length > 0 && !lines.includes('bare'))
+    .map((lines) => {
+      const value = (name: string) =>
+        lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
+      const branch = value('branch');
+      return {
+        path: value('worktree') ?? '',
+        ...(branch === undefined ? {} : { branch }),
+        prunable: lines.some((line) => line === 'prunable' || line.startsWith('prunable ')),
+      };
+    });
+}
+
+/** Who commits: the user as git's configuration names them, else mstone. */
+export async function readIdentity(repo: Repository): Promise<Identity> {
+  const read = async (key: string) =>
+    (await repo.git({ args: ['config', '--get', key], cwd: repo.root })).text.trim();
+  const [name, email] = [await read('user.name'), await read('user.email')];
+  return name !== '' && email !== '' ? { name, email } : { name: 'mstone', email: 'mstone@localhost' };
+}
+
+export interface Identity {
+  readonly name: string;
+  readonly email: string;
+}
+
+/** The variables that fix who made a commit, and when. `dateMs` is epoch ms. */
+export function signedBy(author: Identity, committer: Identity, dateMs: number): Record<string, string> {
+  const date = `@${Math.floor(dateMs / 1000)} +0000`;
+  return {
+    GIT_AUTHOR_NAME: author.name,
+    GIT_AUTHOR_EMAIL: author.email,
+    GIT_AUTHOR_DATE: date,
+    GIT_COMMITTER_NAME: committer.name,
+    GIT_COMMITTER_EMAIL: committer.email,
+    GIT_COMMITTER_DATE: date,
+  };
+}
+
+const HEADS = 'refs/heads/';
+
+async function currentBranch(repo: Repository): Promise<string | undefined> {
+  const head = await repo.git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: repo.root });
+  return head.code === 0 && head.text.startsWith(HEADS) ? head.text.slice(HEADS.length) : undefined;
+}
+
+/**
+ * `refs/heads/mstone/<branch>`, unless git's rule that no ref may be a folder of another forbids it, or
+ * the name is that of a milestone, whose view branch it would be.
+ */
+function shadowRefOf(branch: string, refs: ReadonlyMap<string, Oid>): string {
+  const shown = `${HEADS}mstone/${branch}`;
+  const hidden = `refs/mstone/shadow/${branch}`;
+  const parents = shown.split('/').map((_, index, parts) => parts.slice(0, index).join('/'));
+  const impossible =
+    parents.some((parent) => refs.has(parent)) ||
+    [...refs.keys()].some((ref) => ref.startsWith(`${shown}/`)) ||
+    /^\d{1,3}([A-Z]{1,2}|-gate)(\/|$)/.test(branch);
+  return impossible || (refs.has(hidden) && !refs.has(shown)) ? hidden : shown;
+}
+
+async function versionOf(git: Git, cwd: string): Promise<string | undefined> {
+  try {
+    const answer = await git({ args: ['--version'], cwd });
+    return answer.code === 0 ? answer.text.replace(/^git version /, '') : undefined;
+  } catch (error) {
+    if (error instanceof GitError) return undefined;
+    throw error;
+  }
+}
+
+function isOlder(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1]);
+}
+
+const refuse = (code: string, message: string, fix: string): Refusal =>
+  err([{ severity: 'error', code, message, fix }]);
+
+function refuseStranger(dir: string, stderr: string): Refusal {
+  if (/not a git repository/.test(stderr)) {
+    return refuse('not-a-repository', `${dir} is not in a git repository`, 'git init');
+  }
+  const [first = 'git refused'] = stderr.trim().split('\n');
+  const fix = /git config .*safe\.directory.*/.exec(stderr)?.[0] ?? 'make `git status` work there first';
+  return refuse('git-refused', `git does not read the repository in ${dir}: ${first}`, fix.trim());
+}
+
+async function refuseMissing(repo: Repository, branch: string): Promise<Result<never, Diagnostic[]>> {
+  const names = [...(await listRefs(repo, HEADS)).keys()]
+    .map((ref) => ref.slice(HEADS.length))
+    .filter((name) => !name.startsWith('mstone/'));
+  const near = names
+    .map((name) => ({ name, distance: editDistance(name, branch) }))
+    .sort((a, b) => a.distance - b.distance)
+    .find(({ distance }) => distance <= Math.max(1, branch.length / 3));
+  return refuse(
+    'unknown-branch',
+    `there is no local branch ${quote(branch)}`,
+    near === undefined ? `git branch ${branch}` : `did you mean --onto ${near.name}?`,
+  );
+}
+
+const quote = (text: string): string => JSON.stringify(text);
+
+/** Insertions, deletions and replacements between two names. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

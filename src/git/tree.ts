@@ -1,0 +1,191 @@
+/**
+ * Reading commits and changing single files of trees, in the object store: no index, no checkout, and
+ * no cost that grows with the repository.
+ */
+import type { Oid, TreeKey } from '../model/outcome.js';
+import type { Repository } from './index.js';
+import { GitError, need } from './plumbing.js';
+
+export interface ListedFile {
+  /** From the repository's root, with forward slashes. */
+  readonly path: string;
+  readonly kind: 'file' | 'symlink' | 'directory' | 'other';
+  /** Bytes; 0 for what is neither file nor symlink. */
+  readonly size: number;
+}
+
+export const TASKS_FILE = 'TASKS.md';
+
+/** One line of `ls-tree -z`, as bytes in latin1 so that any name survives. */
+interface Entry {
+  readonly mode: string;
+  readonly name: string;
+  readonly raw: string;
+}
+
+/** The object name of a revision's tree with the root's TASKS.md taken out. */
+export async function treeKey(repo: Repository, commitish: string): Promise<TreeKey> {
+  const tree = await resolveTree(repo, commitish);
+  return withEntry(repo, tree, TASKS_FILE, undefined);
+}
+
+/** The tree of a commit or tree. */
+export async function resolveTree(repo: Repository, commitish: string): Promise<Oid> {
+  return need(repo.git, {
+    args: ['rev-parse', '--verify', '--end-of-options', `${commitish}^{tree}`],
+    cwd: repo.root,
+  });
+}
+
+/** The tree with a file of its root holding `content`, or without it. A file keeps its executable bit. */
+export async function withFile(
+  repo: Repository,
+  tree: Oid,
+  name: string,
+  content: string | Uint8Array | undefined,
+): Promise<Oid> {
+  if (content === undefined) return withEntry(repo, tree, name, undefined);
+  const blob = await need(repo.git, {
+    args: ['hash-object', '-w', '--stdin'],
+    cwd: repo.root,
+    input: content,
+  });
+  const old = (await readEntries(repo, tree)).find((entry) => entry.name === latin1(name));
+  const mode = old?.mode === '100755' ? '100755' : '100644';
+  return withEntry(repo, tree, name, `${mode} blob ${blob}`);
+}
+
+/** The tree with the root entry `name` as it is in the tree `from`, or without it where `from` has none. */
+export async function withEntryOf(repo: Repository, tree: Oid, name: string, from: Oid): Promise<Oid> {
+  const entry = (await readEntries(repo, from)).find((candidate) => candidate.name === latin1(name));
+  return withEntry(repo, tree, name, entry?.raw.slice(0, entry.raw.indexOf('\t')));
+}
+
+/** A file's bytes (a symlink's target); undefined where there is no such file. */
+export async function readFileAt(
+  repo: Repository,
+  commit: string,
+  path: string,
+): Promise<Buffer | undefined> {
+  return (await readFilesAt(repo, commit, [path])).get(path);
+}
+
+/** The bytes of those of `paths` that are files (or symlinks) in the commit, by one git process. */
+export async function readFilesAt(
+  repo: Repository,
+  commit: string,
+  paths: readonly string[],
+): Promise<Map<string, Buffer>> {
+  // `commit:./x` would be read relative to where we stand.
+  const asked = [...new Set(paths)].filter(
+    (path) => path !== '' && !path.includes('\0') && !/^\.\.?(\/|$)/.test(path),
+  );
+  const found = new Map<string, Buffer>();
+  if (asked.length === 0) return found;
+  const tree = await resolveTree(repo, commit);
+  const answer = await repo.git({
+    args: ['cat-file', '--batch', '-z'],
+    cwd: repo.root,
+    input: asked.map((path) => `${tree}:${path}\0`).join(''),
+  });
+  if (answer.code !== 0) throw new GitError(['cat-file', '--batch'], answer.code, answer.stderr);
+  const out = answer.stdout;
+  let at = 0;
+  for (const path of asked) {
+    // What is missing is echoed, line breaks in its name and all.
+    const missing = Buffer.from(`${tree}:${path} missing\n`);
+    if (out.subarray(at, at + missing.length).equals(missing)) {
+      at += missing.length;
+      continue;
+    }
+    const end = out.indexOf(10, at);
+    const [, type, size] = out.toString('latin1', at, end).split(' ');
+    const length = Number(size);
+    if (end < 0 || !Number.isSafeInteger(length)) {
+      throw new GitError(['cat-file', '--batch'], 0, `unreadable answer for ${JSON.stringify(path)}`);
+    }
+    if (type === 'blob') found.set(path, out.subarray(end + 1, end + 1 + length));
+    at = end + 1 + length + 1;
+  }
+  return found;
+}
+
+/** The direct children of a folder (`''` is the root) in a commit; empty where there is no such folder. */
+export async function listFilesAt(repo: Repository, commit: string, dir: string): Promise<ListedFile[]> {
+  const tree = await resolveTree(repo, commit);
+  const folder = dir.replace(/\/+$/, '');
+  if (folder.includes('\0') || /^\.\.?(\/|$)/.test(folder)) return [];
+  const answer = await repo.git({
+    args: ['ls-tree', '-z', '-l', '--full-tree', folder === '' ? tree : `${tree}:${folder}`],
+    cwd: repo.root,
+  });
+  if (answer.code !== 0) return [];
+  return answer.stdout
+    .toString('utf8')
+    .split('\0')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const tab = line.indexOf('\t');
+      const [mode = '', , , size = '-'] = line.slice(0, tab).split(/ +/);
+      const name = line.slice(tab + 1);
+      return {
+        path: folder === '' ? name : `${folder}/${name}`,
+        kind: kindOf(mode),
+        size: size === '-' ? 0 : Number(size),
+      };
+    });
+}
+
+/** Every file of a commit with its object name. Linear in their number. */
+export async function listRecursively(
+  repo: Repository,
+  commit: string,
+): Promise<{ readonly path: string; readonly kind: ListedFile['kind']; readonly oid: Oid }[]> {
+  const args = ['ls-tree', '-r', '-z', '--full-tree', await resolveTree(repo, commit)];
+  const answer = await repo.git({ args, cwd: repo.root });
+  if (answer.code !== 0) throw new GitError(args, answer.code, answer.stderr);
+  return answer.stdout
+    .toString('utf8')
+    .split('\0')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const tab = line.indexOf('\t');
+      const [mode = '', , oid = ''] = line.slice(0, tab).split(' ');
+      return { path: line.slice(tab + 1), kind: kindOf(mode), oid };
+    });
+}
+
+function kindOf(mode: string): ListedFile['kind'] {
+  if (mode.startsWith('100')) return 'file';
+  if (mode === '120000') return 'symlink';
+  return mode === '040000' ? 'directory' : 'other';
+}
+
+/** `head` is `<mode> <type> <oid>`; undefined takes the entry out. */
+async function withEntry(repo: Repository, tree: Oid, name: string, head: string | undefined): Promise<Oid> {
+  const entries = await readEntries(repo, tree);
+  const wanted = head === undefined ? undefined : `${head}\t${latin1(name)}`;
+  const old = entries.find((entry) => entry.name === latin1(name));
+  if (old?.raw === wanted) return tree;
+  const lines = entries.filter((entry) => entry !== old).map((entry) => entry.raw);
+  if (wanted !== undefined) lines.push(wanted);
+  return need(repo.git, {
+    // `--missing`: what the tree names need not be looked up; in a partial clone it may not be here.
+    args: ['mktree', '-z', '--missing'],
+    cwd: repo.root,
+    input: Buffer.from(lines.map((line) => `${line}\0`).join(''), 'latin1'),
+  });
+}
+
+async function readEntries(repo: Repository, tree: Oid): Promise<Entry[]> {
+  const args = ['ls-tree', '-z', '--full-tree', tree];
+  const answer = await repo.git({ args, cwd: repo.root });
+  if (answer.code !== 0) throw new GitError(args, answer.code, answer.stderr);
+  return answer.stdout
+    .toString('latin1')
+    .split('\0')
+    .filter((raw) => raw !== '')
+    .map((raw) => ({ raw, mode: raw.slice(0, raw.indexOf(' ')), name: raw.slice(raw.indexOf('\t') + 1) }));
+}
+
+const latin1 = (name: string): string => Buffer.from(name, 'utf8').toString('latin1');
