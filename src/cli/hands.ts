@@ -25,8 +25,8 @@ import { harvest } from '../git/harvest.js';
 import { isAncestor, moveView, pin, type Repository, resolveTarget } from '../git/index.js';
 import { follow, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
-import { mendRefs, type RefSnapshot, snapshotRefs } from '../git/refs-watch.js';
-import { prepareSlot } from '../git/slots.js';
+import { mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
+import { prepareSlot, slotPlace } from '../git/slots.js';
 import { formatMessage } from '../git/trailers.js';
 import { readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
@@ -72,7 +72,7 @@ interface AssignmentRecord {
   readonly head: Oid;
   readonly merge?: Oid;
   readonly conflicts: readonly string[];
-  readonly refs: RefSnapshot;
+  readonly refs: Omit<RefSnapshot, 'refs'> & { readonly refs: readonly (readonly [string, RefValue])[] };
   readonly told: readonly string[];
 }
 
@@ -116,6 +116,7 @@ export function makeHands(context: HandsContext): Hands {
       commit: from,
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
       keep,
+      copied: config.worktrees.copy,
       rescueRef: rescueRef(effect.slot),
       lane,
     });
@@ -143,6 +144,7 @@ export function makeHands(context: HandsContext): Hands {
       });
       if (unmet !== undefined) return err({ kind: 'unmet', ...unmet });
     }
+    const snapshot = await snapshotRefs(repository);
     return ok({
       path,
       base: effect.base ?? from,
@@ -150,7 +152,7 @@ export function makeHands(context: HandsContext): Hands {
       head: effect.merge ?? head,
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
       conflicts,
-      refs: await snapshotRefs(repository),
+      refs: { ...snapshot, refs: [...snapshot.refs] },
       told: [...slot.value.told, ...folder.value.told],
     });
   };
@@ -173,7 +175,9 @@ export function makeHands(context: HandsContext): Hands {
 
     const milestone = milestoneOf(effect.item);
     const agent = agentOf(config, effect.agent);
-    const guard = await installGuard(repository, join(runDir, 'guards', `${effect.slot}`));
+    const guard = await installGuard(repository, join(runDir, 'guards', name), {
+      slotName: slotPlace(repository, slotsDir, effect.slot).name,
+    });
     const facts = factsOf(context, milestone, effect, record);
     const prompt = renderPrompt(effect.purpose, facts, context.templates);
     if (!prompt.ok) {
@@ -200,7 +204,10 @@ export function makeHands(context: HandsContext): Hands {
     });
 
     const taken = await take(effect, record, milestone);
-    const mended = await mendRefs(repository, record.refs, { guardLog: guard.log, slotsDir });
+    const mended = await mendRefs(repository, refsOf(record), {
+      guardLog: guard.log,
+      slotCommits: new Set([taken.commit]),
+    });
     const told = [...record.told, ...mended];
     const outcome = { agent: report.outcome, costUsd: report.costUsd, logBytes: report.logBytes };
     if (effect.purpose === 'review') {
@@ -211,14 +218,13 @@ export function makeHands(context: HandsContext): Hands {
         told: [...told, ...wrote],
       };
     }
-    const view = milestones.has(effect.item) ? await moveView(repository, effect.item, taken.commit) : [];
-    return { ...outcome, harvest: taken, told: [...told, ...view] };
+    const view = milestones.has(effect.item) ? await moveView(repository, effect.item, taken.commit) : undefined;
+    return { ...outcome, harvest: taken, told: view === undefined ? told : [...told, view] };
   };
 
   /** Makes what is in the slot a commit, pinned, whatever the agent did to the folder. */
   const take = (effect: WorkEffect, record: AssignmentRecord, milestone: Milestone): Promise<Harvest> =>
     harvest(repository, {
-      path: record.path,
       slot: effect.slot,
       slotsDir,
       base: record.base,
@@ -245,6 +251,7 @@ export function makeHands(context: HandsContext): Hands {
       slot: effect.slot,
       commit,
       keep,
+      copied: config.worktrees.copy,
       rescueRef: rescueRef(effect.slot),
       lane,
     });
@@ -302,9 +309,9 @@ export function makeHands(context: HandsContext): Hands {
       shadow !== undefined && targetHead !== undefined && !(await isAncestor(repository, targetHead, head));
     if (effect.item === 'sync') {
       if (!diverged || shadow === undefined || targetHead === undefined) {
-        return { kind: 'refused', message: `${target} and ${resolved.shadowName} are one again` };
+        return { kind: 'refused', message: `${target} and mstone/${target} are one again` };
       }
-      const message = `Merge ${target} into ${resolved.shadowName}`;
+      const message = `Merge ${target} into mstone/${target}`;
       return buildSync(repository, { shadow, target: targetHead, message, dateMs: effect.date });
     }
     if (diverged && targetHead !== undefined && shadow !== undefined) {
@@ -372,6 +379,8 @@ const asRefused = (error: unknown): { kind: 'refused'; message: string } => {
   if (!(error instanceof GitError)) throw error;
   return { kind: 'refused', message: error.message };
 };
+
+const refsOf = ({ refs }: AssignmentRecord): RefSnapshot => ({ ...refs, refs: new Map(refs.refs) });
 
 async function readRecord(dir: string): Promise<AssignmentRecord | undefined> {
   const text = await readFile(join(dir, 'record.json'), 'utf8').catch(absent(undefined));

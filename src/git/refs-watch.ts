@@ -14,7 +14,7 @@ import { pin, type Repository } from './index.js';
 import { need } from './plumbing.js';
 import { commitsMadeIn, SLOT_PREFIX } from './slots.js';
 
-interface RefValue {
+export interface RefValue {
   readonly oid: Oid;
   /** What an annotated tag names; the same as `oid` for all else. */
   readonly peeled: Oid;
