@@ -218,7 +218,9 @@ export function makeHands(context: HandsContext): Hands {
         told: [...told, ...wrote],
       };
     }
-    const view = milestones.has(effect.item) ? await moveView(repository, effect.item, taken.commit) : undefined;
+    const view = milestones.has(effect.item)
+      ? await moveView(repository, effect.item, taken.commit)
+      : undefined;
     return { ...outcome, harvest: taken, told: view === undefined ? told : [...told, view] };
   };
 

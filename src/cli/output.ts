@@ -1,6 +1,7 @@
 /** How the command line speaks: results to stdout, what is wrong to stderr, progress as asked for. */
-import type { ItemState } from '../model/state.js';
+
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { ItemState } from '../model/state.js';
 import { lineReporter, ndjsonReporter, type Reporter } from '../report/index.js';
 import { liveReporter } from '../report/live.js';
 import { formatDiagnostic } from '../report/words.js';

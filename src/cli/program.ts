@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { demo } from './demo.js';
 import { nearest } from '../model/nearest.js';
+import { demo } from './demo.js';
 import { logs } from './logs.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';

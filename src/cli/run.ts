@@ -148,7 +148,7 @@ async function prepareAndRun(
     if (loose.length > 0 && options.commit !== true)
       return sayDiagnostics(world, [notCommitted(loose, repository)]);
     if (loose.length > 0) {
-      const committed = await commitFiles(repository, loose, 'Milestones');
+      const committed = await commitFiles(repository, loose, 'Milestones', world.now());
       if (!committed.ok) return sayDiagnostics(world, committed.error);
       const reopened = await openProject(world, options.onto);
       if (!reopened.ok) return sayDiagnostics(world, reopened.error);
@@ -443,8 +443,12 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
 function lastWords(runDir: string, item: ItemState): string | undefined {
   if (item.phase.is !== 'doing' || item.attempt === 0) return undefined;
   const { step } = item.phase;
-  if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve') return undefined;
+  if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve')
+    return undefined;
   const name = `${item.item.id}.${item.attempt}.${item.assignment}.${step.is}.log`;
-  const line = readPlainTail(join(runDir, 'logs', name), 500).trimEnd().split('\n').at(-1);
+  const line = readPlainTail(join(runDir, 'logs', name), 500)
+    .trimEnd()
+    .split('\n')
+    .at(-1);
   return line === '' ? undefined : line;
 }

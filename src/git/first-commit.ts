@@ -75,7 +75,10 @@ export async function commitFiles(
   if (files.length === 0 && head !== undefined) return ok({ commit: head, made: false });
 
   // A repository within the repository is listed with a slash; it cannot be committed as files.
-  const list = files.filter((file) => !file.endsWith('/')).map((file) => `${file}\0`).join('');
+  const list = files
+    .filter((file) => !file.endsWith('/'))
+    .map((file) => `${file}\0`)
+    .join('');
   const index = join(repo.commonDir, `mstone-commit-${process.pid}.index`);
   const own = { GIT_INDEX_FILE: index };
   try {

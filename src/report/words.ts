@@ -266,7 +266,9 @@ export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(
 /** What a continued run found: `Continuing R: 3 landed, 2 taken up, 1 waits until 13:07`. */
 export function explainFound(state: RunState, when: When): string {
   const { landed } = progressOf(state);
-  const untils = [...state.items.values()].flatMap(({ phase }) => (phase.is === 'waiting' ? [phase.wait.until] : []));
+  const untils = [...state.items.values()].flatMap(({ phase }) =>
+    phase.is === 'waiting' ? [phase.wait.until] : [],
+  );
   const parts = [`${landed} landed`];
   if (state.flights.size > 0) parts.push(`${state.flights.size} taken up`);
   if (untils.length > 0) {

@@ -18,7 +18,10 @@ const CHECKED = 'agent: recipe\nreviewer: recipe\nchecks: ["test -s a.txt || tes
 it('two milestones are implemented in parallel, checked, reviewed and landed, and TASKS.md is ticked', async () => {
   const p = project(CHECKED);
   p.milestone('1A', { title: 'Alpha', criteria: ['a.txt says a'], implement: 'echo a > a.txt' });
-  p.milestone('1B', { title: 'Beta', implement: 'echo b > b.txt; git add b.txt; git commit -qm "b, by the agent"' });
+  p.milestone('1B', {
+    title: 'Beta',
+    implement: 'echo b > b.txt; git add b.txt; git commit -qm "b, by the agent"',
+  });
   p.commit('Milestones');
 
   const run = await p.mstone('run');
@@ -63,13 +66,17 @@ it('a refused review is remediated, a failed check is remediated, and a conflict
     'src/one': '1A without usage\nusage: one',
     'src/two': 'whole',
   });
-  expect(p.starts().map((name) => name.replace(/\.\d+\./g, ' ').replace(/\d+\./g, ''))).toContain('1B remediate');
+  expect(p.starts().map((name) => name.replace(/\.\d+\./g, ' ').replace(/\d+\./g, ''))).toContain(
+    '1B remediate',
+  );
 });
 
 it('mstone killed in the middle is taken up by resume: its agent goes on and starts once', async () => {
   const p = project();
   const gate = join(p.env.HOME ?? '', 'gate');
-  p.milestone('1A', { implement: `echo started; while ! test -e '${gate}'; do sleep 0.05; done; echo a > a.txt` });
+  p.milestone('1A', {
+    implement: `echo started; while ! test -e '${gate}'; do sleep 0.05; done; echo a > a.txt`,
+  });
   p.milestone('1B', { implement: 'echo b > b.txt', front: 'depends_on: [1A]' });
   p.commit('Milestones');
 

@@ -114,7 +114,9 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
         };
         listeners.add(look);
         look();
-        void ended.then((end) => reject(new Error(`ended without ${JSON.stringify(text)}: ${JSON.stringify(end)}`)));
+        void ended.then((end) =>
+          reject(new Error(`ended without ${JSON.stringify(text)}: ${JSON.stringify(end)}`)),
+        );
       });
     return { child, ended, said };
   };
@@ -148,7 +150,8 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
     tree(branch = 'main') {
       const files: Record<string, string> = {};
       for (const path of repository.git('ls-tree', '-r', '-z', '--name-only', branch).split('\0')) {
-        if (path === '' || path === 'TASKS.md' || path === 'mstone.yaml' || path.startsWith('milestones/')) continue;
+        if (path === '' || path === 'TASKS.md' || path === 'mstone.yaml' || path.startsWith('milestones/'))
+          continue;
         files[path] = repository.git('show', `${branch}:${path}`);
       }
       return files;
@@ -185,5 +188,7 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
 function intents(stateDir: string, run: string): string[] {
   const file = join(stateDir, 'runs', run, 'journal.ndjson');
   if (!existsSync(file)) return [];
-  return [...new Set([...readFileSync(file, 'utf8').matchAll(/"id":"(i\d+)"/g)].map((match) => match[1] ?? ''))];
+  return [
+    ...new Set([...readFileSync(file, 'utf8').matchAll(/"id":"(i\d+)"/g)].map((match) => match[1] ?? '')),
+  ];
 }
