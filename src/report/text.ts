@@ -56,7 +56,10 @@ export function cutTo(text: string, width: number): string {
   return text;
 }
 
-/** Rows of cells as lines of aligned columns; the last column is not padded. `paint` gets padded cells. */
+/**
+ * Rows of cells as lines of aligned columns; a column in which nothing stands takes no room. `paint` gets
+ * padded cells.
+ */
 export function table(
   rows: readonly (readonly string[])[],
   paint: (cell: string, column: number, row: number) => string = (cell) => cell,
@@ -69,9 +72,11 @@ export function table(
   }
   return rows.map((row, number) =>
     row
-      .map((cell, column) =>
-        paint(column === row.length - 1 ? cell : padTo(cell, widths[column] ?? 0), column, number),
-      )
+      .flatMap((cell, column) => {
+        const width = widths[column] ?? 0;
+        if (width === 0) return [];
+        return [paint(column === row.length - 1 ? cell : padTo(cell, width), column, number)];
+      })
       .join('  ')
       .trimEnd(),
   );
