@@ -122,6 +122,33 @@ interface Screen {
   end(): Promise<void>;
 }
 
+/** A terminal that does not tell its size says 0. */
+const columnsOf = (terminal: NodeJS.WriteStream): number => terminal.columns || 80;
+const linesOf = (terminal: NodeJS.WriteStream): number => terminal.rows || 24;
+
+/** listr2 copies a stream when it begins; the copy would keep the size that the terminal had then. */
+class SizedOutput extends ProcessOutput {
+  override get stdout(): NodeJS.WriteStream {
+    const { out } = this.stream.stdout;
+    const terminal = this.terminal;
+    return Object.defineProperties(out, {
+      columns: { get: () => columnsOf(terminal) },
+      rows: { get: () => linesOf(terminal) },
+    });
+  }
+
+  private readonly terminal: NodeJS.WriteStream;
+
+  constructor(
+    terminal: NodeJS.WriteStream,
+    stderr: NodeJS.WriteStream,
+    options: ConstructorParameters<typeof ProcessOutput>[2],
+  ) {
+    super(terminal, stderr, options);
+    this.terminal = terminal;
+  }
+}
+
 /** Rows for items that come up in the run, like the merge of a target that moved. */
 const SPARE = 3;
 
@@ -156,6 +183,12 @@ function openScreen({ stdout, stderr, color }: LiveOptions, ids: readonly ItemId
 
     drawFrame(): void {
       super.update();
+    }
+
+    // The lines are cut to the terminal already; listr2 would cut them to `process.stdout`.
+    protected override format(message: string, icon: string): string[] {
+      if (message === HIDDEN) return [];
+      return message.split('\n').map((line, index) => `${index === 0 ? icon : ' '} ${line}`);
     }
 
     protected override style(task: ListrDefaultRendererTask): string {
@@ -198,9 +231,8 @@ function openScreen({ stdout, stderr, color }: LiveOptions, ids: readonly ItemId
       renderer: CalmRenderer,
       rendererOptions: {
         lazy: true,
-        formatOutput: 'truncate',
         logger: new ListrLogger({
-          processOutput: new ProcessOutput(stdout, stderr, { leaveEmptyLine: false }),
+          processOutput: new SizedOutput(stdout, stderr, { leaveEmptyLine: false }),
         }),
       },
     },
@@ -262,7 +294,7 @@ interface FrameOptions extends LiveOptions {
 function frameOf(state: RunState, options: FrameOptions): Frame {
   const { last, notes, color, stdout } = options;
   // Two columns for the icon, one that the terminal keeps to itself.
-  const width = (stdout.columns ?? 80) - 4;
+  const width = columnsOf(stdout) - 4;
   const items = [...state.items.values()];
   const crowded = !last && items.filter(({ item }) => item.kind === 'milestone').length > ROOMY;
   const shown = items.filter((item) => isShown(item, crowded, last));
@@ -270,7 +302,7 @@ function frameOf(state: RunState, options: FrameOptions): Frame {
     rows: new Map(
       shown.map((item) => [
         item.item.id,
-        { title: titleOf(item, state, width, options), icon: iconOf(item) },
+        { title: titleOf(item, state, width, options), icon: iconOf(item, last) },
       ]),
     ),
     counter: last
@@ -293,10 +325,10 @@ function isShown({ item, phase }: ItemState, crowded: boolean, last: boolean): b
   );
 }
 
-function iconOf({ phase }: ItemState): Icon {
+function iconOf({ phase }: ItemState, last: boolean): Icon {
   switch (phase.is) {
     case 'doing':
-      return 'busy';
+      return last ? 'idle' : 'busy';
     case 'landed':
     case 'passed':
       return 'done';
@@ -333,7 +365,7 @@ function titleOf(
   }
   const rest = [word, ...facts].join(', ');
   // The name gives way first: what happens is what one looks for.
-  const shortName = cutTo(name, Math.max(12, width - rest.length - 2));
+  const shortName = cutTo(name, Math.max(6, width - rest.length - 2));
   const room = Math.max(0, width - shortName.length - 2);
   const line = `${paint('bold', shortName)}  ${paint(phaseStyle(word), cutTo(rest, room))}`;
   const said = last || phase.is !== 'doing' ? undefined : tail?.(item);
