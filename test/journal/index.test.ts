@@ -166,7 +166,7 @@ describe('what a journal holds', () => {
           value: { entries, tornBytes: 0 },
         });
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 });
