@@ -131,9 +131,7 @@ describe('what a journal holds', () => {
 
   test('round-trips any event', async () => {
     const text = fc.string({ unit: 'binary' });
-    const json = fc
-      .jsonValue({ noUnicodeString: false })
-      .map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+    const json = fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
     const event: fc.Arbitrary<Event> = fc.oneof(
       fc.record({ type: fc.constant('note' as const), text }),
       fc.record({ type: fc.constant('note' as const), item: text, text }),

@@ -42,6 +42,7 @@ export function itemOf(
     unmet: [],
     fingerprints: [],
     interruptions: 0,
+    stumbles: 0,
     costUsd: 0,
     told: [],
     ...rest,
