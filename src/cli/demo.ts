@@ -75,8 +75,8 @@ export async function demo(
     cwd: project,
   });
 
-  say(world, `\nThe finished program, at work:\n\n$ ${SHOW.join(' ')}\n${printed}`);
-  say(world, `TASKS.md:\n\n${await readFile(join(project, TASKS), 'utf8')}`);
+  say(world, `\nThe finished program, at work:\n\n$ ${SHOW.join(' ')}\n${printed}\n`);
+  say(world, `TASKS.md:\n\n${await readFile(join(project, TASKS), 'utf8')}\n`);
   say(world, `The commits:\n\n${graph}\n`);
   say(
     world,

@@ -229,7 +229,8 @@ export function makeHands(context: HandsContext): Hands {
     harvest(repository, {
       slot: effect.slot,
       slotsDir,
-      base: record.base,
+      // A reviewer is held to what it was given, an author to what its work is compared with.
+      base: effect.purpose === 'review' ? record.from : record.base,
       from: record.from,
       ...(record.merge === undefined ? {} : { merge: record.merge }),
       message: `${effect.item}: ${milestone.title} (${effect.purpose})`,

@@ -89,8 +89,9 @@ function findPair(text: string): { readonly start: number; readonly end: number 
 function blockOf(view: TasksView, lineEnd: string): string {
   const lines = [BEGIN];
   for (const { stage, milestones } of view.stages) {
-    lines.push('', `## Stage ${stage}`, '');
-    for (const milestone of milestones) lines.push(...milestoneLines(milestone));
+    lines.push('', `## Stage ${stage}`);
+    // A blank line between two milestones: git can then revert one landing without the next one's line.
+    for (const milestone of milestones) lines.push('', ...milestoneLines(milestone));
   }
   lines.push('', END);
   return lines.join(lineEnd);
