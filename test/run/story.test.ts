@@ -44,7 +44,7 @@ class Story {
 
   /** What starts now, in short: `1A implement #1.1 slot 1`. */
   get startable(): string[] {
-    return this.due.map((effect) => {
+    return this.due.map((effect): string => {
       switch (effect.do) {
         case 'work':
           return `${effect.item} ${effect.purpose} #${effect.attempt}.${effect.assignment} slot ${effect.slot}`;
@@ -54,8 +54,8 @@ class Story {
           return `${effect.item} candidate of ${effect.commit}`;
         case 'land':
           return `${effect.item} land ${effect.candidate.commit}`;
-        case 'follow':
-          return 'follow';
+        default:
+          return effect.do;
       }
     });
   }
