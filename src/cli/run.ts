@@ -1,6 +1,7 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
 import type { Repository } from '../git/index.js';
@@ -11,6 +12,7 @@ import { acquireLock } from '../journal/lock.js';
 import { newRunId } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
+import { nearest } from '../model/nearest.js';
 import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import type { ItemState } from '../model/state.js';
@@ -19,7 +21,7 @@ import { planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound } from '../report/words.js';
+import { interruptedWords } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { makeHands } from './hands.js';
@@ -130,8 +132,7 @@ async function prepareAndRun(
   const world = options.output === 'ndjson' ? { ...terminal, stdout: terminal.stderr } : terminal;
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
-  let project = opened.value;
-  const { repository } = project;
+  const { repository, target } = opened.value;
   const flags = {
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
@@ -140,53 +141,38 @@ async function prepareAndRun(
   // What is wrong in the checkout is said first, whether it is committed or not.
   const checkout = withoutErrors(await readCheckout(world, repository.root, flags));
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
-  if (options.dryRun) return showPlan(world, project, checkout.value, options);
-
-  const onCheckedOut = repository.branch === project.target.branch;
-  if (onCheckedOut) {
-    const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
-    if (loose.length > 0 && options.commit !== true)
-      return sayDiagnostics(world, [notCommitted(loose, repository)]);
-    if (loose.length > 0) {
-      const committed = await commitFiles(repository, loose, 'Milestones', world.now());
-      if (!committed.ok) return sayDiagnostics(world, committed.error);
-      const reopened = await openProject(world, options.onto);
-      if (!reopened.ok) return sayDiagnostics(world, reopened.error);
-      project = reopened.value;
-    }
-  }
-  const { head } = project.target;
-  if (head === undefined) {
+  if (options.dryRun) return showPlan(world, opened.value, checkout.value, options);
+  if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
     return sayError(
       world,
-      `no milestones: ${project.target.branch} has no commit and there is nothing under ${MILESTONES}/`,
-      `write ${MILESTONES}/1A.md`,
-    );
-  }
-  const sources = withoutErrors(await readCommit(world, repository, project.target.target ?? head, flags));
-  if (!sources.ok) return sayDiagnostics(world, sources.error);
-  sayDiagnostics(world, sources.value.diagnostics);
-  if (sources.value.milestones.length === 0) {
-    return sayError(
-      world,
-      `no milestones under ${MILESTONES}/ on ${project.target.branch}`,
-      `write ${MILESTONES}/1A.md and commit it`,
+      `no milestones under ${MILESTONES}/`,
+      `write ${MILESTONES}/1A.md; the README shows the smallest one`,
     );
   }
 
   await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
-  const owner = hostOwner(world);
-  const lock = await acquireLock(join(repository.stateDir, 'lock'), owner, ownerIsAlive);
+  const lock = await acquireLock(join(repository.stateDir, 'lock'), hostOwner(world), ownerIsAlive);
   if (!lock.ok) {
+    const { why, command } = lock.error;
     sayError(
       world,
-      `another run holds the lock: ${lock.error.why}`,
-      'type `mstone status` to see what it does',
+      `another run holds the lock: ${why}`,
+      command ?? 'type `mstone status` to see what it does',
     );
     return 4;
   }
   try {
-    return await runLocked(world, terminal, project, sources.value, options, extra);
+    if (repository.branch === target.branch) {
+      const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
+      if (loose.length > 0 && options.commit !== true) {
+        return sayDiagnostics(world, [notCommitted(loose, repository)]);
+      }
+      if (loose.length > 0) {
+        const committed = await commitFiles(repository, loose, 'Milestones', world.now());
+        if (!committed.ok) return sayDiagnostics(world, committed.error);
+      }
+    }
+    return await runLocked(world, terminal, repository, flags, options, extra);
   } finally {
     await lock.value.release();
   }
@@ -195,22 +181,62 @@ async function prepareAndRun(
 async function runLocked(
   world: Terminal,
   terminal: Terminal,
-  project: Project,
-  sources: Sources,
+  repository: Repository,
+  flags: ConfigSources['flags'],
   options: RunOptions,
   extra: { readonly reset: readonly string[] },
 ): Promise<number> {
-  const { repository, target } = project;
-  const head = target.head ?? '';
   const runs = await knownRuns(repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
   const last = runs.value.at(-1);
   const unfinished = last !== undefined && last.state.end?.is !== 'ended' ? last : undefined;
+  // Git commands of a killed mstone may still be at work: nothing is read or touched beside them.
+  if (unfinished !== undefined) await endTagged(`${unfinished.run}.git`, { graceMs: 1000 });
+
+  // Read now that nobody else can land: what was read before the lock may be old.
+  const opened = await openProject(world, options.onto);
+  if (!opened.ok) return sayDiagnostics(world, opened.error);
+  const project = opened.value;
+  const { target } = project;
+  if (target.head === undefined) {
+    return sayError(
+      world,
+      `${target.branch} has no commit`,
+      'commit your milestones first: mstone run --commit',
+    );
+  }
+  const { head } = target;
   if (unfinished !== undefined && unfinished.state.target !== target.branch) {
     return sayError(
       world,
       `run ${unfinished.run} on ${unfinished.state.target} is unfinished, and this one would land on ${target.branch}`,
       `switch to ${unfinished.state.target}, or finish it first: mstone resume`,
+    );
+  }
+  const read = withoutErrors(await readCommit(world, repository, target.target ?? head, flags));
+  if (!read.ok) return sayDiagnostics(world, read.error);
+  const sources = read.value;
+  sayDiagnostics(world, sources.diagnostics);
+  if (sources.milestones.length === 0) {
+    return sayError(
+      world,
+      `no milestones under ${MILESTONES}/ on ${target.branch}`,
+      `write ${MILESTONES}/1A.md and commit it`,
+    );
+  }
+  const strangers = extra.reset.filter(
+    (id) =>
+      !sources.milestones.some((milestone) => milestone.id === id) && last?.state.items.has(id) !== true,
+  );
+  if (strangers.length > 0) {
+    const near = nearest(
+      strangers[0] ?? '',
+      sources.milestones.map((milestone) => milestone.id),
+    );
+    return sayError(
+      world,
+      `no milestone ${strangers.join(', ')}`,
+      near === undefined ? 'type `mstone status` to see them all' : `did you mean ${near}?`,
     );
   }
 
@@ -255,8 +281,15 @@ async function runLocked(
 
   const templates = await readTemplates(world, sources.templates);
   const reporter = makeReporter(terminal, options.output, (item) => lastWords(runDir, item));
+  let state = unfinished?.state ?? emptyRun(runId);
+  const control = new Control();
+  // Before the live screen opens: what restores the cursor there must not be the only one to listen.
+  const stopListening = world.onSignal((signal) => {
+    if (signal === 'SIGTERM') control.cancel(143, 'told to end: agents are ended, their work is kept');
+    else if (control.draining === undefined) control.drain(130, interruptedWords(state));
+    else control.cancel(130, 'agents are ended now, their work is kept');
+  });
   try {
-    let state = unfinished?.state ?? emptyRun(runId);
     const append = async (events: readonly Event[]): Promise<void> => {
       const entries = await journal.value.append(events, world.now());
       for (const entry of entries) reporter.entry(entry);
@@ -266,10 +299,6 @@ async function runLocked(
       state = reduce(state, event);
       reporter.notice(event, state);
     }
-    if (unfinished !== undefined) say(world, explainFound(state, { now: world.now() }));
-
-    // Git commands of a killed mstone may still be at work: nothing is touched beside them.
-    await endTagged(`${runId}.git`, { graceMs: 1000 });
     const hands = makeHands({
       world,
       repository: { ...repository, git: makeGit(world.env, `${runId}.git`) },
@@ -282,39 +311,21 @@ async function runLocked(
       templates,
     });
 
-    const control = new Control();
-    const stopListening = world.onSignal((signal) => {
-      if (signal === 'SIGTERM') control.cancel(143);
-      else if (control.draining !== undefined) control.cancel(130);
-      else {
-        control.drain(130);
-        const running = [...state.flights.values()].map(({ effect }) => `${effect.item} (${effect.do})`);
-        say(
-          world,
-          `\nInterrupted: nothing new starts. ${running.length > 0 ? `Waiting for ${running.join(', ')}; ` : ''}press Ctrl-C again to end them now.`,
-        );
-      }
-    });
-    try {
-      const ended = await driveRun(
-        {
-          ...hands,
-          clock: { now: world.now, until: waitUntil },
-          append,
-          capacity: () => settings.jobs,
-          report: (event, next) => {
-            state = next;
-            reporter.notice(event, next);
-          },
+    const ended = await driveRun(
+      {
+        ...hands,
+        clock: { now: world.now, until: waitUntil },
+        append,
+        capacity: () => settings.jobs,
+        report: (event, next) => {
+          state = next;
+          reporter.notice(event, next);
         },
-        state,
-        control,
-      );
-      await reporter.close();
-      return ended.end?.exit ?? 0;
-    } finally {
-      stopListening();
-    }
+      },
+      state,
+      control,
+    );
+    return ended.end?.exit ?? 0;
   } catch (error) {
     if (!(error instanceof JournalFull)) throw error;
     await reporter.close();
@@ -325,6 +336,7 @@ async function runLocked(
     );
     return 75;
   } finally {
+    stopListening();
     await reporter.close();
     await journal.value.close();
   }

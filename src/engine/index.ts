@@ -19,19 +19,30 @@ import type { Ports } from './ports.js';
 /** How the user interferes with a run under way. */
 export class Control {
   private drainSignal: number | undefined;
+  private words: string[] = [];
   private readonly cancelled = new AbortController();
   private readonly listeners = new Set<() => void>();
 
-  /** First Ctrl-C: nothing new starts, what runs may end. `exit` is 130 or 143. */
-  drain(exit: 130 | 143): void {
+  /** First Ctrl-C: nothing new starts, what runs may end. `words` become a note for the user. */
+  drain(exit: 130 | 143, words: string): void {
     this.drainSignal ??= exit;
+    this.words.push(words);
     for (const listener of this.listeners) listener();
   }
 
   /** Second Ctrl-C, or SIGTERM: what runs is ended and harvested. */
-  cancel(exit: 130 | 143): void {
-    this.drain(exit);
+  cancel(exit: 130 | 143, words: string): void {
+    this.drain(exit, words);
     this.cancelled.abort();
+  }
+
+  /** What is to be told and has not been yet. */
+  takeWords(): string[] {
+    return this.words.splice(0);
+  }
+
+  get hasWords(): boolean {
+    return this.words.length > 0;
   }
 
   get draining(): number | undefined {
@@ -90,7 +101,8 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     if (failures.length > 0) throw failures[0];
 
     // Endings and the intents that follow from them go to disk together.
-    const endings = inbox.splice(0);
+    const notes = control.takeWords().map((text): Event => ({ type: 'note', text }));
+    const endings = [...notes, ...inbox.splice(0)];
     const inputs: Inputs = { now: ports.clock.now(), capacity: ports.capacity() };
     let ahead = endings.reduce(reduce, state);
     const intents: Event[] = [];
@@ -112,7 +124,7 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     if (state.flights.size > 0) {
       await new Promise<void>((resolve) => {
         poke = resolve;
-        if (inbox.length > 0 || failures.length > 0) resolve();
+        if (inbox.length > 0 || failures.length > 0 || control.hasWords) resolve();
       });
       continue;
     }

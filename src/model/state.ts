@@ -96,6 +96,8 @@ export interface RunState {
   readonly rewound?: { readonly expected: Oid; readonly found: Oid };
   readonly settings: RunSettings;
   readonly items: ReadonlyMap<ItemId, ItemState>;
+  /** Items that a continued run was not asked for: what they used up is not forgotten. */
+  readonly parked: ReadonlyMap<ItemId, ItemState>;
   readonly flights: ReadonlyMap<string, Flight>;
   /** Number of the next intent. */
   readonly nextIntent: number;

@@ -263,17 +263,11 @@ export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(
   ].join('\n');
 }
 
-/** What a continued run found: `Continuing R: 3 landed, 2 taken up, 1 waits until 13:07`. */
-export function explainFound(state: RunState, when: When): string {
-  const { landed } = progressOf(state);
-  const untils = [...state.items.values()].flatMap(({ phase }) =>
-    phase.is === 'waiting' ? [phase.wait.until] : [],
+/** Told at the first Ctrl-C: what is waited for, and how to stop waiting. */
+export function interruptedWords(state: RunState): string {
+  const running = [...state.flights.values()].map(({ effect }) =>
+    effect.do === 'work' ? `${effect.item} ${effect.purpose}` : `${effect.item} ${effect.do}`,
   );
-  const parts = [`${landed} landed`];
-  if (state.flights.size > 0) parts.push(`${state.flights.size} taken up`);
-  if (untils.length > 0) {
-    const verb = untils.length === 1 ? 'waits' : 'wait';
-    parts.push(`${untils.length} ${verb} until ${formatUntil(Math.min(...untils), when)}`);
-  }
-  return `Continuing ${oneLine(state.run)}: ${parts.join(', ')}`;
+  if (running.length === 0) return 'interrupted: nothing new starts';
+  return `interrupted: nothing new starts, ${names(running)} may end; Ctrl-C again ends ${running.length === 1 ? 'it' : 'them'} now`;
 }

@@ -17,7 +17,7 @@ export function historyOf(runs: readonly RunState[]): { history: ItemHistory[]; 
       passed.delete(key);
       passed.add(key);
     }
-    for (const [id, item] of run.items) {
+    for (const [id, item] of [...run.parked, ...run.items]) {
       const { phase } = item;
       if (item.item.kind === 'base' || item.item.kind === 'sync') continue;
       if (phase.is === 'landed' || phase.is === 'passed') {

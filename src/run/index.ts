@@ -34,6 +34,7 @@ export function emptyRun(run: string): RunState {
     head: '',
     settings: { jobs: 1, failFast: false, wait: true, backoffMs: 0, folder: '', argv: [] },
     items: new Map(),
+    parked: new Map(),
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
@@ -77,7 +78,7 @@ export function reduce(state: RunState, event: Event): RunState {
         ...rest,
         head: event.head,
         settings: event.settings,
-        items: continuedItems(state, event.items),
+        ...continuedItems(state, event.items),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
     }
@@ -167,21 +168,23 @@ function freshItem(item: PlanItem, past?: ItemHistory): ItemState {
 }
 
 /** The new plan's items with what the run knows of them; what is under way keeps what it began with. */
-function continuedItems(state: RunState, planned: readonly PlanItem[]): Map<ItemId, ItemState> {
+function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<RunState, 'items' | 'parked'> {
   const items = new Map<ItemId, ItemState>();
+  const parked = new Map([...state.parked, ...state.items]);
   for (const [id, old] of state.items) {
     const settled = old.phase.is === 'landed' || old.phase.is === 'passed';
     if (settled || old.phase.is === 'doing' || old.item.kind === 'sync') items.set(id, old);
   }
   for (const item of planned) {
-    const old = state.items.get(item.id);
+    const old = parked.get(item.id);
     if (old?.phase.is === 'doing' && old.item.digest !== item.digest) continue;
     const known = old !== undefined && old.item.digest === item.digest;
     // Planned again though it had landed: its landing was reverted.
     const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
     items.set(item.id, known && !undone ? { ...old, item } : freshItem(item));
   }
-  return items;
+  for (const id of items.keys()) parked.delete(id);
+  return { items, parked };
 }
 
 function itemOf(state: RunState, id: ItemId): ItemState {
