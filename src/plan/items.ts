@@ -31,6 +31,7 @@ export const BASE: ItemId = 'base';
 export function planItems(plan: Plan, config: Config, extra: Extra): Result<PlanItem[], Diagnostic[]> {
   const planned = new Map(plan.milestones.map((one) => [one.milestone.id, one]));
   const run = plan.run.flatMap((id) => planned.get(id) ?? []);
+  const inRun = new Set(plan.run);
   const problems = run.flatMap(({ milestone }) => checkAgents(milestone, config));
 
   const rounds = config.review === false ? ROUNDS_WITHOUT_REVIEW : config.review.rounds;
@@ -50,7 +51,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
   const milestoneItem = ({ milestone, remainingMinutes }: PlannedMilestone): PlanItem => {
     const { id, stage, title, digest, priority } = milestone;
     const author = authorOf(milestone, config) ?? '';
-    const own = resolvedDependencies(milestone).filter((need) => plan.run.includes(need));
+    const own = resolvedDependencies(milestone).filter((need) => inRun.has(need));
     return {
       id,
       kind: 'milestone',
