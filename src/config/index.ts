@@ -28,7 +28,7 @@ import {
 } from './keys.js';
 import { readYaml, type YamlFile } from './yaml.js';
 
-export { type ConfigKey, configKeys } from './keys.js';
+export { configKeys } from './keys.js';
 
 /** By dotted key; values as in the file, or text as in the environment. `undefined` says nothing. */
 export type ConfigFlags = { readonly [K in LeafKey]?: unknown };

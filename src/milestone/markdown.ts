@@ -4,14 +4,14 @@
  */
 import MarkdownIt from 'markdown-it';
 
-export interface Item {
+interface Item {
   /** Without bullet and checkbox; nested items and further lines stay within. */
   readonly text: string;
   /** Index of its first line. */
   readonly line: number;
 }
 
-export interface CodeBlock {
+interface CodeBlock {
   /** The first word behind the opening fence, lower case. */
   readonly language: string;
   readonly content: string;

@@ -21,8 +21,8 @@ export interface Extra {
 /** Rounds that failing checks get where nobody reviews and nothing else is said. */
 const ROUNDS_WITHOUT_REVIEW = 3;
 
-export const gateId = (stage: number): ItemId => `${stage}-gate`;
-export const BASE: ItemId = 'base';
+const gateId = (stage: number): ItemId => `${stage}-gate`;
+const BASE: ItemId = 'base';
 
 /**
  * The items of a run: the base check, then the plan's milestones in its order, then a gate for each
@@ -38,14 +38,16 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
   const stages = [...new Set([...run.map(({ milestone }) => milestone.stage), ...extra.gates])].sort(
     (a, b) => a - b,
   );
+  const idsOf = new Map(stages.map((stage): [number, ItemId[]] => [stage, []]));
+  for (const { milestone } of run) idsOf.get(milestone.stage)?.push(milestone.id);
   /** What has to be over before a stage begins, apart from the base check. */
-  const before = (stage: number): ItemId[] => {
-    const nearer = stages.filter((other) => other < stage).at(-1);
-    if (nearer === undefined) return [];
-    return extra.gates.has(nearer) ? [gateId(nearer)] : idsOf(nearer);
-  };
-  const idsOf = (stage: number): ItemId[] =>
-    run.filter(({ milestone }) => milestone.stage === stage).map(({ milestone }) => milestone.id);
+  const before = new Map(
+    stages.map((stage, index): [number, readonly ItemId[]] => {
+      const nearer = stages[index - 1];
+      if (nearer === undefined) return [stage, []];
+      return [stage, extra.gates.has(nearer) ? [gateId(nearer)] : (idsOf.get(nearer) ?? [])];
+    }),
+  );
   const base = extra.base ? [BASE] : [];
 
   const milestoneItem = ({ milestone, remainingMinutes }: PlannedMilestone): PlanItem => {
@@ -58,7 +60,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       stage,
       title,
       digest,
-      needs: [...new Set([...own, ...before(stage), ...base])],
+      needs: [...new Set([...own, ...(before.get(stage) ?? []), ...base])],
       priority,
       remainingMinutes,
       author,
@@ -71,7 +73,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
   };
 
   const gateItem = (stage: number): PlanItem => {
-    const members = idsOf(stage);
+    const members = idsOf.get(stage) ?? [];
     const last = plan.milestones.filter(({ milestone }) => milestone.stage === stage).at(-1)?.milestone;
     const author = config.agent ?? (last && authorOf(last, config)) ?? 'recipe';
     const reviewer = config.reviewer ?? author;
@@ -82,7 +84,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       stage,
       title: `Checks of stage ${stage}`,
       digest: digestOf(config.stageChecks),
-      needs: members.length > 0 ? members : [...before(stage), ...base],
+      needs: members.length > 0 ? members : [...(before.get(stage) ?? []), ...base],
       priority: 0,
       remainingMinutes: Math.max(0, ...behind.map(({ remainingMinutes }) => remainingMinutes)),
       author,
