@@ -28,7 +28,7 @@ import {
 } from './keys.js';
 import { readYaml, type YamlFile } from './yaml.js';
 
-export { type ConfigKey, configKeys } from './keys.js';
+export { configKeys } from './keys.js';
 
 /** By dotted key; values as in the file, or text as in the environment. `undefined` says nothing. */
 export type ConfigFlags = { readonly [K in LeafKey]?: unknown };
@@ -334,12 +334,15 @@ function readFile(
   return layer;
 }
 
+/** Only the last part of a dotted key is held against the last parts of its candidates. */
 function unknownKey(
   key: string,
   candidates: readonly string[],
 ): Omit<Diagnostic, 'severity' | 'file' | 'line'> {
+  const last = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
+  const near = nearest(last(key), candidates.map(last));
+  const meant = candidates.find((name) => last(name) === near);
   const [outer, inner] = key.split('.');
-  const meant = nearest(key, candidates);
   const fix = isLeafKey(key) ? `write \`${outer}: { ${inner}: … }\`` : meant && `did you mean \`${meant}\`?`;
   return {
     code: 'unknown-key',
@@ -416,40 +419,24 @@ function readAgents(
     for (const issue of result.error?.issues ?? []) {
       if (issue.code === 'unrecognized_keys') {
         const fields = kind === 'command' ? ['kind', 'command', 'env'] : ['kind', 'env'];
-        for (const field of issue.keys)
-          error([...path, field], unknownField(`${key}.${field}`, field, fields));
+        for (const field of issue.keys) error([...path, field], unknownKey(`${key}.${field}`, fields));
         continue;
       }
+      const found = issue.path.reduce<unknown>(
+        (inner, step) => (isObject(inner) ? Reflect.get(inner, step) : undefined),
+        entry,
+      );
       error([...path, ...issue.path], {
         code: 'invalid-value',
         message: `\`${[key, ...issue.path.map((step) => shown(String(step)))].join('.')}\` cannot be read`,
         expected: AGENT_FIELDS[String(issue.path[0])] ?? '',
-        found: shownValue(
-          issue.path.reduce<unknown>(
-            (inner, step) => (isObject(inner) ? Reflect.get(inner, step) : undefined),
-            entry,
-          ),
-        ),
+        ...(found !== undefined && { found: shownValue(found) }),
       });
     }
   }
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-function unknownField(
-  key: string,
-  field: string,
-  fields: readonly string[],
-): Omit<Diagnostic, 'severity' | 'file' | 'line'> {
-  const meant = nearest(field, fields);
-  return {
-    code: 'unknown-key',
-    message: `\`${shown(key)}\` is no setting`,
-    expected: `one of ${fields.join(', ')}`,
-    ...(meant && { fix: `did you mean \`${meant}\`?` }),
-  };
-}
 
 /** A number in `env` is the text that was written: `010` stays `010`. */
 function withSources(entry: unknown, path: readonly string[], yaml: YamlFile | undefined): unknown {

@@ -250,7 +250,7 @@ export const agentSchema: z.ZodType<AgentConfig> = z.discriminatedUnion('kind', 
   z.strictObject({ kind: z.literal('recipe'), env }),
   z.strictObject({
     kind: z.literal('command'),
-    command: z.tuple([line], z.string().regex(/^[^\u0000]*$/)),
+    command: z.array(z.string().regex(/^[^\u0000]*$/)).refine(([program]) => /\S/.test(program ?? '')),
     env,
   }),
 ]);

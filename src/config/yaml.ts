@@ -1,5 +1,5 @@
 /** A configuration file's text → its plain data, with the lines that things stand on. */
-import { isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, visit } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, visit } from 'yaml';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { tooNested } from '../model/nesting.js';
 import { shown } from '../model/shown.js';
@@ -50,9 +50,9 @@ export function readYaml(file: string, text: string): YamlFile {
   }
   // A collection as a key is written out as text, once more for each level: 300 bytes take for ever.
   visit(document, {
-    Pair: (_, { key, value }) => {
+    Pair: (_, { key }) => {
       if (isScalar(key) && typeof key.value === 'string' && key.value !== '__proto__') return;
-      const place = isScalar(key) ? key.range : isScalar(value) ? value.range : root.range;
+      const place = isNode(key) ? key.range : root.range;
       problem(atLine(place?.[0]), 'a key is not a word', mapping);
       return visit.BREAK;
     },

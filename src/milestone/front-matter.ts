@@ -6,7 +6,7 @@
  * busy for minutes never reaches it.
  */
 import matter from 'gray-matter';
-import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { tooNested } from '../model/nesting.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
@@ -113,9 +113,9 @@ class Head {
     }
     // A collection as a key is written out as text, once more for each level: 300 bytes take for ever.
     visit(document, {
-      Pair: (_, { key, value }) => {
+      Pair: (_, { key }) => {
         if (isScalar(key) && typeof key.value === 'string' && key.value !== '__proto__') return;
-        const place = isScalar(key) ? key.range : isScalar(value) ? value.range : root.range;
+        const place = isNode(key) ? key.range : root.range;
         this.#problem(
           place?.[0],
           'a key of the front matter is not a word',

@@ -4,14 +4,14 @@
  */
 import MarkdownIt from 'markdown-it';
 
-export interface Item {
+interface Item {
   /** Without bullet and checkbox; nested items and further lines stay within. */
   readonly text: string;
   /** Index of its first line. */
   readonly line: number;
 }
 
-export interface CodeBlock {
+interface CodeBlock {
   /** The first word behind the opening fence, lower case. */
   readonly language: string;
   readonly content: string;
@@ -28,6 +28,8 @@ export interface Section {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+  /** The first line with text, else the heading. */
+  readonly textLine: number;
   readonly items: readonly Item[];
   readonly paragraphs: readonly Item[];
   readonly code: readonly CodeBlock[];
@@ -96,6 +98,7 @@ export function readMarkdown(text: string): Markdown {
   const sections = bounds.flatMap(({ line, start, level, name }, index): Section[] => {
     if (level === 1) return [];
     const end = bounds[index + 1]?.line ?? lines.length;
+    const written = lines.findIndex((text, at) => at >= start && at < end && text.trim() !== '');
     const within = <T extends { line: number }>(things: readonly T[]): T[] =>
       things.filter((thing) => thing.line >= start && thing.line < end);
     return [
@@ -105,6 +108,7 @@ export function readMarkdown(text: string): Markdown {
         start,
         end,
         text: lines.slice(start, end).join('\n').trim(),
+        textLine: written < 0 ? line : written,
         items: within(items).map(({ text, line }) => ({ text, line })),
         paragraphs: within(paragraphs),
         code: within(code),

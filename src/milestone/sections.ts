@@ -102,7 +102,7 @@ export function readSections(
 
   let estimateMinutes: number | undefined;
   let estimateLine: number | undefined;
-  for (const { text, line } of named('estimated time')) {
+  for (const { text, textLine: line } of named('estimated time')) {
     if (estimateMinutes !== undefined || text === '') continue;
     const ms = firstDuration(text);
     if (ms !== undefined) {

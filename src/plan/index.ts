@@ -85,7 +85,19 @@ function standingsOf(
   milestones: readonly Milestone[],
   { landings, failed }: PlanInput,
 ): ReadonlyMap<MilestoneId, Standing> {
+  const known = new Map(milestones.map((milestone) => [milestone.id, milestone]));
   const standings = new Map<MilestoneId, Standing>();
+  // Milestones come in order of their stages: those of earlier stages are all resolved by then.
+  const blocked = new Map<number, Milestone[]>();
+  const blockedBefore = (stage: number): Milestone[] => {
+    const before =
+      blocked.get(stage) ??
+      milestones.filter(
+        (other) => other.stage < stage && other.enabled && standings.get(other.id)?.state === 'blocked',
+      );
+    blocked.set(stage, before);
+    return before;
+  };
   const standing = (milestone: Milestone): Standing => {
     const { id, enabled, digest } = milestone;
     const landing = landings.get(id);
@@ -100,17 +112,20 @@ function standingsOf(
     if (gaveUp !== undefined) {
       return { state: 'blocked', reason: `${shown(gaveUp, 200)}; \`mstone retry ${id}\` tries again` };
     }
-    // In order of the stages, and within one depth first, every need's standing is known by now.
-    const stopped = needsOf(milestone, milestones)
+    const named = milestone.dependsOn.flatMap((need) => known.get(need) ?? []);
+    const stopped = [...new Set([...blockedBefore(milestone.stage), ...named])]
       .filter((need) => resolve(need).state === 'blocked')
+      .sort(byMilestone)
       .map((need) => (need.enabled ? need.id : `${need.id}, which is disabled`));
     if (stopped.length > 0) return { state: 'blocked', reason: `needs ${stopped.join('; ')}` };
     return { state: 'todo', reason: landing ? `set back to todo by ${commit}` : 'never landed' };
   };
   const resolve = (milestone: Milestone): Standing => {
-    const known = standings.get(milestone.id) ?? standing(milestone);
-    standings.set(milestone.id, known);
-    return known;
+    const before = standings.get(milestone.id);
+    if (before) return before;
+    const now = standing(milestone);
+    standings.set(milestone.id, now);
+    return now;
   };
   for (const milestone of milestones) resolve(milestone);
   return standings;
@@ -207,16 +222,19 @@ function fixFor(
 }
 
 function isChosen(
-  { id, stage, enabled }: Milestone,
+  milestone: Milestone,
   standings: ReadonlyMap<MilestoneId, Standing>,
-  { selection, failed }: PlanInput,
+  { milestones, selection, failed }: PlanInput,
 ): boolean {
+  const { id, stage, enabled } = milestone;
   const named = selection.ids.includes(id);
   if (selection.ids.length > 0 && !named) return false;
   if (selection.stage !== undefined && stage !== selection.stage) return false;
   const state = standings.get(id)?.state;
-  if (state === 'stale') return enabled && !failed?.has(id) && (named || selection.redoStale === true);
-  return state === 'todo';
+  if (state !== 'stale') return state === 'todo';
+  if (!enabled || failed?.has(id) || !(named || selection.redoStale)) return false;
+  // Its text may by now name something that cannot be built.
+  return !needsOf(milestone, milestones).some((need) => standings.get(need.id)?.state === 'blocked');
 }
 
 /**

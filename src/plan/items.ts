@@ -21,8 +21,8 @@ export interface Extra {
 /** Rounds that failing checks get where nobody reviews and nothing else is said. */
 const ROUNDS_WITHOUT_REVIEW = 3;
 
-export const gateId = (stage: number): ItemId => `${stage}-gate`;
-export const BASE: ItemId = 'base';
+const gateId = (stage: number): ItemId => `${stage}-gate`;
+const BASE: ItemId = 'base';
 
 /**
  * The items of a run: the base check, then the plan's milestones in its order, then a gate for each
@@ -31,33 +31,36 @@ export const BASE: ItemId = 'base';
 export function planItems(plan: Plan, config: Config, extra: Extra): Result<PlanItem[], Diagnostic[]> {
   const planned = new Map(plan.milestones.map((one) => [one.milestone.id, one]));
   const run = plan.run.flatMap((id) => planned.get(id) ?? []);
+  const inRun = new Set(plan.run);
   const problems = run.flatMap(({ milestone }) => checkAgents(milestone, config));
 
   const rounds = config.review === false ? ROUNDS_WITHOUT_REVIEW : config.review.rounds;
   const stages = [...new Set([...run.map(({ milestone }) => milestone.stage), ...extra.gates])].sort(
     (a, b) => a - b,
   );
+  const idsOf = new Map(stages.map((stage): [number, ItemId[]] => [stage, []]));
+  for (const { milestone } of run) idsOf.get(milestone.stage)?.push(milestone.id);
   /** What has to be over before a stage begins, apart from the base check. */
-  const before = (stage: number): ItemId[] => {
-    const nearer = stages.filter((other) => other < stage).at(-1);
-    if (nearer === undefined) return [];
-    return extra.gates.has(nearer) ? [gateId(nearer)] : idsOf(nearer);
-  };
-  const idsOf = (stage: number): ItemId[] =>
-    run.filter(({ milestone }) => milestone.stage === stage).map(({ milestone }) => milestone.id);
+  const before = new Map(
+    stages.map((stage, index): [number, readonly ItemId[]] => {
+      const nearer = stages[index - 1];
+      if (nearer === undefined) return [stage, []];
+      return [stage, extra.gates.has(nearer) ? [gateId(nearer)] : (idsOf.get(nearer) ?? [])];
+    }),
+  );
   const base = extra.base ? [BASE] : [];
 
   const milestoneItem = ({ milestone, remainingMinutes }: PlannedMilestone): PlanItem => {
     const { id, stage, title, digest, priority } = milestone;
     const author = authorOf(milestone, config) ?? '';
-    const own = resolvedDependencies(milestone).filter((need) => plan.run.includes(need));
+    const own = resolvedDependencies(milestone).filter((need) => inRun.has(need));
     return {
       id,
       kind: 'milestone',
       stage,
       title,
       digest,
-      needs: [...new Set([...own, ...before(stage), ...base])],
+      needs: [...new Set([...own, ...(before.get(stage) ?? []), ...base])],
       priority,
       remainingMinutes,
       author,
@@ -70,7 +73,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
   };
 
   const gateItem = (stage: number): PlanItem => {
-    const members = idsOf(stage);
+    const members = idsOf.get(stage) ?? [];
     const last = plan.milestones.filter(({ milestone }) => milestone.stage === stage).at(-1)?.milestone;
     const author = config.agent ?? (last && authorOf(last, config)) ?? 'recipe';
     const reviewer = config.reviewer ?? author;
@@ -81,7 +84,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       stage,
       title: `Checks of stage ${stage}`,
       digest: digestOf(config.stageChecks),
-      needs: members.length > 0 ? members : [...before(stage), ...base],
+      needs: members.length > 0 ? members : [...(before.get(stage) ?? []), ...base],
       priority: 0,
       remainingMinutes: Math.max(0, ...behind.map(({ remainingMinutes }) => remainingMinutes)),
       author,

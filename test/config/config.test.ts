@@ -1,0 +1,393 @@
+import { describe, expect, test } from 'vitest';
+import { type ConfigFlags, type ConfigSources, configKeys, resolveConfig } from '../../src/config/index.js';
+import type { Config } from '../../src/model/config.js';
+
+interface Said {
+  readonly flags?: ConfigFlags;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly project?: string;
+  readonly user?: string;
+}
+
+const sources = ({ flags = {}, env = {}, project, user }: Said): ConfigSources => ({
+  flags,
+  env,
+  cpus: 8,
+  ...(project !== undefined && { project: { file: 'mstone.yaml', text: project } }),
+  ...(user !== undefined && { user: { file: '~/.config/mstone/config.yaml', text: user } }),
+});
+
+/** The configuration of sources in which nothing may be wrong. */
+function resolve(said: Said): Config {
+  const { config, diagnostics } = resolveConfig(sources(said));
+  expect(diagnostics).toEqual([]);
+  return config;
+}
+
+const told = (said: Said): string[] =>
+  resolveConfig(sources(said)).diagnostics.map(
+    ({ severity, code, file, line, message, found, fix }) =>
+      `${severity} ${code} ${file ?? ''}:${line ?? ''} ${message}${found ? `; ${found}` : ''}${fix ? `; ${fix}` : ''}`,
+  );
+
+const DEFAULTS: Config = {
+  jobs: 4,
+  checks: [],
+  stageChecks: [],
+  review: { rounds: 3, blockOn: ['blocker', 'major'] },
+  retries: 1,
+  backoffMs: 30_000,
+  worktrees: { setup: [], copy: [], keep: [] },
+  agents: { recipe: { kind: 'recipe', env: {} } },
+  timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
+  limits: { wait: true },
+};
+
+describe('each setting', () => {
+  test('has a default, and no file is needed', () => {
+    expect(resolve({})).toEqual(DEFAULTS);
+    expect(resolve({ project: '', user: '# nothing\n' })).toEqual(DEFAULTS);
+    expect(resolve({ project: 'agent:\nreview:\nagents:\nworktrees:\n' })).toEqual(DEFAULTS);
+  });
+
+  const MINE = { kind: 'command', command: ['node', 'a.mjs'], env: {} } as const;
+  const withMine = { ...DEFAULTS.agents, mine: MINE };
+  const SET: Readonly<Record<string, readonly [yaml: string, env: string, change: Partial<Config>]>> = {
+    agent: ['agent: recipe', 'recipe', { agent: 'recipe' }],
+    reviewer: ['reviewer: recipe', 'recipe', { reviewer: 'recipe' }],
+    jobs: ['jobs: 75%', '6', { jobs: 6 }],
+    checks: ['checks: [a b, c]', '["a b", "c"]', { checks: ['a b', 'c'] }],
+    stage_checks: ['stage_checks: a b', 'a b', { stageChecks: ['a b'] }],
+    review: ['review: false', 'false', { review: false }],
+    'review.rounds': ['review: {rounds: 5}', '5', { review: { rounds: 5, blockOn: ['blocker', 'major'] } }],
+    'review.block_on': ['review: {block_on: [nit]}', 'nit', { review: { rounds: 3, blockOn: ['nit'] } }],
+    retries: ['retries: 0', '0', { retries: 0 }],
+    backoff: ['backoff: 2s', '2s', { backoffMs: 2000 }],
+    'worktrees.dir': [
+      'worktrees: {dir: ../slots}',
+      '../slots',
+      { worktrees: { ...DEFAULTS.worktrees, dir: '../slots' } },
+    ],
+    'worktrees.setup': [
+      'worktrees: {setup: npm ci}',
+      'npm ci',
+      { worktrees: { ...DEFAULTS.worktrees, setup: ['npm ci'] } },
+    ],
+    'worktrees.copy': [
+      'worktrees: {copy: [./.env]}',
+      '.env',
+      { worktrees: { ...DEFAULTS.worktrees, copy: ['.env'] } },
+    ],
+    'worktrees.keep': [
+      'worktrees: {keep: [node_modules/]}',
+      'node_modules',
+      { worktrees: { ...DEFAULTS.worktrees, keep: ['node_modules'] } },
+    ],
+    'timeouts.agent': [
+      'timeouts: {agent: 1 day}',
+      '24h',
+      { timeouts: { ...DEFAULTS.timeouts, agentMs: 86_400_000 } },
+    ],
+    'timeouts.idle': [
+      'timeouts: {idle: 500ms}',
+      '500ms',
+      { timeouts: { ...DEFAULTS.timeouts, idleMs: 500 } },
+    ],
+    'timeouts.check': ['timeouts: {check: 1s}', '1s', { timeouts: { ...DEFAULTS.timeouts, checkMs: 1000 } }],
+    'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
+    agents: [
+      'agents: {mine: {kind: command, command: [node, a.mjs]}}',
+      '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
+      { agents: withMine },
+    ],
+  };
+
+  test.each(configKeys.filter(({ key }) => key in SET))('$key', ({ key, env: name, description, type }) => {
+    const [yaml, text, change] = SET[key] ?? ['', '', {}];
+    expect(resolve({ project: yaml })).toEqual({ ...DEFAULTS, ...change });
+    expect(resolve({ user: yaml })).toEqual({ ...DEFAULTS, ...change });
+    expect(resolve({ env: { [name]: text } })).toEqual({ ...DEFAULTS, ...change });
+    if (key !== 'agents') expect(resolve({ flags: { [key]: text } })).toEqual({ ...DEFAULTS, ...change });
+    expect({ ...DEFAULTS, ...change }, 'the test sets something').not.toEqual(DEFAULTS);
+    expect([description, type]).toEqual([expect.stringMatching(/\S/), expect.stringMatching(/\S/)]);
+  });
+
+  test.each([
+    ['stages', 'strict', 'overlap'],
+    ['isolation', 'worktree', 'clone'],
+    ['land', 'each', 'pr'],
+  ])('%s has one value for now, and others are refused with a word', (key, only, later) => {
+    expect(resolve({ project: `${key}: ${only}` })).toEqual(DEFAULTS);
+    expect(told({ project: `${key}: ${later}` })).toEqual([
+      `error unsupported-value mstone.yaml:1 \`${key}: ${later}\` is not supported yet`,
+    ]);
+    expect(told({ env: { [`MSTONE_${key.toUpperCase()}`]: later } })).toHaveLength(1);
+    expect(told({ project: `${key}: nonsense` })).toEqual([
+      `error invalid-value mstone.yaml:1 \`${key}\` cannot be read; "nonsense"`,
+    ]);
+  });
+
+  test('every setting of the table is in one of these tests', () => {
+    expect(configKeys.map(({ key }) => key)).toEqual([
+      ...Object.keys(SET).filter((key) => key !== 'agents'),
+      'stages',
+      'isolation',
+      'land',
+      'agents',
+    ]);
+  });
+
+  test('a share of the processors is at least one job', () => {
+    expect(resolve({ flags: { jobs: '1%' } }).jobs).toBe(1);
+    expect(resolve({ flags: { jobs: '200%' } }).jobs).toBe(16);
+    expect(resolve({ flags: { jobs: 3 } }).jobs).toBe(3);
+  });
+});
+
+describe('precedence', () => {
+  test('flag before environment before project before user before default, setting by setting', () => {
+    const { config, origins, diagnostics } = resolveConfig(
+      sources({
+        flags: { jobs: 1 },
+        env: { MSTONE_JOBS: '2', MSTONE_RETRIES: '2', MSTONE_BACKOFF: '' },
+        project: 'jobs: 3\nretries: 3\nchecks: [p]\ntimeouts:\n  idle: 3m\n',
+        user: 'jobs: 4\nretries: 4\nchecks: [u, v]\nbackoff: 4s\ntimeouts: {idle: 4m, check: 4m}\n',
+      }),
+    );
+    expect(diagnostics).toEqual([]);
+    expect(config).toEqual({
+      ...DEFAULTS,
+      jobs: 1,
+      retries: 2,
+      checks: ['p'],
+      backoffMs: 4000,
+      timeouts: { agentMs: 2_700_000, idleMs: 180_000, checkMs: 240_000 },
+    });
+    const user = { from: 'user', file: '~/.config/mstone/config.yaml' };
+    expect(
+      Object.fromEntries(
+        [
+          'jobs',
+          'retries',
+          'checks',
+          'timeouts.idle',
+          'timeouts.check',
+          'backoff',
+          'land',
+          'agents.recipe',
+        ].map((key) => [key, origins.get(key)]),
+      ),
+    ).toEqual({
+      jobs: { from: 'flag' },
+      retries: { from: 'environment', variable: 'MSTONE_RETRIES' },
+      checks: { from: 'project', file: 'mstone.yaml', line: 3 },
+      'timeouts.idle': { from: 'project', file: 'mstone.yaml', line: 5 },
+      'timeouts.check': { ...user, line: 5 },
+      backoff: { ...user, line: 4 },
+      land: { from: 'default' },
+      'agents.recipe': { from: 'default' },
+    });
+  });
+
+  test('agents are merged by name, the nearer source winning a name as a whole', () => {
+    const { config, origins } = resolveConfig(
+      sources({
+        project: 'agents:\n  a: {kind: command, command: [p]}\n',
+        user: 'agents:\n  a: {kind: command, command: [u], env: {X: 1}}\n  b: {kind: recipe, env: {N: 010}}\n',
+      }),
+    );
+    expect(config.agents).toEqual({
+      recipe: { kind: 'recipe', env: {} },
+      a: { kind: 'command', command: ['p'], env: {} },
+      b: { kind: 'recipe', env: { N: '010' } },
+    });
+    expect(origins.get('agents.a')).toEqual({ from: 'project', file: 'mstone.yaml', line: 2 });
+    expect(origins.get('agents.b')).toEqual({ from: 'user', file: '~/.config/mstone/config.yaml', line: 3 });
+  });
+
+  test('a nearer word on how to review turns on what a farther one turned off, and the reverse', () => {
+    expect(resolve({ project: 'review: {rounds: 1}', user: 'review: false' }).review).toEqual({
+      rounds: 1,
+      blockOn: ['blocker', 'major'],
+    });
+    expect(resolve({ flags: { review: false }, project: 'review: {rounds: 1}' }).review).toBe(false);
+    expect(resolve({ project: 'review: true', user: 'review: {block_on: []}' }).review).toEqual({
+      rounds: 3,
+      blockOn: [],
+    });
+  });
+
+  test('in the environment a list is a JSON array or one single command', () => {
+    expect(resolve({ env: { MSTONE_CHECKS: '[ -f x ]' } }).checks).toEqual(['[ -f x ]']);
+    expect(resolve({ env: { MSTONE_CHECKS: '[]' }, project: 'checks: [a]' }).checks).toEqual([]);
+  });
+
+  test('names of the protocol are no settings, other unknown ones are a warning', () => {
+    const protocol = 'MILESTONE PURPOSE ATTEMPT BASE PROMPT_FILE CONTEXT_FILE TAG GUARD_LOG DEMO_PAUSE'.split(
+      ' ',
+    );
+    expect(told({ env: Object.fromEntries(protocol.map((name) => [`MSTONE_${name}`, 'x'])) })).toEqual([]);
+    expect(told({ env: { MSTONE_JOB: '1', MSTONE_ZZZZZZ: '1', OTHER: '1' } })).toEqual([
+      'warning unknown-variable : `MSTONE_JOB` is no setting of mstone and does nothing; did you mean `MSTONE_JOBS`?',
+      'warning unknown-variable : `MSTONE_ZZZZZZ` is no setting of mstone and does nothing',
+    ]);
+    expect(told({ env: { MSTONE_BUDGET_USD: '1' } })).toEqual([
+      'error unsupported-key : `MSTONE_BUDGET_USD` is not supported yet; unset it',
+    ]);
+  });
+});
+
+describe('what is wrong', () => {
+  test('is told all at once, with file and line', () => {
+    const project = [
+      'agnt: x',
+      'jobs: 0',
+      'checks: [a, 1, ""]',
+      'review: {round: 1, block_on: [majr]}',
+      'timeouts:',
+      '  agent: 45',
+      '  idle: 0s',
+      '  nap: 1m',
+      'limits: yes',
+      'budget: {usd: 50}',
+      'pressure: {}',
+      'review.rounds: 2',
+      'retries: -1',
+      'backoff: 30 days',
+    ].join('\n');
+    expect(told({ project, user: 'jobs: many' })).toEqual([
+      'error unknown-key mstone.yaml:1 `agnt` is no setting; did you mean `agent`?',
+      'error invalid-value mstone.yaml:2 `jobs` cannot be read; 0',
+      'error invalid-value mstone.yaml:3 `checks` cannot be read; 1',
+      'error invalid-value mstone.yaml:3 `checks` cannot be read; ""',
+      'error unknown-key mstone.yaml:4 `review.round` is no setting; did you mean `review.rounds`?',
+      'error invalid-value mstone.yaml:4 `review.block_on` cannot be read; "majr"',
+      'error invalid-value mstone.yaml:6 `timeouts.agent` cannot be read; 45',
+      'error invalid-value mstone.yaml:7 `timeouts.idle` cannot be read; "0s"',
+      'error unknown-key mstone.yaml:8 `timeouts.nap` is no setting',
+      'error invalid-value mstone.yaml:9 `limits` cannot be read; "yes"',
+      'error unsupported-key mstone.yaml:10 `budget` is not supported yet; remove it',
+      'error unsupported-key mstone.yaml:11 `pressure` is not supported yet; remove it',
+      'error unknown-key mstone.yaml:12 `review.rounds` is no setting; write `review: { rounds: … }`',
+      'error invalid-value mstone.yaml:13 `retries` cannot be read; -1',
+      'error invalid-value mstone.yaml:14 `backoff` cannot be read; "30 days"',
+      'error invalid-value ~/.config/mstone/config.yaml:1 `jobs` cannot be read; "many"',
+    ]);
+  });
+
+  test('the rest of a faulty configuration is whole', () => {
+    expect(resolveConfig(sources({ project: 'jobs: x\nretries: 5\n' })).config).toEqual({
+      ...DEFAULTS,
+      retries: 5,
+    });
+  });
+
+  test('a wrong flag or variable is named as it was given', () => {
+    expect(told({ flags: { jobs: 'x' }, env: { MSTONE_TIMEOUTS_AGENT: '5' } })).toEqual([
+      'error invalid-value : `jobs` cannot be read; "x"',
+      'error invalid-value : `MSTONE_TIMEOUTS_AGENT` cannot be read; "5"',
+    ]);
+  });
+
+  test.each([
+    '../x',
+    'a/../../x',
+    '/etc/passwd',
+    '.git',
+    'a/.GIT/config',
+    '.',
+    '~/x',
+    'C:\\x',
+    '..\\x',
+    '',
+    'a//b',
+    '\\x',
+  ])('nothing is copied or kept from outside: %j', (path) => {
+    for (const key of ['copy', 'keep']) {
+      expect(told({ project: `worktrees:\n  ${key}:\n    - ok\n    - ${JSON.stringify(path)}\n` })).toEqual([
+        expect.stringMatching(
+          new RegExp(`^error invalid-value mstone.yaml:4 \`worktrees.${key}\` cannot be read`),
+        ),
+      ]);
+    }
+  });
+
+  test('agents are checked field by field', () => {
+    const project = [
+      'agents:',
+      '  a: {kind: command}',
+      '  b: {kind: command, command: []}',
+      '  c: {kind: command, command: [x], modl: y, envs: {}}',
+      '  d: {kind: comand, command: [x]}',
+      '  e: {command: [x]}',
+      '  f: text',
+      '  "--g": {kind: recipe}',
+      '  recipe: {kind: command, command: [x]}',
+      '  h: {kind: recipe, env: {GIT_DIR: x}}',
+    ].join('\n');
+    expect(told({ project })).toEqual([
+      'error invalid-value mstone.yaml:2 `agents.a.command` cannot be read',
+      'error invalid-value mstone.yaml:3 `agents.b.command` cannot be read; []',
+      'error unknown-key mstone.yaml:4 `agents.c.modl` is no setting',
+      'error unknown-key mstone.yaml:4 `agents.c.envs` is no setting; did you mean `env`?',
+      'error invalid-value mstone.yaml:5 `agents.d` is of no kind that there is; "comand"; did you mean `command`?',
+      'error invalid-value mstone.yaml:6 `agents.e` is of no kind that there is; {"command":["x"]}',
+      'error invalid-value mstone.yaml:7 `agents.f` is of no kind that there is; "text"',
+      'error invalid-value mstone.yaml:8 `agents.--g` is no name for an agent',
+      'error invalid-value mstone.yaml:9 `recipe` is built in; give this agent another name',
+      'error invalid-value mstone.yaml:10 `agents.h.env.GIT_DIR` cannot be read; "x"',
+    ]);
+    expect(told({ project: 'agents: [a]' })).toEqual([
+      'error invalid-value mstone.yaml:1 `agents` cannot be read; ["a"]',
+    ]);
+  });
+
+  test.each(['claude', 'codex', 'gemini', 'opencode', 'acp'])('kind %s is refused for now, once', (kind) => {
+    expect(told({ project: `agent: mine\nagents: {mine: {kind: ${kind}}}` })).toEqual([
+      `error unsupported-value mstone.yaml:2 \`agents.mine\`: kind ${kind} is not supported yet; use kind command; write \`kind: command\` and the program as \`command: [...]\``,
+    ]);
+  });
+
+  test('an agent that is not configured comes with the nearest name or the line to add', () => {
+    const project = 'agent: mien\nreviewer: claude\nagents: {mine: {kind: recipe}}';
+    expect(told({ project })).toEqual([
+      'error unknown-agent mstone.yaml:1 `agent` names an agent that is not configured; mien; did you mean `mine`?',
+      'error unknown-agent mstone.yaml:2 `reviewer` names an agent that is not configured; claude; add `agents: { claude: { kind: command, command: [...] } }` to mstone.yaml',
+    ]);
+    expect(told({ env: { MSTONE_AGENT: 'reciep' } })).toEqual([
+      'error unknown-agent : `MSTONE_AGENT` names an agent that is not configured; reciep; did you mean `recipe`?',
+    ]);
+    expect(resolve({ flags: { agent: 'mine' }, user: 'agents: {mine: {kind: recipe}}' }).agent).toBe('mine');
+  });
+
+  test.each([
+    ['- a', ':1 the file is not a mapping'],
+    ['text', ':1 the file is not a mapping'],
+    ['a: 1\nb: [', 'this is not valid YAML'],
+    ['jobs: 1\njobs: 2', ':2 this is not valid YAML'],
+    ['? [a]\n: b', ':1 a key is not a word'],
+    ['jobs: !!js/regexp x', ':1 this is not valid YAML'],
+    [`${'? '.repeat(12_000)}`, ':1 the file is not read'],
+    [`{${'{'.repeat(50)}a: 1${'}: 1'.repeat(50)}}`, ':1 a key is not a word'],
+    ['a: *b', 'this is not valid YAML'],
+    [
+      `a: &a [1]\n${Array.from({ length: 60 }, (_, i) => `b${i}: *a`).join('\n')}`,
+      ':1 this is not valid YAML',
+    ],
+    ['jobs: 1\n---\njobs: 2', 'this is not valid YAML'],
+  ])('%#: a file that is no mapping says nothing and is told', (project, problem) => {
+    const { config, diagnostics } = resolveConfig(sources({ project }));
+    expect(config).toEqual(DEFAULTS);
+    expect(diagnostics.length).toBeGreaterThan(0);
+    expect(told({ project })[0]).toContain('error config-file mstone.yaml');
+    expect(told({ project })[0]).toContain(problem);
+  });
+
+  test('a byte-order mark and CRLF are fine', () => {
+    expect(resolve({ project: '\uFEFFjobs: 2\r\nretries: 3\r\n' })).toEqual({
+      ...DEFAULTS,
+      jobs: 2,
+      retries: 3,
+    });
+  });
+});
