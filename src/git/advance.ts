@@ -133,7 +133,7 @@ async function mend(
   const { git } = tag(repo, intent.tag);
   const found = await sortOut(git, holder.path, await listChanges(repo, old, intent.new));
   if (found.theirs.length > 0) {
-    return blocked(found.theirs, `${count(found.theirs)} changed since a landing there was cut off`, [
+    return blocked(found.theirs, `${has(found.theirs)} changed since a landing there was cut off`, [
       `${gitIn(repo, holder)} stash push -- ${found.theirs.map(quoted).join(' ')}`,
       'mstone resume',
     ]).block;
@@ -214,14 +214,14 @@ async function moveWithCheckout(
     const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: holder.path });
     if (head.text !== move.ref) return { kind: 'switched' };
     // Exit 1: something is changed, which is for read-tree to judge.
-    const refreshed = await git({ args: ['update-index', '-q', '--refresh'], cwd: holder.path });
+    const refreshed = await git({ args: ['update-index', '--refresh'], cwd: holder.path });
     if (refreshed.code > 1) return whyRefused(refreshed.stderr);
     const changes = await listChanges(repo, move.old, move.new);
     const index = await readIndex(git, holder.path);
     const inTheWay = await findInTheWay(git, holder.path, changes, index);
     if (inTheWay.length === 0) return undefined;
     const assumed = inTheWay.filter((path) => index.has(path));
-    return blockedBy(`${count(inTheWay)} would be overwritten in ${holder.path}`, inTheWay, [
+    return blockedBy(`${these(inTheWay)} would be overwritten in ${holder.path}`, inTheWay, [
       ...(assumed.length === 0
         ? []
         : [
@@ -244,7 +244,7 @@ async function moveWithCheckout(
       return blockedBy(`the checkout in ${holder.path} cannot be updated: ${first}`, []);
     }
     return blockedBy(
-      `${count(files)} changed in ${holder.path} and changed by what lands`,
+      `${these(files)} ${files.length === 1 ? 'is' : 'are'} changed in ${holder.path} and changed by what lands`,
       files,
       [`${gitIn(repo, holder)} stash`],
       [`${gitIn(repo, holder)} stash pop`],
@@ -428,8 +428,10 @@ function busyWith(
 
 const nameOf = (ref: string): string => ref.replace(/^refs\/heads\//, '');
 
-const count = (files: readonly PathBytes[]): string =>
-  files.length === 1 ? `${JSON.stringify(shown(files[0] ?? ''))} is` : `${files.length} files are`;
+const these = (files: readonly PathBytes[]): string =>
+  files.length === 1 ? JSON.stringify(shown(files[0] ?? '')) : `${files.length} files`;
+
+const has = (files: readonly PathBytes[]): string => `${these(files)} ${files.length === 1 ? 'has' : 'have'}`;
 
 function blocked(
   files: readonly PathBytes[],

@@ -8,6 +8,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
 import { type Git, GitError, gitEnvironment, makeGit, need } from './plumbing.js';
@@ -314,29 +315,12 @@ async function refuseMissing(repo: Repository, branch: string): Promise<Result<n
   const names = [...(await listRefs(repo, HEADS)).keys()]
     .map((ref) => ref.slice(HEADS.length))
     .filter((name) => !name.startsWith('mstone/'));
-  const near = names
-    .map((name) => ({ name, distance: editDistance(name, branch) }))
-    .sort((a, b) => a.distance - b.distance)
-    .find(({ distance }) => distance <= Math.max(1, branch.length / 3));
+  const near = nearest(branch, names);
   return refuse(
     'unknown-branch',
     `there is no local branch ${quote(branch)}`,
-    near === undefined ? `git branch ${branch}` : `did you mean --onto ${near.name}?`,
+    near === undefined ? `git branch ${branch}` : `did you mean --onto ${near}?`,
   );
 }
 
 const quote = (text: string): string => JSON.stringify(text);
-
-/** Insertions, deletions and replacements between two names. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
