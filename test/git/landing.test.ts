@@ -144,6 +144,16 @@ describe('landing on a branch that is checked out', () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test('lands where the git directory lies elsewhere', async () => {
+    rig.git('init', '-q', `--separate-git-dir=${join(rig.root, '..', 'apart.git')}`);
+    const opened = await openRepository(rig.root, rig.environment);
+    if (!opened.ok) throw new Error('not opened');
+    repo = opened.value;
+    const candidate = await candidateOn(first);
+    expect(await landNow(candidate)).toEqual({ kind: 'landed', commit: candidate.commit, on: 'target' });
+    expect(status()).toBe('');
+  });
+
   test('runs no hook and asks no fsmonitor', async () => {
     const ran = join(rig.root, '..', 'ran');
     const hooks = join(rig.root, '.git', 'hooks');
@@ -407,6 +417,27 @@ describe('a checkout that is in the way', () => {
       expect(await follow(repo, await resolve())).toEqual({ kind: 'followed', head: candidate.commit });
       expect(status()).toBe('');
     }
+  });
+
+  test('by an index with conflicts that no operation explains', async () => {
+    rig.write('other', 'stashed\n');
+    rig.git('stash');
+    const head = rig.commit('second', { other: 'second\n' });
+    expect(() => rig.git('stash', 'pop')).toThrow();
+    const outcome = await landNow(await candidateOn(head, { added: '1' }));
+    expect(outcome.kind === 'landed' && outcome.block).toEqual({
+      files: [],
+      message: `there are conflicts to be resolved in ${rig.root}`,
+      command: 'git status',
+    });
+    expect(leftovers()).toEqual([]);
+  });
+
+  test('for the moment that another git takes does not count', async () => {
+    const candidate = await candidateOn(first);
+    rig.write('.git/index.lock', '');
+    setTimeout(() => rmSync(join(rig.root, '.git/index.lock')), 150);
+    expect(await landNow(candidate)).toEqual({ kind: 'landed', commit: candidate.commit, on: 'target' });
   });
 
   test('lets later landings pile up on the shadow, and follows with all of them', async () => {
@@ -795,6 +826,21 @@ describe('a landing that is killed', () => {
     expect(status()).toBe('');
     expect(leftovers()).toEqual([]);
     expect(rig.git('show', 'stash@{0}:changed')).toBe('mine since');
+  });
+
+  test('when something has come in the way since: it stays cut off until that is gone', async () => {
+    const candidate = await candidateOn(first);
+    await writeHalf(candidate);
+    rig.write('changed', 'new\n');
+    rig.write('.git/info/exclude', 'folder\n');
+    rig.write('folder', 'mine\n');
+    const outcome = await landNow(candidate);
+    expect(outcome.kind === 'landed' && outcome.block?.files).toEqual(['folder']);
+    expect(show('folder')).toBe('mine\n');
+    rmSync(join(rig.root, 'folder'));
+    expect(await follow(repo, await resolve())).toEqual({ kind: 'followed', head: candidate.commit });
+    expect(status()).toBe('');
+    expect(leftovers()).toEqual([]);
   });
 
   test('when the user has put everything back or gone elsewhere since: it is forgotten', async () => {
