@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckoutBlock, Oid } from '../model/outcome.js';
 import { startConversation } from '../process/conversation.js';
 import { withTag } from '../process/tagged.js';
@@ -68,13 +69,17 @@ export type RepairOutcome =
   /** Another living process is landing. */
   | { readonly kind: 'busy'; readonly pid: number };
 
+/** How often a move is tried while the user switches branches or another git holds a lock. */
+const TRIES = 5;
+const LOCKED_MS = 100;
+
 /** A git whose processes bear the tag of one intent, in one folder. */
 type TaggedGit = { readonly git: Git; readonly env: Readonly<Record<string, string>> };
 
 /** Moves a ref, and with it the checkout of the worktree that is on it, or tells what is in the way. */
 export async function advance(repo: Repository, move: Move, options: MoveOptions): Promise<MoveOutcome> {
   // The user may switch branches while we look; then we look again.
-  for (let tries = 0; tries < 5; tries += 1) {
+  for (let tries = 0; tries < TRIES; tries += 1) {
     const [holder, second] = await findHolders(repo, move.ref, options.slots);
     if (holder !== undefined && second !== undefined) {
       return blocked(
@@ -89,8 +94,12 @@ export async function advance(repo: Repository, move: Move, options: MoveOptions
     const outcome =
       holder === undefined || move.old === undefined
         ? await moveRefs(repo, move, options)
-        : await moveWithCheckout(repo, holder, { ...move, old: move.old }, options);
-    if (outcome.kind !== 'switched') return outcome;
+        : await moveWithCheckout(repo, holder, { ...move, old: move.old }, options, 'untouched');
+    if (outcome.kind === 'locked') {
+      // Editors ask git for its status all day, and each time the index is locked for a moment.
+      if (tries === TRIES - 1) return { kind: 'blocked', block: outcome.block };
+      await sleep(LOCKED_MS);
+    } else if (outcome.kind !== 'switched') return outcome;
   }
   return blocked([], `${nameOf(move.ref)} is being switched to and from all the time`, [
     merge(repo, undefined, options),
@@ -133,7 +142,7 @@ async function mend(
   const { git } = tag(repo, intent.tag);
   const found = await sortOut(git, holder.path, await listChanges(repo, old, intent.new));
   if (found.theirs.length > 0) {
-    return blocked(found.theirs, `${count(found.theirs)} changed since a landing there was cut off`, [
+    return blocked(found.theirs, `${has(found.theirs)} changed since a landing there was cut off`, [
       `${gitIn(repo, holder)} stash push -- ${found.theirs.map(quoted).join(' ')}`,
       'mstone resume',
     ]).block;
@@ -141,11 +150,15 @@ async function mend(
   if (!found.begun) return undefined;
   await putForward(git, holder.path, found);
   const move = { ref: intent.ref, old, new: intent.new, also: await stillTrue(repo, intent.also) };
-  const outcome = await moveWithCheckout(repo, holder, move, options);
-  return outcome.kind === 'blocked' ? outcome.block : undefined;
+  const outcome = await moveWithCheckout(repo, holder, move, options, 'touched');
+  return 'block' in outcome ? outcome.block : undefined;
 }
 
-type Outcome = MoveOutcome | { readonly kind: 'switched' };
+type Outcome =
+  | MoveOutcome
+  /** HEAD is on another branch by now. */
+  | { readonly kind: 'switched' }
+  | { readonly kind: 'locked'; readonly block: CheckoutBlock };
 
 /** Where no checkout is on the branch: one transaction of refs. */
 async function moveRefs(repo: Repository, move: Move, options: MoveOptions): Promise<Outcome> {
@@ -166,6 +179,8 @@ async function moveWithCheckout(
   holder: Holder,
   move: Move & { readonly old: Oid },
   options: MoveOptions,
+  /** Whether some of its files may be new already, so that the intent has to outlive a refusal. */
+  files: 'untouched' | 'touched',
 ): Promise<Outcome> {
   const intent = await begin(repo, move, holder);
   const { git, env } = tag(repo, intent.tag);
@@ -179,7 +194,7 @@ async function moveWithCheckout(
   refs.say(`start\0${commands(move)}prepare\0`);
   const isPrepared = (await refs.line()) === 'start: ok' && (await refs.line()) === 'prepare: ok';
   let outcome: Outcome | undefined;
-  let mayHaveTouched = false;
+  let mayHaveTouched = files === 'touched';
   try {
     if (isPrepared) {
       outcome = await inspect();
@@ -195,7 +210,7 @@ async function moveWithCheckout(
             outcome = blockedBy('the branch could not be moved, though its files were', []);
           }
         } else {
-          mayHaveTouched = !REFUSED.test(answer.stderr);
+          mayHaveTouched = files === 'touched' || !REFUSED.test(answer.stderr);
           outcome = await whyRefused(answer.stderr);
         }
       }
@@ -214,14 +229,14 @@ async function moveWithCheckout(
     const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: holder.path });
     if (head.text !== move.ref) return { kind: 'switched' };
     // Exit 1: something is changed, which is for read-tree to judge.
-    const refreshed = await git({ args: ['update-index', '-q', '--refresh'], cwd: holder.path });
+    const refreshed = await git({ args: ['update-index', '--refresh'], cwd: holder.path });
     if (refreshed.code > 1) return whyRefused(refreshed.stderr);
     const changes = await listChanges(repo, move.old, move.new);
     const index = await readIndex(git, holder.path);
     const inTheWay = await findInTheWay(git, holder.path, changes, index);
     if (inTheWay.length === 0) return undefined;
     const assumed = inTheWay.filter((path) => index.has(path));
-    return blockedBy(`${count(inTheWay)} would be overwritten in ${holder.path}`, inTheWay, [
+    return blockedBy(`${these(inTheWay)} would be overwritten in ${holder.path}`, inTheWay, [
       ...(assumed.length === 0
         ? []
         : [
@@ -236,16 +251,25 @@ async function moveWithCheckout(
 
   async function whyRefused(stderr: string): Promise<Outcome> {
     const lock = /Unable to create '(.*\.lock)': File exists/.exec(stderr)?.[1];
-    if (lock !== undefined) return blockedBy(`another git command holds ${lock}`, []);
+    if (lock !== undefined) {
+      return { ...blockedBy(`another git command holds ${lock}`, []), kind: 'locked' };
+    }
+    if (/resolve your current index/.test(stderr)) {
+      const steps = [`${gitIn(repo, holder)} status`];
+      return blocked([], `there are conflicts to be resolved in ${holder.path}`, steps);
+    }
     const changes = await listChanges(repo, move.old, move.new);
-    const files = await findChanged(git, holder.path, move.old, changes);
-    if (files.length === 0) {
-      const [first = 'git refused'] = stderr.trim().split('\n');
+    const changed = await findChanged(git, holder.path, move.old, changes);
+    if (changed.length === 0) {
+      const [first = 'git refused'] = stderr
+        .trim()
+        .replace(/^(fatal|error): /, '')
+        .split('\n');
       return blockedBy(`the checkout in ${holder.path} cannot be updated: ${first}`, []);
     }
     return blockedBy(
-      `${count(files)} changed in ${holder.path} and changed by what lands`,
-      files,
+      `${these(changed)} ${changed.length === 1 ? 'is' : 'are'} changed in ${holder.path} and changed by what lands`,
+      changed,
       [`${gitIn(repo, holder)} stash`],
       [`${gitIn(repo, holder)} stash pop`],
     );
@@ -253,17 +277,17 @@ async function moveWithCheckout(
 
   function blockedBy(
     message: string,
-    files: readonly PathBytes[],
+    inTheWay: readonly PathBytes[],
     before: readonly string[] = [],
     after: readonly string[] = [],
-  ): MoveOutcome {
-    return blocked(files, message, [...before, merge(repo, holder, options), ...after]);
+  ): { readonly kind: 'blocked'; readonly block: CheckoutBlock } {
+    return blocked(inTheWay, message, [...before, merge(repo, holder, options), ...after]);
   }
 }
 
 /** What git says when it has checked everything and touched nothing. */
 const REFUSED =
-  /not uptodate|would be overwritten|would be removed|would lose untracked|Cannot merge|\.lock': File exists/;
+  /not uptodate|would be overwritten|would be removed|would lose untracked|Cannot merge|resolve your current index|\.lock': File exists/;
 
 async function begin(repo: Repository, move: Move, holder: Holder | undefined): Promise<{ tag: string }> {
   const intent = {
@@ -310,7 +334,7 @@ async function refusal(
   move: Move,
   stderr: string,
   steps: readonly string[],
-): Promise<MoveOutcome> {
+): Promise<Outcome> {
   const expected: readonly RefChange[] = [{ ref: move.ref, old: move.old, new: move.new }, ...move.also];
   const found = await listRefs(repo, ...expected.map(({ ref }) => ref));
   if (expected.some(({ ref, old }) => found.get(ref) !== old)) return { kind: 'lost' };
@@ -319,7 +343,8 @@ async function refusal(
     .trim()
     .replace(/^fatal: /, '')
     .split('\n');
-  return blocked([], lock === undefined ? first : `another git command holds ${lock}`, steps);
+  if (lock === undefined) return blocked([], first, steps);
+  return { ...blocked([], `another git command holds ${lock}`, steps), kind: 'locked' };
 }
 
 /** Changes of an intent that can still be made: somebody may have deleted a shadow meanwhile. */
@@ -428,8 +453,10 @@ function busyWith(
 
 const nameOf = (ref: string): string => ref.replace(/^refs\/heads\//, '');
 
-const count = (files: readonly PathBytes[]): string =>
-  files.length === 1 ? `${JSON.stringify(shown(files[0] ?? ''))} is` : `${files.length} files are`;
+const these = (files: readonly PathBytes[]): string =>
+  files.length === 1 ? JSON.stringify(shown(files[0] ?? '')) : `${files.length} files`;
+
+const has = (files: readonly PathBytes[]): string => `${these(files)} ${files.length === 1 ? 'has' : 'have'}`;
 
 function blocked(
   files: readonly PathBytes[],

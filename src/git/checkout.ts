@@ -55,6 +55,7 @@ export async function findHolders(
   slots: readonly string[],
 ): Promise<Holder[]> {
   const holders: Holder[] = [];
+  const own = await need(repo.git, { args: ['rev-parse', '--absolute-git-dir'], cwd: repo.root });
   for (const worktree of await listWorktrees(repo)) {
     if (worktree.prunable || slots.some((slot) => isWithin(worktree.path, slot))) continue;
     const answer = await repo.git({ args: ['rev-parse', '--absolute-git-dir'], cwd: worktree.path });
@@ -66,7 +67,9 @@ export async function findHolders(
       (await readText(join(gitDir, 'rebase-apply', 'head-name'))) === ref;
     if (worktree.branch !== ref && !isBisected && !isRebased) continue;
     const operation = isBisected ? { name: 'bisect', finish: 'bisect reset' } : await readOperation(gitDir);
-    holders.push({ path: worktree.path, gitDir, ...(operation === undefined ? {} : { operation }) });
+    // Where the git directory lies elsewhere, git lists that instead of the checkout.
+    const path = gitDir === own ? repo.root : worktree.path;
+    holders.push({ path, gitDir, ...(operation === undefined ? {} : { operation }) });
   }
   return holders;
 }
@@ -81,6 +84,8 @@ async function readOperation(gitDir: string): Promise<Holder['operation']> {
     ['MERGE_HEAD', 'merge', 'merge --continue'],
     ['CHERRY_PICK_HEAD', 'cherry-pick', 'cherry-pick --continue'],
     ['REVERT_HEAD', 'revert', 'revert --continue'],
+    // Between two commits of several.
+    ['sequencer', 'cherry-pick', 'cherry-pick --continue'],
   ];
   for (const [file, name, finish] of marks) {
     if (await lstatOf(Buffer.from(join(gitDir, file)))) return { name, finish };

@@ -8,6 +8,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
 import { type Git, GitError, gitEnvironment, makeGit, need } from './plumbing.js';
@@ -76,21 +77,29 @@ export async function openRepository(
     ]);
   }
 
-  // One question each: a path may hold line breaks, so answers cannot share an output.
-  const ask = async (...args: string[]) => git({ args: ['rev-parse', ...args], cwd: dir });
-  const bare = await ask('--is-bare-repository');
-  if (bare.code !== 0) return refuseStranger(dir, bare.stderr);
-  if (bare.text === 'true') {
+  const facts = await git({
+    args: [
+      'rev-parse',
+      '--is-bare-repository',
+      '--is-inside-work-tree',
+      '--is-shallow-repository',
+      '--show-object-format',
+    ],
+    cwd: dir,
+  });
+  if (facts.code !== 0) return refuseStranger(dir, facts.stderr);
+  const [bare, inside, shallow, format] = facts.text.split('\n');
+  if (bare === 'true') {
     return refuse(
       'bare-repository',
       'this is a bare repository: there is no checkout to read milestones from',
       'run mstone in a clone of it',
     );
   }
-  if ((await ask('--is-inside-work-tree')).text !== 'true') {
+  if (inside !== 'true') {
     return refuse('inside-git', "this is git's own folder, not a checkout", 'go to the checkout, or use -C');
   }
-  if ((await ask('--is-shallow-repository')).text === 'true') {
+  if (shallow === 'true') {
     return refuse(
       'shallow-clone',
       'this clone is shallow: history that proves what has landed may be missing',
@@ -98,13 +107,13 @@ export async function openRepository(
     );
   }
 
+  // One question each: a path may hold line breaks.
   const root = await need(git, { args: ['rev-parse', '--show-toplevel'], cwd: dir });
   const commonDir = await realpath(
     await need(git, { args: ['rev-parse', '--path-format=absolute', '--git-common-dir'], cwd: dir }),
   );
-  const format = await ask('--show-object-format');
   const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: dir });
-  const born = await ask('-q', '--verify', 'HEAD^{commit}');
+  const born = await git({ args: ['rev-parse', '-q', '--verify', 'HEAD^{commit}'], cwd: dir });
   return ok({
     git,
     env: gitEnvironment(environment, tag),
@@ -113,7 +122,7 @@ export async function openRepository(
     stateDir: join(commonDir, 'mstone'),
     ...(head.code === 0 && head.text.startsWith(HEADS) ? { branch: head.text.slice(HEADS.length) } : {}),
     unborn: born.code !== 0,
-    objectFormat: format.text === 'sha256' ? 'sha256' : 'sha1',
+    objectFormat: format === 'sha256' ? 'sha256' : 'sha1',
   });
 }
 
@@ -314,29 +323,12 @@ async function refuseMissing(repo: Repository, branch: string): Promise<Result<n
   const names = [...(await listRefs(repo, HEADS)).keys()]
     .map((ref) => ref.slice(HEADS.length))
     .filter((name) => !name.startsWith('mstone/'));
-  const near = names
-    .map((name) => ({ name, distance: editDistance(name, branch) }))
-    .sort((a, b) => a.distance - b.distance)
-    .find(({ distance }) => distance <= Math.max(1, branch.length / 3));
+  const near = nearest(branch, names);
   return refuse(
     'unknown-branch',
     `there is no local branch ${quote(branch)}`,
-    near === undefined ? `git branch ${branch}` : `did you mean --onto ${near.name}?`,
+    near === undefined ? `git branch ${branch}` : `did you mean --onto ${near}?`,
   );
 }
 
 const quote = (text: string): string => JSON.stringify(text);
-
-/** Insertions, deletions and replacements between two names. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}

@@ -14,7 +14,7 @@ import type { Oid } from '../model/outcome.js';
 import { isAlive, type ProcessIdentity, selfIdentity } from '../process/identity.js';
 import { runProcess } from '../process/index.js';
 import { endTagged, findTagged } from '../process/tagged.js';
-import type { Repository } from './index.js';
+import { listWorktrees, type Repository } from './index.js';
 
 /** A ref to change together with others: all or none. */
 export interface RefChange {
@@ -44,6 +44,8 @@ export interface Intent {
 const WAIT_MS = 10_000;
 /** A lock may look this much older than the intent before it: file systems round, ms. */
 const ROUNDING_MS = 2_000;
+/** No git but one that waits for its user holds a lock for so long, ms. */
+const STALE_MS = 500;
 
 const intentsDir = (repo: Repository): string => join(repo.stateDir, 'landing');
 
@@ -88,9 +90,18 @@ export async function readIntents(repo: Repository): Promise<Intent[]> {
       .map((name) => readFile(join(intentsDir(repo), name), 'utf8')),
   );
   return texts.flatMap((text) => {
-    const intent = JSON.parse(text) as Intent;
-    return intent.v === 1 ? [intent] : [];
+    const intent = parse(text);
+    return intent?.v === 1 ? [intent] : [];
   });
+}
+
+/** Undefined for what a failing disk made of it: it tells nothing that could be acted upon. */
+function parse(text: string): Intent | undefined {
+  try {
+    return JSON.parse(text) as Intent;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether another living process is at it. What this one left was an exception, and is over. */
@@ -107,8 +118,8 @@ export async function awaitProcesses(intent: Intent): Promise<void> {
 }
 
 /**
- * Removes the locks that the intent names and a dead git left: they are younger than the intent, and no
- * git is at work in that folder that could hold them. Gives those that had to stay.
+ * Removes the locks that the intent names and a dead git left: younger than the intent, unchanged for a
+ * while, and no git at work in any worktree that could hold them. Gives those that had to stay.
  */
 export async function removeStaleLocks(repo: Repository, intent: Intent): Promise<string[]> {
   const begun = await stat(intentFile(repo, intent.ref)).catch(() => undefined);
@@ -116,13 +127,19 @@ export async function removeStaleLocks(repo: Repository, intent: Intent): Promis
   for (const lock of intent.locks) {
     const found = await stat(lock).catch(() => undefined);
     if (found === undefined) continue;
-    const folders = [
-      repo.commonDir,
-      ...(intent.checkout ? [intent.checkout.path, intent.checkout.gitDir] : []),
-    ];
-    const ours = begun !== undefined && found.mtimeMs >= begun.mtimeMs - ROUNDING_MS;
-    if (!ours || (await isGitIn(folders))) left.push(lock);
-    else await rm(lock, { force: true });
+    if (begun === undefined || found.mtimeMs < begun.mtimeMs - ROUNDING_MS) {
+      left.push(lock);
+      continue;
+    }
+    // One that a living git has just taken is gone, or another file, a moment later.
+    await sleep(STALE_MS);
+    const later = await stat(lock).catch(() => undefined);
+    if (later === undefined) continue;
+    const isSame = later.ino === found.ino && later.mtimeMs === found.mtimeMs;
+    const folders = [repo.commonDir, ...(await listWorktrees(repo)).map(({ path }) => path)];
+    if (intent.checkout !== undefined) folders.push(intent.checkout.path, intent.checkout.gitDir);
+    if (isSame && !(await isGitIn(folders))) await rm(lock, { force: true });
+    else left.push(lock);
   }
   return left;
 }

@@ -18,6 +18,7 @@ import {
   readTarget,
 } from './index.js';
 import type { RefChange } from './intent.js';
+import { GitError } from './plumbing.js';
 
 export interface LandRequest {
   readonly target: ResolvedTarget;
@@ -44,7 +45,11 @@ export type HeadState =
  * known; both commits are pinned then. `diverged` when the target went its own way.
  */
 export async function inspectHead(repo: Repository, branch: string, lastKnown?: Oid): Promise<HeadState> {
-  const target = await readTarget(repo, branch);
+  return judge(repo, await readTarget(repo, branch), lastKnown);
+}
+
+async function judge(repo: Repository, target: ResolvedTarget, lastKnown?: Oid): Promise<HeadState> {
+  const { branch } = target;
   const { head } = target;
   if (head === undefined || target.target === undefined) {
     const command = `git branch ${branch} ${shadowName(target)}`;
@@ -79,7 +84,7 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
       return { kind: 'landed', commit: candidate.commit, on: 'target' };
     }
     const isOnShadow = before.shadow !== undefined && (await holds(repo, before.shadow, candidate.commit));
-    const state = await inspectHead(repo, branch, isOnShadow ? undefined : lastKnown);
+    const state = await judge(repo, before, isOnShadow ? undefined : lastKnown);
     if (state.kind === 'rewound') return state;
     if (state.kind === 'gone') return { kind: 'refused', message: `${state.message}: ${state.command}` };
     const { target, head } = state;
@@ -203,7 +208,12 @@ async function forgetSpent(repo: Repository, target: ResolvedTarget): Promise<vo
 
 /** Whether `head` is or has among its ancestors a commit that may be unknown here. */
 async function holds(repo: Repository, head: Oid, commit: Oid): Promise<boolean> {
-  return (await exists(repo, commit)) && (await isAncestor(repo, commit, head));
+  try {
+    return await isAncestor(repo, commit, head);
+  } catch (error) {
+    if (error instanceof GitError && !(await exists(repo, commit))) return false;
+    throw error;
+  }
 }
 
 async function exists(repo: Repository, commit: Oid): Promise<boolean> {

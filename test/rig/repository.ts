@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -73,11 +73,11 @@ export function makeRepository(name = 'repository'): TestRepository {
   };
 
   git('init', '-q', '-b', 'main');
-  git('config', 'user.name', 'Tess Ter');
-  git('config', 'user.email', 'tess@example.org');
   // No background process may outlive a test and write into a folder that is being removed.
-  git('config', 'gc.auto', '0');
-  git('config', 'maintenance.auto', 'false');
+  appendFileSync(
+    join(root, '.git', 'config'),
+    '[user]\n\tname = Tess Ter\n\temail = tess@example.org\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n',
+  );
 
   return {
     root,
