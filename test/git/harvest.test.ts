@@ -473,6 +473,15 @@ describe('a merge that the agent was to resolve', () => {
     expect(parents((await take()).commit)).toBe(`${work} ${head}`);
   });
 
+  it('is recognised by git’s word where the head brought nothing but the conflict', async () => {
+    head = story.test.commitBeside([story.first], 'Head', { 'app.txt': 'theirs\n' });
+    await story.prepare({ commit: work, merge: head });
+    story.write('app.txt', 'both\n');
+    const done = await take();
+    expect(parents(done.commit)).toBe(`${work} ${head}`);
+    expect(done.markers).toEqual([]);
+  });
+
   it('is recognised by its files though git forgot it', async () => {
     story.write('app.txt', 'both\n');
     story.agent('reset', '-q', '--mixed');
