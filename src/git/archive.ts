@@ -82,7 +82,7 @@ async function measure(folder: string, path: RawPath, limit: number): Promise<Pi
   if (tag?.isFile()) return { path, bytes: 0, tagged: true };
   let bytes = 0;
   const walk = async (at: RawPath): Promise<void> => {
-    for (const entry of await entriesOf(folder, at)) {
+    for (const entry of (await entriesOf(folder, at)) ?? []) {
       if (bytes > limit) return;
       const below = `${at}/${entry.name}`;
       if (entry.isDirectory()) await walk(below);
@@ -94,7 +94,7 @@ async function measure(folder: string, path: RawPath, limit: number): Promise<Pi
 }
 
 const entriesOf = (folder: string, path: RawPath) =>
-  readdir(onDisk(folder, path), { encoding: 'latin1', withFileTypes: true }).catch(() => []);
+  readdir(onDisk(folder, path), { encoding: 'latin1', withFileTypes: true }).catch(() => undefined);
 
 async function copy(folder: string, to: string, path: RawPath, unreadable: RawPath[]): Promise<void> {
   const from = onDisk(folder, path);
@@ -103,9 +103,9 @@ async function copy(folder: string, to: string, path: RawPath, unreadable: RawPa
   if (info === undefined) return;
   if (info.isDirectory()) {
     await mkdir(target, { recursive: true, mode: 0o700 });
-    for (const entry of await entriesOf(folder, path)) {
-      await copy(folder, to, `${path}/${entry.name}`, unreadable);
-    }
+    const entries = await entriesOf(folder, path);
+    if (entries === undefined) unreadable.push(path);
+    for (const entry of entries ?? []) await copy(folder, to, `${path}/${entry.name}`, unreadable);
   } else if (info.isSymbolicLink()) {
     await symlink(await readlink(from, { encoding: 'buffer' }), target);
   } else if (info.isFile()) {

@@ -221,23 +221,23 @@ async function compare(repo: Repository, from: Oid, to: Oid, within?: readonly R
   return changes;
 }
 
-/** Sets the index to one side of changes; what stood in the way goes first. */
+/** A tree with some entries set otherwise; what stands in their way goes first. */
 async function settle(
   under: Harvesting,
+  tree: Oid,
   entries: readonly { readonly path: RawPath; readonly mode: string; readonly oid: Oid }[],
 ): Promise<Oid> {
+  if (entries.length === 0) return tree;
   const { repo, folder, index } = under;
+  const env = folderEnv(repo, folder, index);
+  await need(repo.git, { args: ['read-tree', tree], cwd: folder, env });
   const none = '0'.repeat(under.request.from.length);
   const gone = entries.map(({ path }) => `0 ${none}\t${path}\0`);
   const set = entries
     .filter(({ mode }) => mode !== ABSENT)
     .map(({ path, mode, oid }) => `${mode} ${oid}\t${path}\0`);
-  if (entries.length > 0) await indexInfo(repo, folder, index, [...gone, ...set].join(''));
-  return need(repo.git, { args: ['write-tree'], cwd: folder, env: folderEnv(repo, folder, index) });
-}
-
-async function readTree({ repo, folder, index }: Harvesting, tree: Oid): Promise<void> {
-  await need(repo.git, { args: ['read-tree', tree], cwd: folder, env: folderEnv(repo, folder, index) });
+  await indexInfo(repo, folder, index, [...gone, ...set].join(''));
+  return need(repo.git, { args: ['write-tree'], cwd: folder, env });
 }
 
 /** What it takes to have the protected paths of `tree` as they should be. */
@@ -253,7 +253,6 @@ async function settleTree(
   left: Oid,
 ): Promise<{ readonly tree: Oid; readonly strangers: readonly RawPath[] }> {
   const { repo, request, told } = under;
-  await readTree(under, left);
   const changes = await compare(repo, request.from, left);
 
   // A repository within the folder is no submodule unless .gitmodules says so.
@@ -273,7 +272,7 @@ async function settleTree(
     left,
     restored.map(({ path }) => path),
   );
-  const tree = await settle(under, [...back, ...restored]);
+  const tree = await settle(under, left, [...back, ...restored]);
   if (strangers.length > 0) {
     told.push(
       `a repository of its own is no part of the work: ${list(strangers.map(({ path }) => shownPath(path)))}`,
@@ -324,8 +323,7 @@ async function makeWork(
   told.push(`the merge of ${short(merge)} had been undone in the slot and was done again`);
   const work = same ? history : await makeCommit(under, tree, [history]);
   const again = await mergeTrees(under, work, merge);
-  await readTree(under, again.tree);
-  const settled = await settle(under, await protection(under, again.tree));
+  const settled = await settle(under, again.tree, await protection(under, again.tree));
   const guarded = places(request.protect.paths);
   return {
     commit: await makeCommit(under, settled, [work, merge]),
@@ -383,12 +381,13 @@ async function makeCommit(
 async function pinTheRest(under: Harvesting, head: Oid | undefined, left: Oid, commit: Oid): Promise<void> {
   const { repo, request, place, told } = under;
   const ends = head === undefined ? [] : [head];
-  const loose = await unpinned(repo, [...ends, ...(await commitsMadeIn(place.gitDir))]);
+  const ref = LEFT + request.pinRef.replace(/^refs\/mstone\//, '');
+  // What an earlier harvest of the same kept does not count: this one says it again.
+  const loose = await unpinned(repo, [...ends, ...(await commitsMadeIn(place.gitDir))], [ref, place.heldRef]);
   const otherFiles = left !== (await resolveTree(repo, commit));
   if (loose.length === 0 && !otherFiles) return pin(repo, place.heldRef, commit);
   const parents = [...new Set([...(head === undefined ? [request.from] : [head]), ...loose])];
   const rest = await makeCommit(under, left, parents, 'As it was left in the slot\n');
-  const ref = LEFT + request.pinRef.replace(/^refs\/mstone\//, '');
   await pin(repo, ref, rest);
   await pin(repo, place.heldRef, rest);
   if (told.length > 0) told.push(`the slot as it was left is kept as ${ref}`);

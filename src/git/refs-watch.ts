@@ -7,7 +7,7 @@
  * ref at that moment wins. Configuration and hooks that changed are told, never reverted.
  */
 import { createHash } from 'node:crypto';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import { pin, type Repository } from './index.js';
@@ -30,6 +30,8 @@ export interface RefSnapshot {
   /** Fingerprints of what changes how the user's git behaves. */
   readonly config: string;
   readonly hooks: string;
+  /** How long the guard's log was: what stands there explains nothing that came later. */
+  readonly logBytes: number;
 }
 
 export interface MendOptions {
@@ -39,8 +41,11 @@ export interface MendOptions {
   readonly guardLog: string;
 }
 
-/** The refs as they are now. mstone's own and those of a single worktree are not among them. */
-export async function snapshotRefs(repo: Repository): Promise<RefSnapshot> {
+/**
+ * The refs as they are now; mstone's own and those of a single worktree are not among them. `guardLog` is
+ * the guard's log, where one is in force already.
+ */
+export async function snapshotRefs(repo: Repository, guardLog?: string): Promise<RefSnapshot> {
   const listed = await need(repo.git, {
     args: ['for-each-ref', '--format=%(objectname) %(*objectname) %(refname) %(symref)'],
     cwd: repo.commonDir,
@@ -57,6 +62,7 @@ export async function snapshotRefs(repo: Repository): Promise<RefSnapshot> {
     head: (await readFile(join(repo.commonDir, 'HEAD'), 'utf8').catch(() => '')).trim().replace(/^ref: /, ''),
     config: fingerprint(await readFile(join(repo.commonDir, 'config')).catch(() => '')),
     hooks: await fingerprintHooks(join(repo.commonDir, 'hooks')),
+    logBytes: guardLog === undefined ? 0 : ((await stat(guardLog).catch(() => undefined))?.size ?? 0),
   };
 }
 
@@ -70,10 +76,12 @@ export async function mendRefs(
   const slots = await listSlots(repo);
   const made = new Set(options.slotCommits);
   for (const slot of slots) for (const oid of await commitsMadeIn(slot.gitDir)) made.add(oid);
-  const logged = await readLog(options.guardLog);
+  const logged = await readLog(options.guardLog, before.logBytes);
   const told: string[] = [];
 
-  for (const name of [...new Set([...before.refs.keys(), ...now.refs.keys()])].sort()) {
+  // New ones last: an old one may have been made a name for a new one.
+  const names = [...before.refs.keys(), ...[...now.refs.keys()].filter((name) => !before.refs.has(name))];
+  for (const name of names) {
     const was = before.refs.get(name);
     const is = now.refs.get(name);
     if (was?.oid === is?.oid && was?.symref === is?.symref) continue;
@@ -83,7 +91,11 @@ export async function mendRefs(
     const agents = gone
       ? logged.has(`${'0'.repeat(was?.oid.length ?? 40)} ${name}`)
       : made.has(is.peeled) || logged.has(`${is.oid} ${name}`);
-    if (agents) told.push(await mend(repo, name, was, is, now.head, slots));
+    if (!agents) continue;
+    const isAgents = (oid: Oid) => made.has(oid) || logged.has(`${oid} ${name}`);
+    const last = is === undefined ? undefined : await lastOfUser(repo, name, is, isAgents);
+    const back = was?.symref !== undefined || last === undefined ? was : { oid: last, peeled: last };
+    told.push(await mend(repo, name, back, is, now.head, slots));
   }
 
   if (now.head !== before.head && logged.has(`ref:${now.head} HEAD`)) {
@@ -126,9 +138,30 @@ async function listSlots(repo: Repository): Promise<Slot[]> {
 }
 
 /** `new ref` of every line that the guard wrote. */
-async function readLog(file: string): Promise<Set<string>> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+async function readLog(file: string, from: number): Promise<Set<string>> {
+  const bytes = await readFile(file).catch(() => Buffer.alloc(0));
+  const text = bytes.subarray(from).toString('utf8');
   return new Set(text.split('\n').map((line) => line.slice(line.indexOf(' ') + 1)));
+}
+
+/**
+ * The newest value in the ref's log that was not an agent's: since the snapshot the user may have moved the
+ * ref too, or a milestone landed on it. Undefined without such a log.
+ */
+async function lastOfUser(
+  repo: Repository,
+  name: string,
+  is: RefValue,
+  isAgents: (oid: Oid) => boolean,
+): Promise<Oid | undefined> {
+  const log = await repo.git({
+    args: ['reflog', 'show', '--format=%H', name, '--'],
+    cwd: repo.commonDir,
+    env: { GIT_DIR: repo.commonDir, GIT_NO_REPLACE_OBJECTS: '1' },
+  });
+  if (log.code !== 0) return undefined;
+  const values = log.text.split('\n').filter((oid) => oid !== '');
+  return values.find((oid) => oid !== is.oid && oid !== is.peeled && !isAgents(oid));
 }
 
 /** Sets one ref back to what it was; what it is now is pinned first. Returns the sentence for it. */

@@ -183,8 +183,15 @@ function isMaking(message: string): boolean {
   return /^(commit|cherry-pick|revert|am|rebase|filter-branch)\b/.test(act);
 }
 
-/** Of these commits, those that no ref holds, without those that others of them hold. */
-export async function unpinned(repo: Repository, commits: readonly Oid[]): Promise<Oid[]> {
+/**
+ * Of these commits, those that no ref holds, without those that others of them hold. `besides` are refs
+ * that do not count.
+ */
+export async function unpinned(
+  repo: Repository,
+  commits: readonly Oid[],
+  besides: readonly string[] = [],
+): Promise<Oid[]> {
   const asked = [...new Set(commits)];
   if (asked.length === 0) return [];
   const loose = await repo.git({
@@ -197,6 +204,7 @@ export async function unpinned(repo: Repository, commits: readonly Oid[]): Promi
       '--not',
       // Views of a milestone's work are moved and rewound.
       '--exclude=refs/heads/mstone/*',
+      ...besides.map((ref) => `--exclude=${ref}`),
       '--all',
     ],
     cwd: repo.commonDir,
@@ -331,7 +339,7 @@ async function looseFiles(
 ): Promise<{ readonly tree?: Oid; readonly archived?: string }> {
   const entries = await readdir(place.path).catch(() => []);
   if (entries.every((name) => name === '.git') && !(await isDirectory(join(place.path, '.git')))) return {};
-  const tip = head ?? (await emptyCommitish(repo));
+  const tip = head ?? (await emptyTree(repo));
   const scratch = await makeScratch(repo);
   try {
     const found = await takeSnapshot(repo, {
@@ -351,7 +359,9 @@ async function looseFiles(
     const beside = [...found.nested, ...found.big];
     if (await isDirectory(join(place.path, '.git'))) beside.push('.git');
     const folder = beside.length === 0 ? undefined : await rescueFolder(repo, place);
-    const kept = folder === undefined ? [] : (await archive(place.path, beside, folder)).kept;
+    // All of it: nobody else will keep it, and no agent fills a disk by being interrupted once.
+    const kept =
+      folder === undefined ? [] : (await archive(place.path, beside, folder, Number.POSITIVE_INFINITY)).kept;
     return {
       ...(found.written > 0 ? { tree: found.tree } : {}),
       ...(folder !== undefined && kept.length > 0 ? { archived: folder } : {}),
@@ -372,7 +382,7 @@ export async function makeScratch(repo: Repository): Promise<string> {
 }
 
 /** The empty tree, as something to compare a folder with whose HEAD is lost. */
-async function emptyCommitish(repo: Repository): Promise<Oid> {
+async function emptyTree(repo: Repository): Promise<Oid> {
   return needed(repo, {
     args: ['mktree'],
     cwd: repo.commonDir,

@@ -9,13 +9,13 @@ import { copyFile, lstat, readdir, readFile, readlink, rm, stat, utimes } from '
 import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import type { Repository } from './index.js';
-import { need } from './plumbing.js';
+import { GitError, need } from './plumbing.js';
 
 /** A path inside a folder, forward slashes, its bytes read as latin1. */
 export type RawPath = string;
 
 /** Larger files are archived, not committed. */
-export const BIG_BYTES = 10_000_000;
+const BIG_BYTES = 10_000_000;
 
 export const rawPath = (path: string): RawPath => Buffer.from(path, 'utf8').toString('latin1');
 
@@ -144,7 +144,7 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
       '--ignore-submodules=dirty',
     ],
   });
-  if (status.code !== 0) throw new Error(`git status failed with exit ${status.code}: ${status.stderr}`);
+  if (status.code !== 0) throw new GitError(['status'], status.code, status.stderr);
 
   const gone: RawPath[] = [];
   const found: RawPath[] = [];

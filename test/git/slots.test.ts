@@ -218,6 +218,23 @@ describe('a slot', () => {
       },
     ],
     [
+      'it was killed while it was being made',
+      () => {
+        const name = story.gitDir.split('/').at(-1) ?? '';
+        mkdirSync(join(story.slotsDir, name));
+        writeFileSync(join(story.slotsDir, name, '.git'), `gitdir: ${story.gitDir}\n`);
+        writeFileSync(join(story.gitDir, 'gitdir'), `${join(story.slotsDir, name, '.git')}\n`);
+        rmSync(story.path, { recursive: true });
+      },
+    ],
+    [
+      "git's record of it is half made",
+      () => {
+        rmSync(join(story.gitDir, 'commondir'));
+        rmSync(join(story.gitDir, 'HEAD'));
+      },
+    ],
+    [
       'a folder in it is read-only',
       () => {
         story.write('cache/mod/file', 'x');
@@ -232,6 +249,11 @@ describe('a slot', () => {
     expect(story.agent('rev-parse', 'HEAD', '--show-toplevel')).toBe(`${story.first}\n${story.path}`);
     expect(story.agent('status', '--porcelain', '--ignored')).toBe('');
     expect(existsSync(join(story.path, 'milestones/.git'))).toBe(false);
+    expect(readdirSync(story.slotsDir)).toEqual(['1']);
+    expect(story.test.git('worktree', 'list', '--porcelain').match(/^worktree .*$/gm)).toEqual([
+      `worktree ${story.test.root}`,
+      `worktree ${story.path}`,
+    ]);
     expect((await story.prepare()).told).toEqual([]);
   });
 
