@@ -13,7 +13,7 @@ import { newRunId } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
 import { nearest } from '../model/nearest.js';
-import type { Plan, PlanItem } from '../model/plan.js';
+import type { Plan, PlanItem, PlannedMilestone } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import type { ItemState } from '../model/state.js';
 import { makePlan, type Selection } from '../plan/index.js';
@@ -373,10 +373,14 @@ async function planRun(
   const plan = made.value;
   const { config } = sources;
 
+  // A stage's gate stands behind its last milestone: there is none while some of them stay out.
+  const comesIn = ({ milestone, state }: PlannedMilestone): boolean =>
+    !milestone.enabled || state === 'done' || state === 'stale' || plan.run.includes(milestone.id);
   const stages = new Set(
     plan.milestones
       .filter(({ milestone }) => plan.run.includes(milestone.id))
-      .map(({ milestone }) => milestone.stage),
+      .map(({ milestone }) => milestone.stage)
+      .filter((stage) => plan.milestones.every((one) => one.milestone.stage !== stage || comesIn(one))),
   );
   // A gate that was red or cut short is still to be passed, though its milestones have landed.
   for (const item of unfinished?.state.items.values() ?? []) {

@@ -79,6 +79,7 @@ export function stateOf(items: readonly ItemState[], more: Partial<RunState> = {
       folder: '',
       argv: [],
     },
+    parked: new Map(),
     items: new Map(items.map((item) => [item.item.id, item])),
     flights: new Map(),
     nextIntent: 1,
