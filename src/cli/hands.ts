@@ -22,8 +22,8 @@ import type { Ports } from '../engine/ports.js';
 import { buildCandidate, buildSync } from '../git/candidate.js';
 import { installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
-import { isAncestor, moveView, pin, type Repository, resolveTarget } from '../git/index.js';
-import { follow, land } from '../git/landing.js';
+import { moveView, type Repository, resolveTarget } from '../git/index.js';
+import { follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
@@ -65,6 +65,8 @@ export interface HandsContext {
 
 /** What was true when an assignment's slot was ready; written before its agent is started. */
 interface AssignmentRecord {
+  /** Epoch ms: the date of what is harvested, the same however often that is done. */
+  readonly at: number;
   readonly path: string;
   readonly base: Oid;
   readonly from: Oid;
@@ -146,6 +148,7 @@ export function makeHands(context: HandsContext): Hands {
     }
     const snapshot = await snapshotRefs(repository);
     return ok({
+      at: world.now(),
       path,
       base: effect.base ?? from,
       from,
@@ -234,7 +237,7 @@ export function makeHands(context: HandsContext): Hands {
       from: record.from,
       ...(record.merge === undefined ? {} : { merge: record.merge }),
       message: `${effect.item}: ${milestone.title} (${effect.purpose})`,
-      dateMs: world.now(),
+      dateMs: record.at,
       protect: { from: record.head, paths: [MILESTONES, CONFIG, TASKS] },
       copied: config.worktrees.copy,
       keep,
@@ -298,28 +301,22 @@ export function makeHands(context: HandsContext): Hands {
   };
 
   const candidate = async (_id: string, effect: CandidateEffect): Promise<CandidateOutcome> => {
-    const resolved = await resolve();
-    const { head } = resolved;
-    if (head === undefined) return { kind: 'refused', message: `${target} has no commit` };
-    if (!(await isAncestor(repository, effect.head, head))) {
-      await pin(repository, `refs/mstone/rewound/${run}/expected`, effect.head);
-      await pin(repository, `refs/mstone/rewound/${run}/found`, head);
-      return { kind: 'rewound', expected: effect.head, found: head };
-    }
-    const { shadow } = resolved;
-    const targetHead = resolved.target;
-    const diverged =
-      shadow !== undefined && targetHead !== undefined && !(await isAncestor(repository, targetHead, head));
+    const found = await inspectHead(repository, target, effect.head);
+    if (found.kind === 'rewound') return found;
+    if (found.kind === 'gone') return { kind: 'refused', message: `${found.message}: ${found.command}` };
+    const { head } = found;
     if (effect.item === 'sync') {
-      if (!diverged || shadow === undefined || targetHead === undefined) {
-        return { kind: 'refused', message: `${target} and mstone/${target} are one again` };
-      }
-      const message = `Merge ${target} into mstone/${target}`;
-      return buildSync(repository, { shadow, target: targetHead, message, dateMs: effect.date });
+      if (found.kind !== 'diverged') return { kind: 'refused', message: `${target} has come together again` };
+      const into = shortName(found.target.shadowRef);
+      const message = `Merge ${target} into ${into}`;
+      return buildSync(repository, {
+        shadow: head,
+        target: found.target.target,
+        message,
+        dateMs: effect.date,
+      });
     }
-    if (diverged && targetHead !== undefined && shadow !== undefined) {
-      return { kind: 'diverged', target: targetHead, shadow };
-    }
+    if (found.kind === 'diverged') return { kind: 'diverged', target: found.target.target, shadow: head };
 
     const item = context.items.get(effect.item);
     const milestone = milestoneOf(effect.item);
@@ -334,7 +331,7 @@ export function makeHands(context: HandsContext): Hands {
       review: reviewWords(effect),
       subject: `${effect.item}: ${milestone.title}`,
     };
-    const landings = new Map(await landingsOf(repository, resolved)).set(effect.item, landing);
+    const landings = new Map(await landingsOf(repository, found.target)).set(effect.item, landing);
     const existing = (await readFileAt(repository, head, TASKS))?.toString('utf8');
     return buildCandidate(repository, {
       head,
@@ -364,8 +361,9 @@ export function makeHands(context: HandsContext): Hands {
         target: await resolve(),
         candidate: effect.candidate,
         lastKnown: effect.candidate.base,
+        slots: [slotsDir],
       }),
-    follow: async () => follow(repository, await resolve()),
+    follow: async () => follow(repository, await resolve(), [slotsDir]),
   };
 }
 
@@ -398,6 +396,8 @@ export function slotsFolder(world: World, repository: Repository, config: Config
   if (dir === undefined) return join(stateHome(world.env), 'mstone', name, 'slots');
   return join(isAbsolute(dir) ? dir : join(repository.root, dir), name);
 }
+
+const shortName = (ref: string): string => ref.replace(/^refs\/(heads\/)?/, '');
 
 const agentOf = (config: Config, name: string): AgentConfig =>
   config.agents[name] ?? { kind: 'recipe', env: {} };

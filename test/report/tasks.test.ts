@@ -38,6 +38,7 @@ const BLOCK = `<!-- mstone:begin -->
 - [x] **1A** Initial Setup — landed 2026-11-20 by claude, approved in 2 rounds
   - [x] Create \`package.json\`
   - [x] Add a *test*
+
 - [ ] **1B** Orders API
 
 ## Stage 2
