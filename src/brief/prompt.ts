@@ -100,7 +100,7 @@ function diagnose(purpose: Purpose, error: unknown): Diagnostic {
 }
 
 /** Where a project keeps its own template for a purpose. */
-export const templateFile = (purpose: Purpose): string => `milestones/templates/${purpose}.md`;
+const templateFile = (purpose: Purpose): string => `milestones/templates/${purpose}.md`;
 
 /**
  * Template and facts → the prompt's text. `templates` are texts, the built-in or the project's own.

@@ -389,7 +389,7 @@ async function readRecord(dir: string): Promise<AssignmentRecord | undefined> {
 }
 
 /** Outside the repository, so that no test runner or linter in the checkout finds copies of the code. */
-export function slotsFolder(world: World, repository: Repository, config: Config): string {
+function slotsFolder(world: World, repository: Repository, config: Config): string {
   const { dir } = config.worktrees;
   const key = createHash('sha256').update(repository.commonDir).digest('hex').slice(0, 12);
   const name = `${basename(repository.root).replace(/[^A-Za-z0-9._-]/g, '_')}-${key}`;

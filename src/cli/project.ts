@@ -18,7 +18,7 @@ import type { World } from './world.js';
 export const MILESTONES = 'milestones';
 export const CONFIG = 'mstone.yaml';
 export const TASKS = 'TASKS.md';
-export const TEMPLATES = `${MILESTONES}/templates`;
+const TEMPLATES = `${MILESTONES}/templates`;
 export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const;
 
 /** The milestones and the configuration as one version of them says. */
@@ -155,7 +155,7 @@ export const withoutErrors = (sources: Sources): Result<Sources, readonly Diagno
   hasErrors(sources.diagnostics) ? err(sources.diagnostics) : ok(sources);
 
 /** XDG base directories; https://specifications.freedesktop.org/basedir-spec/latest/ */
-export const configHome = (env: World['env']): string =>
+const configHome = (env: World['env']): string =>
   env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config');
 export const stateHome = (env: World['env']): string =>
   env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state');

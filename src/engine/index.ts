@@ -160,7 +160,7 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
 }
 
 /** The event that says, before anything is done, what will be done. */
-export function intentOf(id: string, effect: Effect, inputs: Inputs): Event {
+function intentOf(id: string, effect: Effect, inputs: Inputs): Event {
   switch (effect.do) {
     case 'work':
       return { type: 'work.started', id, effect, inputs };
