@@ -58,8 +58,9 @@ function partsOf(
 ): { readonly before: string; readonly block: string; readonly after: string } {
   if (existing === undefined) return { before: '# Tasks\n\n', block: blockOf(view, '\n'), after: '\n' };
   const pair = findPair(existing);
-  const outside = pair === undefined ? existing : existing.slice(0, pair.start) + existing.slice(pair.end);
-  const lineEnd = /\r?\n/.exec(outside)?.[0] ?? '\n';
+  // Those of the block where there is one: between the user's text and it a lone CR can look like another.
+  const told = pair === undefined ? existing : existing.slice(pair.start);
+  const lineEnd = /\r?\n/.exec(told)?.[0] ?? '\n';
   const block = blockOf(view, lineEnd);
   if (pair !== undefined) {
     return { before: existing.slice(0, pair.start), block, after: existing.slice(pair.end) };
