@@ -1,7 +1,10 @@
 /** `mstone plan`: what would run, in which order, and why. Changes no file and no ref. */
+import type { Config } from '../model/config.js';
+import { shown } from '../model/shown.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
+import { count } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readCheckout, withoutErrors } from './project.js';
@@ -50,6 +53,19 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
     ...made.value.notes,
     ...(items.ok ? [] : items.error),
   ]);
-  say(world, planText(made.value, world.color));
+  say(world, `${planText(made.value, world.color)}${stepsWords(sources.value.config)}`);
   return items.ok ? 0 : 2;
+}
+
+/** What every milestone passes before it lands; a step that is off is said to be. */
+export function stepsWords({ checks, stageChecks, review, jobs }: Config): string {
+  const lines = [
+    `Checks: ${checks.length === 0 ? 'none' : checks.map((check) => shown(check)).join(', ')}`,
+    ...(stageChecks.length === 0
+      ? []
+      : [`Stage checks: ${stageChecks.map((check) => shown(check)).join(', ')}`]),
+    `Review: ${review === false ? 'off' : `on, ${count(review.rounds, 'round')} at most`}`,
+    `Agents at once: ${jobs}`,
+  ];
+  return `\n${lines.join('\n')}\n`;
 }

@@ -27,6 +27,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .description(
       'Make for milestones: write them as markdown, get them implemented, reviewed, fixed and merged by coding agents.',
     )
+    .usage('[options] [command]')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .option('-C <dir>', 'run as if started in <dir>')

@@ -26,6 +26,7 @@ import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { makeHands } from './hands.js';
 import { makeReporter, type OutputForm, say, sayDiagnostics, sayError } from './output.js';
+import { stepsWords } from './plan.js';
 import {
   CONFIG,
   MILESTONES,
@@ -423,7 +424,7 @@ async function showPlan(
   const items = planItems(made.value, sources.config, { gates: new Set(), base: false });
   if (!items.ok) return sayDiagnostics(world, items.error);
   sayDiagnostics(world, [...sources.diagnostics, ...made.value.notes]);
-  say(world, planText(made.value, world.color));
+  say(world, `${planText(made.value, world.color)}${stepsWords(sources.config)}`);
   return 0;
 }
 
