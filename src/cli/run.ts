@@ -23,7 +23,15 @@ import { explainFound } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { makeHands } from './hands.js';
-import { makeReporter, type OutputForm, say, sayDiagnostics, sayError } from './output.js';
+import {
+  besideEvents,
+  formOf,
+  makeReporter,
+  type OutputForm,
+  say,
+  sayDiagnostics,
+  sayError,
+} from './output.js';
 import {
   CONFIG,
   MILESTONES,
@@ -63,9 +71,10 @@ export async function run(world: Terminal, options: RunOptions): Promise<number>
 }
 
 export async function resume(
-  world: Terminal,
+  terminal: Terminal,
   options: { readonly run?: string; readonly output: OutputForm },
 ): Promise<number> {
+  const world = besideEvents(terminal, options.output);
   const project = await openProject(world, undefined);
   if (!project.ok) return sayDiagnostics(world, project.error);
   const runs = await knownRuns(project.value.repository.stateDir);
@@ -80,13 +89,18 @@ export async function resume(
     return 0;
   }
   const asked = askedFrom(last.state.settings.argv);
-  return prepareAndRun(world, { ...asked, onto: last.state.target, output: options.output }, { reset: [] });
+  return prepareAndRun(
+    terminal,
+    { ...asked, onto: last.state.target, output: options.output },
+    { reset: [] },
+  );
 }
 
 export async function retry(
-  world: Terminal,
+  terminal: Terminal,
   options: { readonly ids: readonly string[]; readonly failed?: true; readonly output: OutputForm },
 ): Promise<number> {
+  const world = besideEvents(terminal, options.output);
   if (options.ids.length === 0 && options.failed !== true) {
     return sayError(
       world,
@@ -110,7 +124,7 @@ export async function retry(
   const asked = askedFrom(last?.state.settings.argv ?? []);
   const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...reset])];
   const onto = last === undefined ? {} : { onto: last.state.target };
-  return prepareAndRun(world, { ...asked, ...onto, ids, output: options.output }, { reset });
+  return prepareAndRun(terminal, { ...asked, ...onto, ids, output: options.output }, { reset });
 }
 
 const askedFrom = (argv: readonly string[]): Asked =>
@@ -126,8 +140,7 @@ async function prepareAndRun(
   options: RunOptions,
   extra: { readonly reset: readonly string[] },
 ): Promise<number> {
-  // Events have stdout to themselves; sentences for people go beside them.
-  const world = options.output === 'ndjson' ? { ...terminal, stdout: terminal.stderr } : terminal;
+  const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
   let project = opened.value;
@@ -262,11 +275,15 @@ async function runLocked(
       for (const entry of entries) reporter.entry(entry);
     };
     await append(opening);
+    const form = formOf(terminal, options.output);
     for (const event of opening) {
       state = reduce(state, event);
+      // Lines tell it themselves; a screen has no place for it, and events are not for people.
+      if (event.type === 'run.continued' && (form === 'tty' || form === 'ndjson')) {
+        say(world, explainFound(state, { now: world.now() }));
+      }
       reporter.notice(event, state);
     }
-    if (unfinished !== undefined) say(world, explainFound(state, { now: world.now() }));
 
     // Git commands of a killed mstone may still be at work: nothing is touched beside them.
     await endTagged(`${runId}.git`, { graceMs: 1000 });

@@ -234,8 +234,8 @@ export function explainFound(state: RunState, when: When): string {
   const untils = [...state.items.values()].flatMap(({ phase }) =>
     phase.is === 'waiting' ? [phase.wait.until] : [],
   );
-  const parts = [`${landed} landed`];
-  if (state.flights.size > 0) parts.push(`${state.flights.size} taken up`);
+  const taken = [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
+  const parts = [`${landed} landed`, `${taken} taken up`];
   if (untils.length > 0) {
     const verb = untils.length === 1 ? 'waits' : 'wait';
     parts.push(`${untils.length} ${verb} until ${formatUntil(Math.min(...untils), when)}`);
