@@ -43,4 +43,6 @@ export interface PromptFacts {
   readonly diffCommand: string;
   /** One sentence each; `rulesFor(purpose)` unless the caller has more to say. */
   readonly rules: readonly string[];
+  /** What changed in the milestone's text since another version of it landed, as a unified diff. */
+  readonly milestoneDiff?: string;
 }

@@ -47,6 +47,7 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
       criteria: [...milestone.criteria],
       tasks: milestone.tasks.map((task) => task.text),
     },
+    milestone_diff: facts.milestoneDiff ?? null,
     target: facts.target,
     base: facts.base,
     attempt: facts.attempt,
@@ -159,6 +160,7 @@ function samples(): readonly PromptFacts[] {
     blockOn: ['blocker', 'major'],
     conflict: { onto: '2'.repeat(40), files: ['a.txt'] },
     rules: ['Be kind'],
+    milestoneDiff: '-old\n+new',
   };
   const reasons = [
     'first',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeGit, need } from '../git/plumbing.js';
 import { runProcess } from '../process/index.js';
-import { type OutputForm, say, sayError } from './output.js';
+import { besideEvents, type OutputForm, say, sayError } from './output.js';
 import { absent, CONFIG, MILESTONES, TASKS } from './project.js';
 import { run } from './run.js';
 import type { World } from './world.js';
@@ -18,9 +18,10 @@ export interface DemoOptions {
 }
 
 export async function demo(
-  world: World & { readonly color: boolean },
+  terminal: World & { readonly color: boolean },
   options: DemoOptions,
 ): Promise<number> {
+  const world = besideEvents(terminal, options.output);
   const dir =
     options.dir === undefined
       ? await mkdtemp(join(tmpdir(), 'mstone-demo-'))
@@ -58,7 +59,7 @@ export async function demo(
   await need(git, { args: ['init', '--quiet', '--initial-branch=main', project], cwd: dir });
 
   say(world, `An empty repository with ${samples.length} milestones: ${project}\n`);
-  const inside = { ...world, cwd: project, env };
+  const inside = { ...terminal, cwd: project, env };
   const exit = await run(inside, { commit: true, output: options.output });
   if (exit !== 0) return exit;
 

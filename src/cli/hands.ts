@@ -28,7 +28,8 @@ import { GitError } from '../git/plumbing.js';
 import { mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
 import { formatMessage } from '../git/trailers.js';
-import { readFileAt, treeKey } from '../git/tree.js';
+import { diffFiles, listFilesAt, readFileAt, treeKey } from '../git/tree.js';
+import { parseName } from '../milestone/name.js';
 import type { AgentConfig, Config } from '../model/config.js';
 import type { CandidateEffect, CheckEffect, ItemId, Purpose, WorkEffect } from '../model/effect.js';
 import type { Milestone } from '../model/milestone.js';
@@ -76,6 +77,8 @@ interface AssignmentRecord {
   readonly conflicts: readonly string[];
   readonly refs: Omit<RefSnapshot, 'refs'> & { readonly refs: readonly (readonly [string, RefValue])[] };
   readonly told: readonly string[];
+  /** What changed in the milestone's text since another version of it landed, as a diff. */
+  readonly milestoneDiff?: string;
 }
 
 type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow'>;
@@ -146,6 +149,7 @@ export function makeHands(context: HandsContext): Hands {
       });
       if (unmet !== undefined) return err({ kind: 'unmet', ...unmet });
     }
+    const milestoneDiff = await textChange(effect.item, head);
     const snapshot = await snapshotRefs(repository);
     return ok({
       at: world.now(),
@@ -157,7 +161,26 @@ export function makeHands(context: HandsContext): Hands {
       conflicts,
       refs: { ...snapshot, refs: [...snapshot.refs] },
       told: [...slot.value.told, ...folder.value.told],
+      ...(milestoneDiff === undefined ? {} : { milestoneDiff }),
     });
+  };
+
+  /** A stale milestone is done again for the difference of its two texts. */
+  const textChange = async (item: ItemId, head: Oid): Promise<string | undefined> => {
+    const milestone = milestones.get(item);
+    if (milestone === undefined) return undefined;
+    const landing = (await landingsOf(repository, await resolve())).get(item);
+    if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
+    const old = (await listFilesAt(repository, landing.commit, MILESTONES)).find(({ path }) => {
+      const name = parseName(path);
+      return 'id' in name && name.id === item;
+    });
+    if (old === undefined) return undefined;
+    return diffFiles(
+      repository,
+      { commit: landing.commit, path: old.path },
+      { commit: head, path: milestone.file },
+    );
   };
 
   const work = async (id: string, effect: WorkEffect, signal: AbortSignal): Promise<WorkOutcome> => {
@@ -455,6 +478,7 @@ function factsOf(
     blockOn: context.config.review === false ? [] : context.config.review.blockOn,
     diffCommand: `git diff ${record.base}`,
     rules: rulesFor(effect.purpose),
+    ...(record.milestoneDiff === undefined ? {} : { milestoneDiff: record.milestoneDiff }),
   };
 }
 

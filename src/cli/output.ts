@@ -9,6 +9,10 @@ import type { World } from './world.js';
 
 export type OutputForm = 'auto' | 'tty' | 'plain' | 'ndjson' | 'quiet';
 
+/** Events have stdout to themselves: sentences for people go to stderr beside them. */
+export const besideEvents = <W extends World>(world: W, form: OutputForm): W =>
+  form === 'ndjson' ? { ...world, stdout: world.stderr } : world;
+
 export const say = (world: Pick<World, 'stdout'>, text: string): void => {
   world.stdout.write(`${text.replace(/\n$/, '')}\n`);
 };
@@ -29,6 +33,11 @@ export function sayError(world: Pick<World, 'stderr'>, message: string, fix: str
 }
 
 /** A terminal gets a live picture; a pipe, a file and CI get a line per thing that happened. */
+export function formOf(world: World, form: OutputForm): Exclude<OutputForm, 'auto'> {
+  if (form !== 'auto') return form;
+  return world.stdout.isTTY === true && !world.env.CI && world.env.TERM !== 'dumb' ? 'tty' : 'plain';
+}
+
 export function makeReporter(
   world: World & { readonly color: boolean },
   form: OutputForm,
@@ -38,8 +47,7 @@ export function makeReporter(
   const write = (text: string): void => {
     stdout.write(text);
   };
-  const live = stdout.isTTY === true && !world.env.CI && world.env.TERM !== 'dumb';
-  switch (form === 'auto' ? (live ? 'tty' : 'plain') : form) {
+  switch (formOf(world, form)) {
     case 'tty':
       return liveReporter({ stdout, stderr, color, now, tail });
     case 'ndjson':

@@ -13,19 +13,28 @@ import { newRunId } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
 import { nearest } from '../model/nearest.js';
-import type { Plan, PlanItem, PlannedMilestone } from '../model/plan.js';
+import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
+import { shown } from '../model/shown.js';
 import type { ItemState } from '../model/state.js';
 import { makePlan, type Selection } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { interruptedWords } from '../report/words.js';
+import { explainFound, interruptedWords } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { makeHands } from './hands.js';
-import { makeReporter, type OutputForm, say, sayDiagnostics, sayError } from './output.js';
+import {
+  besideEvents,
+  formOf,
+  makeReporter,
+  type OutputForm,
+  say,
+  sayDiagnostics,
+  sayError,
+} from './output.js';
 import { stepsWords } from './plan.js';
 import {
   CONFIG,
@@ -37,7 +46,7 @@ import {
   type Sources,
   withoutErrors,
 } from './project.js';
-import { hostOwner, type KnownRun, knownRuns, ownerIsAlive, readTemplates } from './state.js';
+import { hostOwner, knownRuns, ownerIsAlive, readTemplates } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -66,9 +75,10 @@ export async function run(world: Terminal, options: RunOptions): Promise<number>
 }
 
 export async function resume(
-  world: Terminal,
+  terminal: Terminal,
   options: { readonly run?: string; readonly output: OutputForm },
 ): Promise<number> {
+  const world = besideEvents(terminal, options.output);
   const project = await openProject(world, undefined);
   if (!project.ok) return sayDiagnostics(world, project.error);
   const runs = await knownRuns(project.value.repository.stateDir);
@@ -83,13 +93,18 @@ export async function resume(
     return 0;
   }
   const asked = askedFrom(last.state.settings.argv);
-  return prepareAndRun(world, { ...asked, onto: last.state.target, output: options.output }, { reset: [] });
+  return prepareAndRun(
+    terminal,
+    { ...asked, onto: last.state.target, output: options.output },
+    { reset: [] },
+  );
 }
 
 export async function retry(
-  world: Terminal,
+  terminal: Terminal,
   options: { readonly ids: readonly string[]; readonly failed?: true; readonly output: OutputForm },
 ): Promise<number> {
+  const world = besideEvents(terminal, options.output);
   if (options.ids.length === 0 && options.failed !== true) {
     return sayError(
       world,
@@ -111,9 +126,11 @@ export async function retry(
     return 0;
   }
   const asked = askedFrom(last?.state.settings.argv ?? []);
-  const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...reset])];
+  // A gate is no milestone that could be named: it is part of the run wherever it is still to be passed.
+  const named = reset.filter((id) => !id.endsWith('-gate'));
+  const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...named])];
   const onto = last === undefined ? {} : { onto: last.state.target };
-  return prepareAndRun(world, { ...asked, ...onto, ids, output: options.output }, { reset });
+  return prepareAndRun(terminal, { ...asked, ...onto, ids, output: options.output }, { reset });
 }
 
 const askedFrom = (argv: readonly string[]): Asked =>
@@ -129,8 +146,7 @@ async function prepareAndRun(
   options: RunOptions,
   extra: { readonly reset: readonly string[] },
 ): Promise<number> {
-  // Events have stdout to themselves; sentences for people go beside them.
-  const world = options.output === 'ndjson' ? { ...terminal, stdout: terminal.stderr } : terminal;
+  const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
   const { repository, target } = opened.value;
@@ -225,35 +241,23 @@ async function runLocked(
       `write ${MILESTONES}/1A.md and commit it`,
     );
   }
-  const strangers = extra.reset.filter(
-    (id) =>
-      !sources.milestones.some((milestone) => milestone.id === id) && last?.state.items.has(id) !== true,
-  );
-  if (strangers.length > 0) {
-    const near = nearest(
-      strangers[0] ?? '',
-      sources.milestones.map((milestone) => milestone.id),
-    );
-    return sayError(
-      world,
-      `no milestone ${strangers.join(', ')}`,
-      near === undefined ? 'type `mstone status` to see them all' : `did you mean ${near}?`,
-    );
-  }
-
   const past = historyOf(runs.value.map((known) => known.state));
-  const made = await planRun(project, sources, options, past.passed, unfinished);
+  const made = await planRun(project, sources, options, past);
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items } = made.value;
+  const strangers = unknownTo(plan, items, extra.reset);
+  if (strangers.length > 0) return sayDiagnostics(world, strangers);
   sayDiagnostics(world, plan.notes);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
   if (items.length === 0 && unfinished === undefined && !follows) {
     const done = plan.milestones.filter((milestone) => milestone.state === 'done').length;
     const stale = plan.milestones.filter((milestone) => milestone.state === 'stale');
+    const blocked = plan.milestones.some(({ state, milestone }) => state === 'blocked' && milestone.enabled);
+    if (options.output === 'quiet' && !blocked && stale.length === 0) return 0;
     say(world, `Nothing to do: ${done} of ${plan.milestones.length} done.`);
     for (const { milestone, reason } of stale) say(world, `  ${milestone.id} is stale: ${reason}`);
-    return plan.milestones.some((milestone) => milestone.state === 'blocked') ? 1 : 0;
+    return blocked ? 1 : 0;
   }
 
   const runId = unfinished?.run ?? newRunId(world.now());
@@ -296,8 +300,13 @@ async function runLocked(
       for (const entry of entries) reporter.entry(entry);
     };
     await append(opening);
+    const form = formOf(terminal, options.output);
     for (const event of opening) {
       state = reduce(state, event);
+      // Lines tell it themselves; a screen has no place for it, and events are not for people.
+      if (event.type === 'run.continued' && (form === 'tty' || form === 'ndjson')) {
+        say(world, explainFound(state, { now: world.now() }));
+      }
       reporter.notice(event, state);
     }
     const hands = makeHands({
@@ -360,8 +369,7 @@ async function planRun(
   project: Project,
   sources: Sources,
   options: RunOptions,
-  passed: readonly string[],
-  unfinished: KnownRun | undefined,
+  past: ReturnType<typeof historyOf>,
 ): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options);
   const made = makePlan({
@@ -374,20 +382,15 @@ async function planRun(
   const plan = made.value;
   const { config } = sources;
 
-  // A stage's gate stands behind its last milestone: there is none while some of them stay out.
-  const comesIn = ({ milestone, state }: PlannedMilestone): boolean =>
-    !milestone.enabled || state === 'done' || state === 'stale' || plan.run.includes(milestone.id);
-  const stages = new Set(
-    plan.milestones
-      .filter(({ milestone }) => plan.run.includes(milestone.id))
-      .map(({ milestone }) => milestone.stage)
-      .filter((stage) => plan.milestones.every((one) => one.milestone.stage !== stage || comesIn(one))),
-  );
   // A gate that was red or cut short is still to be passed, though its milestones have landed.
-  for (const item of unfinished?.state.items.values() ?? []) {
-    if (item.item.kind === 'gate' && item.phase.is !== 'passed' && item.phase.is !== 'landed')
-      stages.add(item.item.stage);
-  }
+  const open = past.history.flatMap(({ id }) => {
+    const stage = /^(\d+)-gate$/.exec(id)?.[1];
+    return stage === undefined ? [] : [Number(stage)];
+  });
+  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
+  const stages = new Set(
+    [...open, ...running.map(({ milestone }) => milestone.stage)].filter((stage) => completes(plan, stage)),
+  );
   const { head } = project.target;
   const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
   const folder = JSON.stringify([config.worktrees.setup, config.worktrees.copy, config.worktrees.keep]);
@@ -396,11 +399,41 @@ async function planRun(
     head !== undefined &&
     plan.run.length > 0 &&
     config.checks.length > 0 &&
-    !passed.includes(verdictKey(await treeKey(project.repository, head), folder, config.checks));
+    !past.passed.includes(verdictKey(await treeKey(project.repository, head), folder, config.checks));
   const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
   if (!items.ok) return items;
   return ok({ plan, items: items.value });
 }
+
+/** What is to be retried and does not exist: a slip of the finger must not start anything. */
+function unknownTo(plan: Plan, items: readonly PlanItem[], ids: readonly string[]): Diagnostic[] {
+  const known = new Set([
+    ...plan.milestones.map(({ milestone }) => milestone.id),
+    ...items.map((item) => item.id),
+  ]);
+  return ids
+    .filter((id) => !known.has(id))
+    .map((id) => {
+      const meant = nearest(id, known);
+      return {
+        severity: 'error',
+        code: 'unknown-milestone',
+        message: `there is no milestone ${shown(id)}`,
+        ...(meant && { fix: `did you mean \`${meant}\`?` }),
+      };
+    });
+}
+
+/** Whether all of a stage is in once this plan is done: only then are its own checks asked. */
+const completes = (plan: Plan, stage: number): boolean =>
+  plan.milestones.every(
+    ({ milestone, state }) =>
+      milestone.stage !== stage ||
+      !milestone.enabled ||
+      state === 'done' ||
+      state === 'stale' ||
+      plan.run.includes(milestone.id),
+  );
 
 const selectionOf = (options: RunOptions): Selection => ({
   ids: options.ids ?? [],

@@ -110,6 +110,24 @@ export async function readFilesAt(
   return found;
 }
 
+/** The unified diff of two files of two commits; undefined where one is missing or both are the same. */
+export async function diffFiles(
+  repo: Repository,
+  before: { readonly commit: string; readonly path: string },
+  after: { readonly commit: string; readonly path: string },
+): Promise<string | undefined> {
+  const names = [before, after].map(({ commit, path }) => `${commit}:${path}`);
+  for (const name of names) {
+    const blob = await repo.git({ args: ['cat-file', '-e', name], cwd: repo.root });
+    if (blob.code !== 0) return undefined;
+  }
+  const text = await need(repo.git, {
+    args: ['diff', '--no-color', '--no-ext-diff', '--no-textconv', '--end-of-options', ...names, '--'],
+    cwd: repo.root,
+  });
+  return text === '' ? undefined : text;
+}
+
 /** The direct children of a folder (`''` is the root) in a commit; empty where there is no such folder. */
 export async function listFilesAt(repo: Repository, commit: string, dir: string): Promise<ListedFile[]> {
   const tree = await resolveTree(repo, commit);

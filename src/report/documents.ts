@@ -8,6 +8,7 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import type { Milestone } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import type { ItemState, RunState } from '../model/state.js';
+import { waitOf } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,
@@ -21,7 +22,6 @@ import {
   shortOid,
   summaryOf,
   type When,
-  waitOf,
 } from './words.js';
 
 export interface PlanDocument {
@@ -321,7 +321,7 @@ function remarkOf(row: Row, state: RunState | undefined, when: When): string {
     return planned === undefined ? '' : oneLine(planned.reason);
   }
   if (item.phase.is === 'failed') return oneLine(item.phase.message);
-  const wait = waitOf(item, state);
+  const wait = waitOf(state, item, when.now);
   return wait === undefined ? '' : explainWait(wait, when);
 }
 

@@ -14,6 +14,7 @@ import type { RunState } from '../model/state.js';
 import { oneLine } from './text.js';
 import {
   count,
+  explainFound,
   explainWait,
   formatDuration,
   formatUntil,
@@ -61,7 +62,7 @@ function tellEvent(
       ];
     }
     case 'run.continued':
-      return [say('plain', continuing(state, when))];
+      return [say('plain', explainFound(state, when))];
     case 'items.reset':
       return [say('plain', `${names(event.items)}: what was used up is forgotten`)];
     case 'work.started': {
@@ -120,22 +121,6 @@ const flightOf = (
   id: string,
   before: RunState | undefined,
 ): { readonly effect: Effect; readonly since: number } | undefined => before?.flights.get(id);
-
-/** `Continuing R: 3 landed, 2 taken up, 1 waits until 13:07`. */
-function continuing(state: RunState, when: When): string {
-  const { landed } = progressOf(state);
-  const taken = [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
-  const until = [...state.items.values()].flatMap(({ phase }) =>
-    phase.is === 'waiting' ? [phase.wait.until] : [],
-  );
-  const waits =
-    until.length === 0
-      ? []
-      : [
-          `${until.length} ${until.length === 1 ? 'waits' : 'wait'} until ${formatUntil(Math.min(...until), when)}`,
-        ];
-  return `Continuing ${oneLine(state.run)}: ${[`${landed} landed`, `${taken} taken up`, ...waits].join(', ')}`;
-}
 
 function tellWork(
   item: string,

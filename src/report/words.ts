@@ -8,6 +8,7 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
+import { blockersOf, unmetNeeds } from '../run/questions.js';
 import { oneLine, type Paint, painter } from './text.js';
 
 /** A point in time needs a zone to be read in; undefined is the system's own. */
@@ -98,8 +99,8 @@ export function phaseWord(item: ItemState, state: RunState): PhaseWord {
     case 'doing':
       return STEP_WORDS[phase.step.is];
     case 'next':
-      if (blockers(item, state).length > 0) return 'blocked';
-      return openNeeds(item, state).length > 0 ? 'waiting' : 'ready';
+      if (blockersOf(state, item).length > 0) return 'blocked';
+      return unmetNeeds(state, item).length > 0 ? 'waiting' : 'ready';
     case 'asks':
       return 'asking';
     case 'waiting':
@@ -110,42 +111,6 @@ export function phaseWord(item: ItemState, state: RunState): PhaseWord {
     default:
       return unreachable(phase);
   }
-}
-
-/** What it needs that has not succeeded yet. What the run does not hold was done before it. */
-function openNeeds(item: ItemState, state: RunState): readonly ItemId[] {
-  return item.item.needs.filter((id) => {
-    const need = state.items.get(id);
-    return need !== undefined && need.phase.is !== 'landed' && need.phase.is !== 'passed';
-  });
-}
-
-/** The failed and asking items that hold it, at the root of it all. */
-function blockers(item: ItemState, state: RunState): readonly ItemId[] {
-  const found = new Set<ItemId>();
-  const seen = new Set<ItemId>();
-  const visit = (one: ItemState): void => {
-    for (const id of openNeeds(one, state)) {
-      const need = state.items.get(id);
-      if (need === undefined || seen.has(id)) continue;
-      seen.add(id);
-      if (need.phase.is === 'failed' || need.phase.is === 'asks') found.add(id);
-      else visit(need);
-    }
-  };
-  visit(item);
-  return [...found];
-}
-
-/** What an item waits for; undefined while it works or when it has ended. */
-export function waitOf(item: ItemState, state: RunState): Wait | undefined {
-  const { phase } = item;
-  if (phase.is === 'waiting') return phase.wait;
-  if (phase.is === 'asks') return { for: 'person', why: phase.message };
-  if (phase.is !== 'next') return undefined;
-  const roots = blockers(item, state);
-  const needs = roots.length > 0 ? roots : openNeeds(item, state);
-  return needs.length > 0 ? { for: 'dependency', items: needs } : { for: 'slot' };
 }
 
 /** A clause that answers "why is it not running?". */
@@ -212,7 +177,7 @@ export function summaryOf(
   }
   const blocked = items.filter((item) => phaseWord(item, state) === 'blocked');
   for (const item of blocked)
-    lines.push(`${oneLine(item.item.id)} is blocked by ${names(blockers(item, state))}`);
+    lines.push(`${oneLine(item.item.id)} is blocked by ${names(blockersOf(state, item))}`);
   if (state.rewound) {
     lines.push(
       `${target} no longer holds ${shortOid(state.rewound.expected)}, it is at ${shortOid(state.rewound.found)}: both are kept, nothing lands`,
@@ -270,4 +235,19 @@ export function interruptedWords(state: RunState): string {
   );
   if (running.length === 0) return 'interrupted: nothing new starts';
   return `interrupted: nothing new starts, ${names(running)} may end; Ctrl-C again ends ${running.length === 1 ? 'it' : 'them'} now`;
+}
+
+/** What a continued run found: `Continuing R: 3 landed, 2 taken up, 1 waits until 13:07`. */
+export function explainFound(state: RunState, when: When): string {
+  const { landed } = progressOf(state);
+  const untils = [...state.items.values()].flatMap(({ phase }) =>
+    phase.is === 'waiting' ? [phase.wait.until] : [],
+  );
+  const taken = [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
+  const parts = [`${landed} landed`, `${taken} taken up`];
+  if (untils.length > 0) {
+    const verb = untils.length === 1 ? 'waits' : 'wait';
+    parts.push(`${untils.length} ${verb} until ${formatUntil(Math.min(...untils), when)}`);
+  }
+  return `Continuing ${oneLine(state.run)}: ${parts.join(', ')}`;
 }

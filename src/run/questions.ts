@@ -55,7 +55,9 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
   if (phase.is === 'landed' && state.shadow?.block !== undefined)
     return { for: 'checkout', block: state.shadow.block };
   if (phase.is !== 'next' && phase.is !== 'waiting') return undefined;
-  const needs = unmetNeeds(state, item);
+  // What keeps it from ever starting says more than what it would start after.
+  const causes = blockersOf(state, item);
+  const needs = causes.length > 0 ? causes : unmetNeeds(state, item);
   if (needs.length > 0) return { for: 'dependency', items: needs };
   const { step } = phase;
   if (step.is === 'candidate') {

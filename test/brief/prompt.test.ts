@@ -63,6 +63,17 @@ describe('the templates that come with mstone', () => {
     expect(text).toContain('could not be used: it printed no verdict line.');
   });
 
+  it('show an implementer what changed in the text since it landed with another', () => {
+    const milestoneDiff = '--- a/milestones/1B.md\n+++ b/milestones/1B.md\n-```\n+Write it twice';
+    expect(prompt('implement', { ...bareFacts, milestoneDiff })).toContain(
+      `It has landed before, with another text; that work is in this folder.`,
+    );
+    expect(prompt('implement', { ...bareFacts, milestoneDiff })).toContain(
+      `\n\`\`\`\`\n${milestoneDiff}\n\`\`\`\`\n`,
+    );
+    expect(prompt('implement', bareFacts)).not.toContain('landed before');
+  });
+
   it('let tasks stand in where a milestone states no criteria', () => {
     const { milestone } = bareFacts;
     expect(prompt('review', { ...bareFacts, milestone: { ...milestone, criteria: [] } })).toContain(

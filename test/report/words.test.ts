@@ -10,8 +10,8 @@ import {
   names,
   phaseWord,
   summaryOf,
-  waitOf,
 } from '../../src/report/words.js';
+import { waitOf } from '../../src/run/questions.js';
 import {
   asks,
   COMMIT,
@@ -122,7 +122,7 @@ describe('the word for where an item is', () => {
       itemOf('1I', ready, needs('1H')),
     ];
     const state = stateOf(items);
-    expect(items.map((item) => [item.item.id, phaseWord(item, state), waitOf(item, state)])).toEqual([
+    expect(items.map((item) => [item.item.id, phaseWord(item, state), waitOf(state, item, NOON)])).toEqual([
       ['1A', 'failed', undefined],
       ['1B', 'blocked', { for: 'dependency', items: ['1A'] }],
       ['1C', 'blocked', { for: 'dependency', items: ['1A'] }],
