@@ -2,6 +2,7 @@
 
 import { checkTemplates } from '../brief/prompt.js';
 import { openRepository } from '../git/index.js';
+import { baseName, claimedId } from '../milestone/name.js';
 import { hasErrors } from '../model/diagnostic.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
@@ -25,10 +26,18 @@ export async function validate(
   } = await readCheckout(world, repository.value.root, {});
   const diagnostics = [...read, ...checkTemplates(await readTemplates(world, templates))];
 
-  // The graph is judged as far as the files could be read.
+  // The graph is judged as far as the files could be read: what is broken is there all the same.
+  const broken = new Set(
+    read.flatMap(({ severity, file }) =>
+      severity === 'error' && file !== undefined ? (claimedId(baseName(file)) ?? []) : [],
+    ),
+  );
   const plan = makePlan({
     target: repository.value.branch ?? 'HEAD',
-    milestones: [...milestones],
+    milestones: milestones.map((milestone) => ({
+      ...milestone,
+      dependsOn: milestone.dependsOn.filter((id) => !broken.has(id)),
+    })),
     landings: new Map(),
     selection: { ids: [] },
   });

@@ -25,7 +25,15 @@ export interface Keys {
   readonly enabled?: boolean;
 }
 
-const LATER = new Set(['model', 'paths', 'budget_usd', 'resources', 'role', 'approval']);
+/** Words of the design that this version refuses. */
+export const LATER_KEYS: ReadonlySet<string> = new Set([
+  'model',
+  'paths',
+  'budget_usd',
+  'resources',
+  'role',
+  'approval',
+]);
 
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
@@ -102,6 +110,9 @@ const EXPECTED: Readonly<Record<Key, string>> = {
   enabled: '`true` or `false`',
 };
 
+/** Every key of front matter. */
+export const frontMatterKeys: readonly string[] = Object.keys(EXPECTED);
+
 /** Checks what a head says. Every problem is reported; a key with one counts as not said. */
 export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
@@ -114,7 +125,7 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
 
   const said: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(front.data)) {
-    if (LATER.has(key)) {
+    if (LATER_KEYS.has(key)) {
       complain([key], {
         code: 'unsupported-key',
         message: `\`${key}\` is not supported yet`,
