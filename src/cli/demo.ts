@@ -1,4 +1,5 @@
 /** `mstone demo`: the pipeline under `milestones/` built from an empty repository, live, with no account. */
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,6 +16,15 @@ const SHOW = ['node', 'bin/tally.mjs', 'chart', 'examples/planets.csv', 'radius_
 export interface DemoOptions {
   readonly dir?: string;
   readonly output: OutputForm;
+}
+
+/**
+ * The demo's pipeline is `milestones/`, unless that is needed for work on mstone itself: then it has been
+ * moved to `templates/demo/`.
+ */
+export function demoMilestones(home: string): string {
+  const aside = join(home, 'templates', 'demo');
+  return existsSync(aside) ? aside : join(home, MILESTONES);
 }
 
 export async function demo(
@@ -37,10 +47,9 @@ export async function demo(
 
   const project = join(dir, 'project');
   await mkdir(join(project, MILESTONES), { recursive: true });
-  const samples = (await readdir(join(world.home, MILESTONES))).filter((name) => name.endsWith('.md'));
-  for (const name of samples) {
-    await cp(join(world.home, MILESTONES, name), join(project, MILESTONES, name));
-  }
+  const pipeline = demoMilestones(world.home);
+  const samples = (await readdir(pipeline)).filter((name) => name.endsWith('.md'));
+  for (const name of samples) await cp(join(pipeline, name), join(project, MILESTONES, name));
   await cp(join(world.home, 'templates', 'demo.yaml'), join(project, CONFIG));
 
   // The demo leaves nothing behind but its folder: its slots lie in it, and the user's git is not asked.

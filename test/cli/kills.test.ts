@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { demoMilestones } from '../../src/cli/demo.js';
 import { makeProject, type Running, type TestProject } from '../rig/project.js';
 import { seeded } from '../rig/world.js';
 
@@ -16,8 +17,9 @@ function demoProject(name: string): TestProject {
   const p = makeProject(readFileSync(join(home, 'templates', 'demo.yaml'), 'utf8'), name);
   p.env.MSTONE_DEMO_PAUSE = '0.05';
   mkdirSync(join(p.root, 'milestones'));
-  for (const file of readdirSync(join(home, 'milestones'))) {
-    if (file.endsWith('.md')) cpSync(join(home, 'milestones', file), join(p.root, 'milestones', file));
+  const pipeline = demoMilestones(home);
+  for (const file of readdirSync(pipeline)) {
+    if (file.endsWith('.md')) cpSync(join(pipeline, file), join(p.root, 'milestones', file));
   }
   p.commit('Milestones');
   projects.push(p);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { type ConfigKey, configKeys } from '../../src/config/index.js';
+import { type ConfigKey, configKeys } from '../../src/config/keys.js';
 
 const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
