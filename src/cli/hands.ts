@@ -71,8 +71,8 @@ interface AssignmentRecord {
   readonly path: string;
   readonly base: Oid;
   readonly from: Oid;
-  /** The head whose milestones, configuration and TASKS.md win over the agent's. */
-  readonly head: Oid;
+  /** The commit whose milestones, configuration and TASKS.md win over the agent's. */
+  readonly protect: Oid;
   readonly merge?: Oid;
   readonly conflicts: readonly string[];
   readonly refs: Omit<RefSnapshot, 'refs'> & { readonly refs: readonly (readonly [string, RefValue])[] };
@@ -156,7 +156,7 @@ export function makeHands(context: HandsContext): Hands {
       path,
       base: effect.base ?? from,
       from,
-      head: effect.merge ?? head,
+      protect: effect.merge ?? from,
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
       conflicts,
       refs: { ...snapshot, refs: [...snapshot.refs] },
@@ -261,7 +261,7 @@ export function makeHands(context: HandsContext): Hands {
       ...(record.merge === undefined ? {} : { merge: record.merge }),
       message: `${effect.item}: ${milestone.title} (${effect.purpose})`,
       dateMs: record.at,
-      protect: { from: record.head, paths: [MILESTONES, CONFIG, TASKS] },
+      protect: { from: record.protect, paths: [MILESTONES, CONFIG, TASKS] },
       copied: config.worktrees.copy,
       keep,
       pinRef: `refs/mstone/runs/${run}/${effect.item}/${effect.attempt}.${effect.assignment}`,

@@ -7,7 +7,7 @@ import { planDocument, planText } from '../report/documents.js';
 import { count } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { openProject, readCheckout, withoutErrors } from './project.js';
+import { openProject, readPlanned, withoutErrors } from './project.js';
 import { knownRuns } from './state.js';
 import type { World } from './world.js';
 
@@ -22,7 +22,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
   const project = await openProject(world, options.onto);
   if (!project.ok) return sayDiagnostics(world, project.error);
   const { repository, target, landings } = project.value;
-  const sources = withoutErrors(await readCheckout(world, repository.root, {}));
+  const sources = withoutErrors(await readPlanned(world, project.value, {}));
   if (!sources.ok) return sayDiagnostics(world, sources.error);
   const runs = await knownRuns(repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);

@@ -89,6 +89,18 @@ export async function readCommit(
   return readSources(world, reader, project?.toString('utf8'), templates, flags);
 }
 
+/** The checkout as it is where it stands on the target, else what is committed there. */
+export async function readPlanned(
+  world: World,
+  { repository, target }: Pick<Project, 'repository' | 'target'>,
+  flags: ConfigSources['flags'],
+): Promise<Sources> {
+  if (repository.branch === target.branch || target.target === undefined) {
+    return readCheckout(world, repository.root, flags);
+  }
+  return readCommit(world, repository, target.target, flags);
+}
+
 async function readSources(
   world: World,
   reader: MilestoneReader,

@@ -41,8 +41,8 @@ import {
   MILESTONES,
   openProject,
   type Project,
-  readCheckout,
   readCommit,
+  readPlanned,
   type Sources,
   withoutErrors,
 } from './project.js';
@@ -156,7 +156,7 @@ async function prepareAndRun(
   };
 
   // What is wrong in the checkout is said first, whether it is committed or not.
-  const checkout = withoutErrors(await readCheckout(world, repository.root, flags));
+  const checkout = withoutErrors(await readPlanned(world, opened.value, flags));
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
   if (options.dryRun) return showPlan(world, opened.value, checkout.value, options);
   if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
