@@ -22,7 +22,7 @@ import { planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound, interruptedWords } from '../report/words.js';
+import { explainFound, interruptedWords, names } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { makeHands } from './hands.js';
@@ -462,13 +462,19 @@ async function showPlan(
 }
 
 function notCommitted(files: readonly string[], repository: Repository): Diagnostic {
-  const word = repository.unborn ? 'in any commit: the repository has none' : 'committed as they are';
+  const [is, it] = files.length === 1 ? ['is', 'it is'] : ['are', 'they are'];
+  const word = repository.unborn ? 'in any commit: the repository has none' : `committed as ${it}`;
+  // `git add` refuses a name behind which there is nothing.
+  const places = [
+    ...(files.some((file) => file !== CONFIG) ? [MILESTONES] : []),
+    ...(files.includes(CONFIG) ? [CONFIG] : []),
+  ];
   return {
     severity: 'error',
     code: 'not-committed',
-    message: `${files.join(', ')} ${files.length === 1 ? 'is' : 'are'} not ${word}`,
+    message: `${names(files)} ${is} not ${word}`,
     expected: 'what decides is read from your commit, never from an agent’s branch',
-    fix: `git add ${MILESTONES} ${CONFIG} && git commit -m "Milestones", or let mstone do it: mstone run --commit`,
+    fix: `git add ${places.join(' ')} && git commit -m "Milestones", or let mstone do it: mstone run --commit`,
   };
 }
 

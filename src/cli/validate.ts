@@ -64,7 +64,7 @@ export async function validate(
     say(
       world,
       failed
-        ? `${errors} ${errors === 1 ? 'error' : 'errors'} in ${milestones.length} milestones.`
+        ? `${errors} ${errors === 1 ? 'error' : 'errors'}.`
         : `${milestones.length} ${milestones.length === 1 ? 'milestone is' : 'milestones are'} fine.\nNext: mstone plan`,
     );
   }

@@ -2,7 +2,7 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
 
-const GOOD = /^(\d{1,3})([A-Z]{1,2})(-[A-Za-z0-9._-]+)?\.md$/;
+const GOOD = /^(\d{1,3})([A-Z]{1,2})(-[\p{L}\p{M}\p{N}._-]+)?\.md$/u;
 /** What was probably meant, taken apart leniently. */
 const LIKE = /^(\d+)[-_. ]?([A-Za-z]*)(.*?)\.md$/i;
 const ID = /^(\d{1,3})([A-Z]{1,2})$/;
@@ -47,7 +47,9 @@ export function parseName(file: string): NameParts | Diagnostic {
   });
 
   const [, number = '', word = '', rest = ''] = LIKE.exec(name) ?? [];
-  const slug = rest.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+  const slug = rest
+    .replace(/[^\p{L}\p{M}\p{N}._-]+/gu, '-')
+    .replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{M}\p{N}]+$/gu, '');
   const tail = slug === '' ? '.md' : `-${slug}.md`;
   if (number !== '' && Number(number) === 0) {
     return problem('stage-zero', 'stages are numbered from 1', `1${word.toUpperCase() || 'A'}${tail}`);

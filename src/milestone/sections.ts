@@ -54,7 +54,8 @@ export function readSections(
   if (markdown.heading) {
     const heading = readHeading(markdown.heading.text, id);
     title = heading.title;
-    if (heading.says !== undefined && heading.says !== id) {
+    // A file whose own name says nothing is told of that, not of this.
+    if (id !== '' && heading.says !== undefined && heading.says !== id) {
       tell(markdown.heading.line, {
         severity: 'warning',
         code: 'disagreement',

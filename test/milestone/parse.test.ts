@@ -215,6 +215,7 @@ describe('files that are no milestones', () => {
     ['12-setup.md', 'milestone-name', 'rename it to `12A-setup.md`'],
     ['1a.md', 'milestone-name', 'rename it to `1A.md`'],
     ['1A setup.md', 'milestone-name', 'rename it to `1A-setup.md`'],
+    ['1A größe.md', 'milestone-name', 'rename it to `1A-größe.md`'],
     ['1A_setup.md', 'milestone-name', 'rename it to `1A-setup.md`'],
     ['1A.MD', 'milestone-name', 'rename it to `1A.md`'],
     ['1ABC.md', 'milestone-name', 'rename it to `1A-ABC.md`'],
@@ -235,6 +236,7 @@ describe('files that are no milestones', () => {
     ['12AB.md', '12AB', 12, 'AB'],
     ['999ZZ-a.b_c-D.md', '999ZZ', 999, 'ZZ'],
     ['01A.md', '1A', 1, 'A'],
+    ['1A-größe-漢字.md', '1A', 1, 'A'],
   ])('the name %s is milestone %s', (name, id, stage, letters) => {
     const milestone = read('# x\n', name);
     expect([milestone.id, milestone.stage, milestone.letters]).toEqual([id, stage, letters]);
