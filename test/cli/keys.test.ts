@@ -1,0 +1,507 @@
+/**
+ * Every setting and every key of front matter, end to end: what it says changes what happens. A key that is
+ * added without a story here fails the last test of this file.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { configKeys, LATER_KEYS, LATER_KINDS, LATER_VALUES } from '../../src/config/keys.js';
+import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
+import { inside } from '../rig/inside.js';
+import { approve, makeProject, refuse, type TestProject } from '../rig/project.js';
+
+const projects: TestProject[] = [];
+/** A project whose configuration is the given data; JSON is YAML. */
+const project = (config: object): TestProject => {
+  const made = makeProject(`${JSON.stringify(config)}\n`);
+  projects.push(made);
+  return made;
+};
+afterEach(() => {
+  for (const made of projects.splice(0)) made.remove();
+});
+
+const tested = { config: new Set<string>(), front: new Set<string>() };
+
+/** A story, and the keys that it would fail without. */
+function story(
+  title: string,
+  keys: { readonly config?: readonly string[]; readonly front?: readonly string[] },
+  body: () => Promise<void>,
+): void {
+  for (const key of keys.config ?? []) tested.config.add(key);
+  for (const key of keys.front ?? []) tested.front.add(key);
+  it(title, body);
+}
+
+/** What agents and checks wrote to `$HOME/log`, which is no slot's. */
+const logged = (p: TestProject, name = 'log'): string[] => {
+  const file = join(p.env.HOME ?? '', name);
+  return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
+};
+
+/** A line of the journal, as far as it is looked at here. */
+interface Line {
+  readonly type: string;
+  readonly milestone?: string;
+  readonly now?: number;
+  readonly inputs?: { readonly now: number };
+  readonly settings?: { readonly jobs: number };
+  readonly outcome?: { readonly kind?: string; readonly agent?: { readonly resetAt?: number } };
+}
+
+const eventsOf = (p: TestProject, type: string): Line[] =>
+  p.journal().flatMap((line) => (line.type === type ? [line as unknown as Line] : []));
+
+/** How each item stands at the end: `{1A: 'landed', 1B: 'failed: …'}`. */
+async function ends(p: TestProject): Promise<Record<string, string>> {
+  const { stdout } = await p.mstone('status', '--json');
+  const { milestones } = JSON.parse(stdout) as { milestones: { id: string; phase: string }[] };
+  return Object.fromEntries(milestones.map(({ id, phase }) => [id, phase]));
+}
+
+const startsOf = (p: TestProject, id: string): string[] =>
+  p
+    .starts()
+    .filter((name) => name.startsWith(`${id}.`))
+    .map((name) => name.split('.').at(-1) ?? '');
+
+describe('who works', () => {
+  const agent = (name: string) => ({
+    kind: 'command',
+    command: [
+      'sh',
+      '-c',
+      `echo "${name} $MSTONE_MILESTONE $MSTONE_PURPOSE $TONE" >> "$HOME/log"; if test "$MSTONE_PURPOSE" = review; then ${approve()}; else echo "$TONE" > "$MSTONE_MILESTONE.txt"; fi`,
+    ],
+    env: { TONE: name.toUpperCase() },
+  });
+
+  story(
+    'the project names an author and a reviewer, a milestone others, each with its environment',
+    { config: ['agent', 'reviewer', 'agents'], front: ['agent', 'reviewer', 'env', 'title'] },
+    async () => {
+      const p = project({
+        agent: 'scribe',
+        reviewer: 'critic',
+        agents: {
+          scribe: agent('scribe'),
+          critic: agent('critic'),
+          other: agent('other'),
+          loud: { kind: 'recipe', env: { TONE: 'loud' } },
+        },
+      });
+      p.write('milestones/1A.md', '# One\n');
+      p.write(
+        'milestones/1B.md',
+        '---\nagent: other\nreviewer: scribe\ntitle: "Two, as named"\n---\n# Two\n',
+      );
+      p.write('milestones/1C.md', '---\nenv: { TONE: own }\n---\n# Three\n');
+      p.milestone('1D', { front: 'agent: loud', implement: 'echo "$TONE" > 1D.txt' });
+      p.commit('Milestones');
+      const run = await p.mstone('run');
+      expect(run.code, run.stdout + run.stderr).toBe(0);
+      expect(logged(p).sort()).toEqual([
+        'critic 1A review CRITIC',
+        'critic 1C review own',
+        'critic 1D review CRITIC',
+        'other 1B implement OTHER',
+        'scribe 1A implement SCRIBE',
+        'scribe 1B review SCRIBE',
+        'scribe 1C implement own',
+      ]);
+      expect(p.tree()).toEqual({ '1A.txt': 'SCRIBE', '1B.txt': 'OTHER', '1C.txt': 'own', '1D.txt': 'loud' });
+      expect(p.landed().sort()).toEqual([
+        '1A: One',
+        '1B: Two, as named',
+        '1C: Three',
+        '1D: Part 1D',
+        'Milestones',
+      ]);
+    },
+  );
+});
+
+story(
+  'no more agents are alive at once than there are jobs, reviewers included',
+  { config: ['jobs'] },
+  async () => {
+    const p = project({ agent: 'recipe', jobs: 2 });
+    const alive = (script: string): string =>
+      `echo + >> "$HOME/log"; sleep 0.3; ${script}; echo - >> "$HOME/log"`;
+    for (const id of ['1A', '1B', '1C', '1D']) {
+      p.milestone(id, { implement: alive(`echo ${id} > ${id}.txt`), review: alive(approve()) });
+    }
+    p.commit('Milestones');
+    expect((await p.mstone('run')).code).toBe(0);
+    const counts: number[] = [];
+    for (const mark of logged(p)) counts.push((counts.at(-1) ?? 0) + (mark === '+' ? 1 : -1));
+    expect(counts).toHaveLength(16);
+    expect(Math.max(...counts)).toBe(2);
+    expect(readdirSync(slotsOf(p)).filter((name) => /^\d+$|slot/.test(name)).length).toBe(2);
+  },
+);
+
+/** The folder with the worktrees of a project under the XDG state directory. */
+function slotsOf(p: TestProject): string {
+  const state = join(p.env.XDG_STATE_HOME ?? '', 'mstone');
+  return join(state, readdirSync(state)[0] ?? '', 'slots');
+}
+
+story(
+  "the project's checks hold every milestone, its own hold one, the stage's the stage, and a review may be off",
+  { config: ['checks', 'stage_checks', 'review'], front: ['checks'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      jobs: 1,
+      checks: ['echo "project $(ls *.txt | xargs)" >> "$HOME/log"'],
+      stage_checks: ['echo "stage $(ls *.txt | xargs)" >> "$HOME/log"'],
+    });
+    p.milestone('1A', { implement: 'echo a > a.txt', review: 'exit 1' });
+    p.milestone('1B', {
+      front: 'depends_on: [1A]\nchecks: [\'echo "own $(ls *.txt | xargs)" >> "$HOME/log"\']',
+      implement: 'echo b > b.txt',
+      review: 'exit 1',
+    });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect(logged(p)).toEqual([
+      'project a.txt',
+      'project a.txt b.txt',
+      'own a.txt b.txt',
+      'stage a.txt b.txt',
+    ]);
+    expect(p.starts()).toEqual(['1A.1.1.implement', '1B.1.1.implement']);
+  },
+);
+
+story(
+  'a review blocks on the severities that are named, for as many rounds as are given',
+  { config: ['review.rounds', 'review.block_on'], front: ['review_rounds'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: { rounds: 1, block_on: ['minor'] } });
+    const never = refuse('still not').replace('"major"', '"minor"');
+    const more = 'echo more >> "$MSTONE_MILESTONE.txt"';
+    p.milestone('1A', { implement: more, review: never, remediate: more });
+    p.milestone('1B', { implement: more, review: never, remediate: more, front: 'review_rounds: 2' });
+    const major = approve().replace(
+      '"findings":[]',
+      '"findings":[{"id":"F1","severity":"major","problem":"x"}]',
+    );
+    p.milestone('1C', { implement: more, review: major, remediate: more });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(3);
+    expect(await ends(p)).toEqual({ '1A': 'asking', '1B': 'asking', '1C': 'landed' });
+    expect(startsOf(p, '1A')).toEqual(['implement', 'review', 'remediate', 'review']);
+    expect(startsOf(p, '1B')).toEqual(['implement', 'review', 'remediate', 'review', 'remediate', 'review']);
+    expect(run.stdout).toContain('1A needs you: 1 rounds of remediation did not end it');
+    expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not end it');
+  },
+);
+
+story(
+  'what crashed is tried again as often as is said, after the pause that is said',
+  { config: ['retries', 'backoff'], front: ['retries'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, retries: 2, backoff: '300ms' });
+    p.milestone('1A', { implement: 'exit 9' });
+    p.milestone('1B', { implement: 'exit 9', front: 'retries: 0' });
+    p.milestone('1C', { implement: 'mkdir "$HOME/once" && exit 9; echo c > c.txt' });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(1);
+    expect(await ends(p)).toEqual({ '1A': 'failed', '1B': 'failed', '1C': 'landed' });
+    expect([startsOf(p, '1A').length, startsOf(p, '1B').length, startsOf(p, '1C').length]).toEqual([3, 1, 2]);
+    const ended = eventsOf(p, 'work.ended').filter(({ milestone }) => milestone === '1A');
+    const begun = eventsOf(p, 'work.started').filter(({ milestone }) => milestone === '1A');
+    const pauses = [1, 2].map((attempt) => {
+      const [from, to] = [ended[attempt - 1]?.now, begun[attempt]?.inputs?.now];
+      return (to ?? 0) - (from ?? 0);
+    });
+    expect(pauses[0]).toBeGreaterThanOrEqual(300);
+    // It doubles.
+    expect(pauses[1]).toBeGreaterThanOrEqual(600);
+    expect(pauses[1]).toBeLessThan(30_000);
+  },
+);
+
+story(
+  'worktrees are made where it is said, get copies, are set up, and keep what is to be kept',
+  { config: ['worktrees.dir', 'worktrees.copy', 'worktrees.setup', 'worktrees.keep'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      jobs: 1,
+      worktrees: {
+        dir: '../worktrees',
+        copy: ['.env'],
+        setup: ['mkdir -p kept gone; echo x >> kept/log; echo x >> gone/log'],
+        keep: ['kept'],
+      },
+    });
+    const look = 'pwd -P > pwd.txt; cat .env > env.txt; cat kept/log > kept.txt; cat gone/log > gone.txt';
+    p.milestone('1A', { implement: `${look}; echo a > a.txt` });
+    p.milestone('1B', { implement: `${look}; echo b > b.txt`, front: 'depends_on: [1A]' });
+    p.write('.env', 'SECRET=1\n');
+    p.commit('Milestones', { '.gitignore': '.env\nkept/\ngone/\n' });
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    const { 'pwd.txt': where = '', ...tree } = p.tree();
+    expect(tree).toEqual({
+      '.gitignore': '.env\nkept/\ngone/',
+      'a.txt': 'a',
+      'b.txt': 'b',
+      'env.txt': 'SECRET=1',
+      'gone.txt': 'x',
+      'kept.txt': 'x\nx',
+    });
+    expect(where.startsWith(`${realpathSync(join(p.root, '..', 'worktrees'))}/`)).toBe(true);
+    expect(existsSync(join(p.env.XDG_STATE_HOME ?? '', 'mstone'))).toBe(false);
+  },
+);
+
+story(
+  'an agent that goes on for too long, one that falls silent and a check without an end are ended',
+  { config: ['timeouts.agent', 'timeouts.idle', 'timeouts.check'], front: ['timeout'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      retries: 0,
+      timeouts: { agent: '5s', idle: '3s', check: '1s' },
+    });
+    const talk = 'while :; do echo talking; sleep 0.2; done';
+    p.milestone('1A', { implement: talk });
+    p.milestone('1B', { implement: 'sleep 60' });
+    p.milestone('1C', { implement: 'echo c > c.txt', front: 'checks: ["sleep 60"]\nreview_rounds: 0' });
+    p.milestone('1D', { implement: talk, front: 'timeout: 2s' });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(1);
+    const agents = Object.fromEntries(
+      eventsOf(p, 'work.ended').map(({ milestone, outcome }) => [milestone, outcome?.agent]),
+    );
+    expect(agents).toEqual({
+      '1A': { kind: 'timed-out', afterMs: 5000 },
+      '1B': { kind: 'stuck', silentMs: 3000 },
+      '1C': { kind: 'finished' },
+      '1D': { kind: 'timed-out', afterMs: 2000 },
+    });
+    const [check] = eventsOf(p, 'check.ended');
+    expect(check).toMatchObject({
+      milestone: '1C',
+      outcome: { kind: 'failed', results: [{ kind: 'timed-out' }] },
+    });
+    expect(await p.leftovers()).toEqual([]);
+  },
+);
+
+story('a usage limit pauses the run or is waited for', { config: ['limits.wait'] }, async () => {
+  const p = project({ agent: 'recipe', review: false, limits: { wait: false } });
+  const soon = 'JSON.stringify({mstone:"limited",reset_at:new Date(Date.now()+4000).toISOString()})';
+  p.milestone('1A', {
+    implement: `if mkdir "$HOME/once"; then node -e 'console.log(${soon})'; exit 75; fi; echo a > a.txt`,
+  });
+  p.commit('Milestones');
+  const paused = await p.mstone('run');
+  expect(paused.code, paused.stdout + paused.stderr).toBe(75);
+  const again = await p.mstone('run');
+  expect(again.code, again.stdout + again.stderr).toBe(75);
+  expect(p.starts()).toEqual(['1A.1.1.implement']);
+
+  p.env.MSTONE_LIMITS_WAIT = 'true';
+  const waited = await p.mstone('run');
+  expect(waited.code, waited.stdout + waited.stderr).toBe(0);
+  expect(p.starts()).toEqual(['1A.1.1.implement', '1A.1.2.implement']);
+  const [limited] = eventsOf(p, 'work.ended');
+  const resetAt = limited?.outcome?.agent?.resetAt ?? Number.NaN;
+  expect(eventsOf(p, 'work.started')[1]?.inputs?.now).toBeGreaterThanOrEqual(resetAt);
+});
+
+story(
+  'priority, then the longest way, decides the order; dependencies are kept, requirements are asked, what is off stays off',
+  { front: ['depends_on', 'estimate', 'priority', 'requires', 'enabled'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, jobs: 1 });
+    const front: Record<string, string> = {
+      '1A': 'estimate: 10m',
+      '1B': 'estimate: 50m',
+      '1C': 'estimate: 1m\npriority: 5',
+      '1D': 'enabled: false\npriority: 9',
+      '1E': 'estimate: 5m\nrequires: [{file: mstone.yaml}, {env: NOWHERE_SET}]',
+      '1F': 'estimate: 4m\nrequires: [{command: "test -f c.txt"}, {env: HOME}, {file: mstone.yaml}]',
+      '1G': 'estimate: 3m\nrequires: [{file: nowhere.json}]',
+      '1H': 'estimate: 2m\nrequires: [{command: "exit 7"}]',
+      '1I': 'depends_on: [1A]\npriority: 8\nestimate: 1m',
+    };
+    for (const [id, text] of Object.entries(front)) {
+      p.milestone(id, { front: text, implement: `echo ${id} > ${id.slice(1).toLowerCase()}.txt` });
+    }
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(1);
+    expect(eventsOf(p, 'work.started').map(({ milestone }) => milestone)).toEqual([
+      '1C',
+      '1B',
+      '1A',
+      '1I',
+      '1E',
+      '1F',
+      '1G',
+      '1H',
+    ]);
+    expect(await ends(p)).toEqual({
+      '1A': 'landed',
+      '1B': 'landed',
+      '1C': 'landed',
+      '1D': 'blocked',
+      '1E': 'failed',
+      '1F': 'landed',
+      '1G': 'failed',
+      '1H': 'failed',
+      '1I': 'landed',
+    });
+    for (const words of [
+      '1E failed: needs env: NOWHERE_SET: the variable NOWHERE_SET is not set',
+      '1G failed: needs file: nowhere.json: there is no nowhere.json',
+      '1H failed: needs command: exit 7: `exit 7` failed (exit 7)',
+    ]) {
+      expect(run.stdout).toContain(words);
+    }
+    expect((await p.mstone('plan')).stdout).toMatch(/1D +blocked +Part 1D +disabled\n/);
+  },
+);
+
+describe('where a setting comes from', () => {
+  it('flag before environment before project before user before default', async () => {
+    const p = project({ agent: 'recipe', review: false });
+    // It never starts an agent, so that a run is over at once.
+    p.milestone('1A', { implement: 'true', front: 'requires: [{env: NOWHERE_SET}]' });
+    p.commit('Milestones');
+    const jobs = async (...flags: string[]): Promise<number | undefined> => {
+      const { code, stdout, stderr } = await p.mstone('run', ...flags);
+      expect(code, stdout + stderr).toBe(1);
+      return eventsOf(p, 'run.started')[0]?.settings?.jobs;
+    };
+    const seen = [await jobs()];
+    const config = join(p.env.XDG_CONFIG_HOME ?? '', 'mstone');
+    mkdirSync(config, { recursive: true });
+    writeFileSync(join(config, 'config.yaml'), 'jobs: 5\n');
+    seen.push(await jobs());
+    p.commit('Six', { 'mstone.yaml': 'agent: recipe\nreview: false\njobs: 6\n' });
+    seen.push(await jobs());
+    p.env.MSTONE_JOBS = '7';
+    seen.push(await jobs());
+    seen.push(await jobs('-j', '8'));
+    expect(seen).toEqual([4, 5, 6, 7, 8]);
+  });
+
+  it('the environment alone configures a run', async () => {
+    const p = makeProject('');
+    projects.push(p);
+    p.milestone('1A', { implement: 'exit 9', remediate: 'true' });
+    p.commit('Milestones');
+    Object.assign(p.env, {
+      MSTONE_AGENT: 'mine',
+      MSTONE_AGENTS: JSON.stringify({ mine: { kind: 'command', command: ['sh', '-c', 'echo a > a.txt'] } }),
+      MSTONE_REVIEW: 'false',
+      MSTONE_CHECKS: '["test -f a.txt", "echo checked >> $HOME/log"]',
+      MSTONE_STAGE_CHECKS: 'echo stage >> $HOME/log',
+      MSTONE_WORKTREES_DIR: join(p.env.HOME ?? '', 'elsewhere'),
+      MSTONE_TIMEOUTS_AGENT: '20s',
+    });
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect(p.tree()).toEqual({ 'a.txt': 'a' });
+    expect(logged(p)).toEqual(['checked', 'stage']);
+    expect(existsSync(join(p.env.HOME ?? '', 'elsewhere'))).toBe(true);
+  });
+
+  it('a variable that cannot be read is refused by its name, one that is no setting is told', async () => {
+    const p = project({ agent: 'recipe' });
+    p.milestone('1A', { implement: 'true' });
+    p.commit('Milestones');
+    const said = await inside(['run'], p.root, { ...p.env, MSTONE_JOBS: 'some', MSTONE_JBOS: '3' });
+    expect(said).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: [
+        'warning: `MSTONE_JBOS` is no setting of mstone and does nothing',
+        '  fix: did you mean `MSTONE_JOBS`?',
+        'error: `MSTONE_JOBS` cannot be read',
+        '  expected: a whole number from 1, or a share of the processors such as `50%`',
+        '  found: "some"',
+        '',
+      ].join('\n'),
+    });
+  });
+});
+
+describe('what a later version will accept', () => {
+  let p: TestProject;
+  beforeAll(() => {
+    p = makeProject('agent: recipe\n');
+    p.milestone('1A', { implement: 'true' });
+    p.commit('Milestones');
+  });
+  afterAll(() => p.remove());
+
+  /** Exit code and the first line of what is said, from `validate` and from `run`. */
+  async function refusals(): Promise<unknown[]> {
+    const said = [
+      await inside(['validate'], p.root, p.env),
+      await inside(['run', '--commit'], p.root, p.env),
+    ];
+    expect(p.starts()).toEqual([]);
+    return said.map(({ code, stderr }) => [code, stderr.split('\n')[0]]);
+  }
+  const twice = <T>(value: T): T[] => [value, value];
+
+  const values = Object.entries(LATER_VALUES).flatMap(([key, all]) =>
+    all.map((value) => [key, value] as const),
+  );
+  it.each([
+    ...LATER_KEYS.map((key) => [`${key}: { x: 1 }`, `\`${key}\` is not supported yet`]),
+    ...values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]),
+    ...LATER_KINDS.map((kind) => [
+      `agents: { x: { kind: ${kind} } }`,
+      `\`agents.x\`: kind ${kind} is not supported yet; use kind command`,
+    ]),
+  ])('in mstone.yaml: %s', async (text, words) => {
+    p.write('mstone.yaml', `${text}\nagent: recipe\n`);
+    expect(await refusals()).toEqual(twice([2, `mstone.yaml:1: error: ${words}`]));
+    p.write('mstone.yaml', 'agent: recipe\n');
+  });
+
+  it.each([...LATER_FRONT])('in front matter: %s', async (key) => {
+    p.milestone('1A', { implement: 'true', front: `${key}: x` });
+    expect(await refusals()).toEqual(
+      twice([2, `milestones/1A.md:2: error: \`${key}\` is not supported yet`]),
+    );
+    p.milestone('1A', { implement: 'true' });
+  });
+
+  for (const key of Object.keys(LATER_VALUES)) tested.config.add(key);
+  it.each(Object.keys(LATER_VALUES))('the only value that there is for now is accepted: %s', async (key) => {
+    const only = configKeys.find((one) => one.key === key)?.default ?? '';
+    p.write('mstone.yaml', `agent: recipe\n${key}: ${only}\n`);
+    expect(await inside(['validate'], p.root, p.env)).toEqual({
+      code: 0,
+      stdout: '1 milestone is fine.\nNext: mstone plan\n',
+      stderr: '',
+    });
+    p.write('mstone.yaml', `agent: recipe\n${key}: blancmange\n`);
+    expect(await refusals()).toEqual(twice([2, `mstone.yaml:2: error: \`${key}\` cannot be read`]));
+    p.write('mstone.yaml', 'agent: recipe\n');
+  });
+});
+
+it('every key has a story', () => {
+  expect([...tested.config].sort()).toEqual(configKeys.map(({ key }) => key).sort());
+  expect([...tested.front].sort()).toEqual([...frontMatterKeys].sort());
+});
