@@ -81,6 +81,10 @@ it('an example that runs something says the same as a dry run of it, and changes
       '',
       'Order: 1A',
       '',
+      'Checks: none',
+      'Review: on, 3 rounds at most',
+      'Agents at once: 4',
+      '',
     ].join('\n'),
     stderr: '',
   });
