@@ -5,7 +5,7 @@
  * `decide(reduce(s, intent of e1)) = [e2, e3, …]` where `decide(s) = [e1, e2, e3, …]`. A journal can
  * therefore be replayed intent by intent.
  */
-import type { Brief, Effect, SlotId, WorkEffect } from '../model/effect.js';
+import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
 import { blockersOf, isSettled, reviewerOf, unmetNeeds } from './questions.js';
@@ -101,33 +101,10 @@ class Desk {
         this.agents += 1;
         return { ...work, slot };
       }
-      case 'check': {
-        const slot = this.slotFor(item);
-        if (slot === undefined) return undefined;
-        return {
-          do: 'check',
-          ...common,
-          round: item.round,
-          slot,
-          commit: step.commit,
-          of: step.of,
-          commands: item.item.checks,
-        };
-      }
-      case 'verify': {
-        if (!this.mayUseLane(id)) return undefined;
-        const slot = this.slotFor(item);
-        if (slot === undefined) return undefined;
-        return {
-          do: 'check',
-          ...common,
-          round: item.round,
-          slot,
-          commit: step.candidate.commit,
-          of: 'candidate',
-          commands: item.item.checks,
-        };
-      }
+      case 'check':
+        return this.check(item, step.commit, step.of);
+      case 'verify':
+        return this.mayUseLane(id) ? this.check(item, step.candidate.commit, 'candidate') : undefined;
       case 'candidate': {
         const sync = this.state.items.get('sync');
         const waitsForSync = sync !== undefined && id !== 'sync' && sync.phase.is !== 'landed';
@@ -149,6 +126,22 @@ class Desk {
         if (!this.mayUseLane(id)) return undefined;
         return { do: 'land', ...common, candidate: step.candidate };
     }
+  }
+
+  private check(item: ItemState, commit: CheckEffect['commit'], of: CheckEffect['of']): Effect | undefined {
+    const slot = this.slotFor(item);
+    if (slot === undefined) return undefined;
+    const { id, checks } = item.item;
+    return {
+      do: 'check',
+      item: id,
+      attempt: item.attempt,
+      round: item.round,
+      slot,
+      commit,
+      of,
+      commands: checks,
+    };
   }
 
   /** One candidate at a time: the next is made on the head that this one becomes. */

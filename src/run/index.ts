@@ -607,7 +607,7 @@ const rewind = (state: RunState, { expected, found }: { expected: string; found:
 
 /** The target's own new head is merged into the shadow branch as a candidate of its own. */
 function addSync(state: RunState, target: string): RunState {
-  const any = [...state.items.values()].find((item) => item.item.kind === 'milestone');
+  const milestone = [...state.items.values()].find((item) => item.item.kind === 'milestone');
   return withItem(
     state,
     freshItem({
@@ -619,10 +619,10 @@ function addSync(state: RunState, target: string): RunState {
       needs: [],
       priority: 0,
       remainingMinutes: 0,
-      author: any?.item.author ?? '',
+      author: milestone?.item.author ?? '',
       reviewer: false,
-      resolver: any?.item.resolver ?? '',
-      checks: any?.item.checks ?? [],
+      resolver: milestone?.item.resolver ?? '',
+      checks: milestone?.item.checks ?? [],
       rounds: 0,
       retries: 0,
     }),
