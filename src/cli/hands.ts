@@ -61,6 +61,8 @@ export interface HandsContext {
   /** All milestones of the target, for TASKS.md; those of the run are among them. */
   readonly milestones: readonly Milestone[];
   readonly items: ReadonlyMap<ItemId, PlanItem>;
+  /** What had landed when the run was planned: what is redone is redone for a difference to it. */
+  readonly landings: ReadonlyMap<string, Landing>;
   readonly templates: Readonly<Record<Purpose, string>>;
 }
 
@@ -169,7 +171,7 @@ export function makeHands(context: HandsContext): Hands {
   const textChange = async (item: ItemId, head: Oid): Promise<string | undefined> => {
     const milestone = milestones.get(item);
     if (milestone === undefined) return undefined;
-    const landing = (await landingsOf(repository, await resolve())).get(item);
+    const landing = context.landings.get(item);
     if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
     const old = (await listFilesAt(repository, landing.commit, MILESTONES)).find(({ path }) => {
       const name = parseName(path);

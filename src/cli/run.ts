@@ -318,6 +318,7 @@ async function runLocked(
       config: sources.config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
+      landings: project.landings,
       templates,
     });
 
