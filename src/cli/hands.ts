@@ -25,7 +25,7 @@ import { harvest } from '../git/harvest.js';
 import { moveView, type Repository, resolveTarget } from '../git/index.js';
 import { follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
-import { mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
+import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
 import { formatMessage } from '../git/trailers.js';
 import { diffFiles, listFilesAt, readFileAt, treeKey } from '../git/tree.js';
@@ -94,10 +94,21 @@ export function makeHands(context: HandsContext): Hands {
   const tagOf = (id: string): string => `${run}.${id}`;
   const environment = (tag: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> =>
     allowedEnvironment(world.env, { ...extra, MSTONE_TAG: tag });
-  const resolve = async () => {
+  // Two that mend at once would each find the other in the way.
+  const mending = makeLane();
+  /** What was put back while its mover was still at work: told with the next assignment that ends. */
+  const mendedEarly: string[] = [];
+  const look = async () => {
     const resolved = await resolveTarget(repository, target);
     if (!resolved.ok) throw new GitError(['rev-parse'], 128, resolved.error.map((d) => d.message).join('; '));
     return resolved.value;
+  };
+  /** The target as the user and landings left it; an agent that moved it may not have ended yet. */
+  const resolve = async () => {
+    const found = await look();
+    const mended = await mending(() => mendBranches(repository, found.ref, [found.shadowRef]));
+    mendedEarly.push(...mended);
+    return mended.length === 0 ? found : look();
   };
   const headNow = async (): Promise<Oid> => {
     const { head } = await resolve();
@@ -232,11 +243,10 @@ export function makeHands(context: HandsContext): Hands {
     });
 
     const taken = await take(effect, record, milestone);
-    const mended = await mendRefs(repository, refsOf(record), {
-      guardLog: guard.log,
-      slotCommits: new Set([taken.commit]),
-    });
-    const told = [...record.told, ...mended];
+    const mended = await mending(() =>
+      mendRefs(repository, refsOf(record), { guardLog: guard.log, slotCommits: new Set([taken.commit]) }),
+    );
+    const told = [...record.told, ...mendedEarly.splice(0), ...mended];
     const outcome = { agent: report.outcome, costUsd: report.costUsd, logBytes: report.logBytes };
     if (effect.purpose === 'review') {
       const wrote = taken.changed ? ['the reviewer changed files; that was dropped'] : [];
@@ -326,6 +336,7 @@ export function makeHands(context: HandsContext): Hands {
   };
 
   const candidate = async (_id: string, effect: CandidateEffect): Promise<CandidateOutcome> => {
+    await resolve();
     const found = await inspectHead(repository, target, effect.head);
     if (found.kind === 'rewound') return found;
     if (found.kind === 'gone') return { kind: 'refused', message: `${found.message}: ${found.command}` };

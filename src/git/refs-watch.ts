@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
-import { pin, type Repository } from './index.js';
+import { isAncestor, listRefs, pin, type Repository } from './index.js';
 import { need } from './plumbing.js';
 import { commitsMadeIn, SLOT_PREFIX } from './slots.js';
 
@@ -94,7 +94,10 @@ export async function mendRefs(
     if (!agents) continue;
     const isAgents = (oid: Oid) => made.has(oid) || logged.has(`${oid} ${name}`);
     const last = is === undefined ? undefined : await lastOfUser(repo, name, is, isAgents);
-    const back = was?.symref !== undefined || last === undefined ? was : { oid: last, peeled: last };
+    // A new branch on which the agent went on working is the agent's from its first commit.
+    const begun = was === undefined && last !== undefined && is !== undefined;
+    const isUsers = last !== undefined && !(begun && (await isAncestor(repo, last, is.peeled)));
+    const back = was?.symref !== undefined || !isUsers ? was : { oid: last, peeled: last };
     told.push(await mend(repo, name, back, is, now.head, slots));
   }
 
@@ -110,6 +113,33 @@ export async function mendRefs(
     told.push(
       `${join(repo.commonDir, 'hooks')} changed while agents worked; if that was not you, look into it`,
     );
+  }
+  return told;
+}
+
+/**
+ * Puts back branches that now name a commit made in a slot, while the agent that moved them may still be at
+ * work: nothing is built on what no review has seen. `lasting` stays where nothing is known of its past; the
+ * others are taken away then. Returns sentences for the user.
+ */
+export async function mendBranches(
+  repo: Repository,
+  lasting: string,
+  others: readonly string[],
+): Promise<string[]> {
+  const found = await listRefs(repo, lasting, ...others);
+  const slots = await listSlots(repo);
+  const made = new Set<Oid>();
+  for (const slot of slots) for (const oid of await commitsMadeIn(slot.gitDir)) made.add(oid);
+  const told: string[] = [];
+  for (const name of [lasting, ...others]) {
+    const oid = found.get(name);
+    if (oid === undefined || !made.has(oid)) continue;
+    const is = { oid, peeled: oid };
+    const last = await lastOfUser(repo, name, is, (other) => made.has(other));
+    if (last === undefined && name === lasting) continue;
+    const was = last === undefined ? undefined : { oid: last, peeled: last };
+    told.push(await mend(repo, name, was, is, lasting, slots));
   }
   return told;
 }
