@@ -18,7 +18,7 @@ import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState } from '../model/state.js';
 import { makePlan, type Selection } from '../plan/index.js';
-import { planItems } from '../plan/items.js';
+import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
@@ -117,9 +117,11 @@ export async function retry(
   const runs = await knownRuns(project.value.repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
   const last = runs.value.at(-1);
-  const gaveUp = [...(last?.state.items.values() ?? [])]
-    .filter((item) => item.phase.is === 'failed' || item.phase.is === 'asks')
-    .map((item) => item.item.id);
+  const { milestones } = await readCheckout(world, project.value.repository.root, {});
+  const there = new Set(milestones.flatMap(({ id, stage }) => [id, gateId(stage)]));
+  const gaveUp = historyOf(runs.value.map((known) => known.state))
+    .history.filter((item) => item.end !== undefined && there.has(item.id))
+    .map((item) => item.id);
   const reset = options.failed === true ? [...new Set([...options.ids, ...gaveUp])] : [...options.ids];
   if (reset.length === 0) {
     say(world, 'Nothing has failed.\nNext: mstone status');
@@ -245,7 +247,7 @@ async function runLocked(
   const made = await planRun(project, sources, options, past);
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items } = made.value;
-  const strangers = unknownTo(plan, items, extra.reset);
+  const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
   sayDiagnostics(world, plan.notes);
 
@@ -407,11 +409,8 @@ async function planRun(
 }
 
 /** What is to be retried and does not exist: a slip of the finger must not start anything. */
-function unknownTo(plan: Plan, items: readonly PlanItem[], ids: readonly string[]): Diagnostic[] {
-  const known = new Set([
-    ...plan.milestones.map(({ milestone }) => milestone.id),
-    ...items.map((item) => item.id),
-  ]);
+function unknownTo(plan: Plan, ids: readonly string[]): Diagnostic[] {
+  const known = new Set(plan.milestones.flatMap(({ milestone: { id, stage } }) => [id, gateId(stage)]));
   return ids
     .filter((id) => !known.has(id))
     .map((id) => {
