@@ -117,7 +117,7 @@ export async function retry(
   const runs = await knownRuns(project.value.repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
   const last = runs.value.at(-1);
-  const { milestones } = await readCheckout(world, project.value.repository.root, {});
+  const { milestones } = await readPlanned(world, project.value, {});
   const there = new Set(milestones.flatMap(({ id, stage }) => [id, gateId(stage)]));
   const gaveUp = historyOf(runs.value.map((known) => known.state))
     .history.filter((item) => item.end !== undefined && there.has(item.id))

@@ -21,7 +21,7 @@ export interface Extra {
 /** Rounds that failing checks get where nobody reviews and nothing else is said. */
 const ROUNDS_WITHOUT_REVIEW = 3;
 
-const gateId = (stage: number): ItemId => `${stage}-gate`;
+export const gateId = (stage: number): ItemId => `${stage}-gate`;
 const BASE: ItemId = 'base';
 
 /**
