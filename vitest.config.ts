@@ -7,9 +7,9 @@ export default defineConfig({
     reporters: ['default', './test/rig/summary-reporter.ts'],
     // Tests start real gits and real agents on machines that may have two cores:
     // the limit is a net under a hang, never a measure of speed.
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
-    maxWorkers: 4,
+    maxWorkers: 3,
     env: { GIT_CONFIG_NOSYSTEM: '1' },
   },
 });

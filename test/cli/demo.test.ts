@@ -26,4 +26,4 @@ it('the demo builds a program from an empty repository, shows it at work, and le
     code: 2,
     stderr: `error: ${dir} is not empty\n  fix: name a folder that is not there yet: mstone demo --dir NEW\n`,
   });
-});
+}, 300_000);

@@ -116,5 +116,5 @@ describe('the demo pipeline, killed 20 times', () => {
     for (const kind of ['work.started implement', 'work.started review', 'land.started']) {
       expect(kills.filter((kill) => kill.startsWith(kind)).length, kind).toBeGreaterThanOrEqual(2);
     }
-  }, 300_000);
+  }, 900_000);
 });
