@@ -303,15 +303,13 @@ story(
 
 story('a usage limit pauses the run or is waited for', { config: ['limits.wait'] }, async () => {
   const p = project({ agent: 'recipe', review: false, limits: { wait: false } });
-  const soon = 'JSON.stringify({mstone:"limited",reset_at:new Date(Date.now()+4000).toISOString()})';
+  const soon = 'JSON.stringify({mstone:"limited",reset_at:new Date(Date.now()+5000).toISOString()})';
   p.milestone('1A', {
     implement: `if mkdir "$HOME/once"; then node -e 'console.log(${soon})'; exit 75; fi; echo a > a.txt`,
   });
   p.commit('Milestones');
   const paused = await p.mstone('run');
   expect(paused.code, paused.stdout + paused.stderr).toBe(75);
-  const again = await p.mstone('run');
-  expect(again.code, again.stdout + again.stderr).toBe(75);
   expect(p.starts()).toEqual(['1A.1.1.implement']);
 
   p.env.MSTONE_LIMITS_WAIT = 'true';
