@@ -112,6 +112,15 @@ it('with the state folder gone, in a fresh clone and after a merging pull, the p
   p.git('clone', '-q', p.root, clone);
   expect(await states(clone)).toEqual({ '1A': 'done', '1B': 'done' });
 
+  // The clone's own commit becomes the first parent of a pull, and the landings leave the first-parent line.
+  p.gitIn(clone, 'config', 'user.name', 'Cleo');
+  p.gitIn(clone, 'config', 'user.email', 'cleo@example.org');
+  p.gitIn(clone, 'reset', '-q', '--hard', 'HEAD~2');
+  p.gitIn(clone, 'commit', '-q', '--allow-empty', '-m', 'mine');
+  p.gitIn(clone, 'pull', '-q', '--no-rebase', '--no-edit');
+  expect(p.gitIn(clone, 'log', '--first-parent', '--format=%s', '-2').split('\n')[1]).toBe('mine');
+  expect(await states(clone)).toEqual({ '1A': 'done', '1B': 'done' });
+
   const [first = '', second = ''] = p
     .landed()
     .slice(1)
