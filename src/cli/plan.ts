@@ -8,7 +8,7 @@ import { count } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
-import { knownRuns } from './state.js';
+import { knownRuns, statesOn } from './state.js';
 import type { World } from './world.js';
 
 export interface PlanOptions {
@@ -29,7 +29,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
 
   const digests = new Map(sources.value.milestones.map((milestone) => [milestone.id, milestone.digest]));
   const failed = new Map(
-    historyOf(runs.value.map((run) => run.state)).history.flatMap((item) =>
+    historyOf(statesOn(target.branch, runs.value)).history.flatMap((item) =>
       item.end !== undefined && digests.get(item.id) === item.digest
         ? [[item.id, item.end.message] as const]
         : [],

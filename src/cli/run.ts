@@ -46,7 +46,7 @@ import {
   type Sources,
   withoutErrors,
 } from './project.js';
-import { hostOwner, knownRuns, ownerIsAlive, readTemplates } from './state.js';
+import { hostOwner, knownRuns, ownerIsAlive, readTemplates, statesOn } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -119,7 +119,7 @@ export async function retry(
   const last = runs.value.at(-1);
   const { milestones } = await readPlanned(world, project.value, {});
   const there = new Set(milestones.flatMap(({ id, stage }) => [id, gateId(stage)]));
-  const gaveUp = historyOf(runs.value.map((known) => known.state))
+  const gaveUp = historyOf(statesOn(last?.state.target ?? project.value.target.branch, runs.value))
     .history.filter((item) => item.end !== undefined && there.has(item.id))
     .map((item) => item.id);
   const reset = options.failed === true ? [...new Set([...options.ids, ...gaveUp])] : [...options.ids];
@@ -243,7 +243,7 @@ async function runLocked(
       `write ${MILESTONES}/1A.md and commit it`,
     );
   }
-  const past = historyOf(runs.value.map((known) => known.state));
+  const past = historyOf(statesOn(target.branch, runs.value));
   const made = await planRun(project, sources, options, past);
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items } = made.value;
@@ -456,7 +456,7 @@ async function showPlan(
   if (!made.ok) return sayDiagnostics(world, made.error);
   const items = planItems(made.value, sources.config, { gates: new Set(), base: false });
   if (!items.ok) return sayDiagnostics(world, items.error);
-  sayDiagnostics(world, [...sources.diagnostics, ...made.value.notes]);
+  sayDiagnostics(world, sources.diagnostics);
   say(world, `${planText(made.value, world.color)}${stepsWords(sources.config)}`);
   return 0;
 }

@@ -46,6 +46,10 @@ export async function knownRuns(stateDir: string): Promise<Result<KnownRun[], Di
   return damaged.length > 0 ? err(damaged) : ok(known);
 }
 
+/** The states of the runs that landed on a branch: what was given up on another says nothing here. */
+export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] =>
+  runs.map(({ state }) => state).filter((state) => state.target === branch);
+
 /** This process, as the lock's record names it. */
 export function hostOwner(world: World): Owner {
   const { pid, start, boot } = selfIdentity();
