@@ -1,12 +1,14 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkTemplates } from '../brief/prompt.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
 import type { Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
 import { treeKey } from '../git/tree.js';
+import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { acquireLock } from '../journal/lock.js';
 import { newRunId } from '../journal/runs.js';
@@ -192,6 +194,11 @@ async function prepareAndRun(
       }
     }
     return await runLocked(world, terminal, repository, flags, options, extra);
+  } catch (error) {
+    if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    sayError(world, `the disk is full: ${message}`, 'make room, then type `mstone resume`; nothing is lost');
+    return 75;
   } finally {
     await lock.value.release();
   }
@@ -243,6 +250,9 @@ async function runLocked(
       `write ${MILESTONES}/1A.md and commit it`,
     );
   }
+  const templates = await readTemplates(world, sources.templates);
+  const broken = checkTemplates(templates);
+  if (broken.length > 0) return sayDiagnostics(world, broken);
   const past = historyOf(statesOn(target.branch, runs.value));
   const made = await planRun(project, sources, options, past);
   if (!made.ok) return sayDiagnostics(world, made.error);
@@ -286,7 +296,6 @@ async function runLocked(
     ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
   ];
 
-  const templates = await readTemplates(world, sources.templates);
   const reporter = makeReporter(terminal, options.output, (item) => lastWords(runDir, item));
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
@@ -339,15 +348,6 @@ async function runLocked(
       control,
     );
     return ended.end?.exit ?? 0;
-  } catch (error) {
-    if (!(error instanceof JournalFull)) throw error;
-    await reporter.close();
-    sayError(
-      world,
-      `the state folder is full: ${error.message}`,
-      'make room, then type `mstone resume`; nothing is lost',
-    );
-    return 75;
   } finally {
     stopListening();
     await reporter.close();

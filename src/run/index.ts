@@ -173,7 +173,8 @@ function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<Run
   const parked = new Map([...state.parked, ...state.items]);
   for (const [id, old] of state.items) {
     const settled = old.phase.is === 'landed' || old.phase.is === 'passed';
-    if (settled || old.phase.is === 'doing' || old.item.kind === 'sync') items.set(id, old);
+    // A merge of the target's own way is asked for again where it is still needed.
+    if ((settled && old.item.kind !== 'sync') || old.phase.is === 'doing') items.set(id, old);
   }
   for (const item of planned) {
     const old = parked.get(item.id);
