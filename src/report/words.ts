@@ -156,10 +156,10 @@ export function summaryOf(
   const { landed, all } = progressOf(state);
   const target = oneLine(state.target);
   const spent = costOf(state);
-  const lines = [
-    `${landed} of ${count(all, 'milestone')} landed on ${state.shadow ? `mstone/${target}` : target}` +
-      `${spent > 0 ? `, ${formatUsd(spent)} spent` : ''}`,
-  ];
+  const on = state.shadow ? `mstone/${target}` : target;
+  const done =
+    all === 0 ? 'No milestone was left to do' : `${landed} of ${count(all, 'milestone')} landed on ${on}`;
+  const lines = [`${done}${spent > 0 ? `, ${formatUsd(spent)} spent` : ''}`];
   const failed: ItemId[] = [];
   const asking: ItemId[] = [];
   for (const item of items) {

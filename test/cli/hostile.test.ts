@@ -1,6 +1,7 @@
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { makeProject, type TestProject } from '../rig/project.js';
+import { approve, type Ended, makeProject, type Running, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
 const project = (...args: Parameters<typeof makeProject>): TestProject => {
@@ -41,6 +42,19 @@ const notes = (stdout: string): string[] =>
         .replace(/\b[0-9a-f]{12}\b/g, 'OID'),
     )
     .sort();
+
+/** Waits for a file that a recipe makes. */
+const appears = async (file: string, run: Running): Promise<void> => {
+  let over = false;
+  void run.ended.then(() => {
+    over = true;
+  });
+  await expect.poll(() => over || existsSync(file), { timeout: 30_000 }).toBe(true);
+  expect(existsSync(file)).toBe(true);
+};
+
+/** The last paragraph of what a run says, line by line. */
+const summaryOf = ({ stdout }: Ended): string[] => stdout.trimEnd().split('\n\n').at(-1)?.split('\n') ?? [];
 
 const states = async (p: TestProject): Promise<Record<string, string>> => {
   const { stdout } = await p.mstone('plan', '--json');
@@ -143,5 +157,295 @@ describe('agents that misuse git', () => {
     expect(usersRefs(p)).toEqual(['refs/heads/main']);
     expect(p.git('status', '--porcelain')).toBe('');
     expect(await p.leftovers()).toEqual([]);
+  });
+});
+
+describe('agents and checks that fail', () => {
+  it('each in its own words, once or as often as it may; what is whole lands all the same', async () => {
+    const p = project(
+      'agent: recipe\nreviewer: recipe\nretries: 1\nbackoff: 100ms\ntimeouts: { idle: 6s }\n',
+    );
+    const daemon = join(homeOf(p), 'daemon');
+    const again = join(homeOf(p), 'again');
+    p.milestone('1A', { front: 'checks: ["no-such-program --version"]', implement: 'echo a > a.txt' });
+    p.milestone('1B', { implement: 'echo b > b.txt; echo "cannot find it"; exit 127' });
+    p.milestone('1C', { implement: 'exit 126' });
+    p.milestone('1D', {
+      implement: `test -e '${again}' || { touch '${again}'; echo half > d.txt; exit 3; }; echo d > d2.txt`,
+    });
+    p.milestone('1E', { implement: 'echo "Segmentation fault"; kill -SEGV $$' });
+    p.milestone('1F', {
+      front: 'timeout: 1s\nretries: 0',
+      implement: 'echo f > f.txt; while true; do echo tick; sleep 0.1; done',
+    });
+    p.milestone('1G', { front: 'retries: 0', implement: 'echo g > g.txt; exec sleep 300' });
+    p.milestone('1H', {
+      front: 'requires: [{file: a.txt}, {command: "test -e nowhere"}]',
+      implement: 'echo h > h.txt',
+    });
+    p.milestone('1I', {
+      implement: `echo i > i.txt; setsid sleep 300 > /dev/null 2>&1 & echo $! > '${daemon}'`,
+    });
+    p.milestone('1J', { implement: 'echo j > j.txt', review: 'echo "LGTM, I approve this."' });
+    p.milestone('1K', {
+      implement: 'echo k > k.txt',
+      review: `echo evil > k.txt; echo new > evil.txt; ${approve()}`,
+    });
+    p.milestone('1L', { implement: 'true' });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: '' });
+    const [summary = ''] = run.stdout.split('\n\n').slice(-1);
+    expect(summary.split('\n')).toEqual([
+      '4 of 12 milestones landed on main',
+      expect.stringMatching(
+        /^1A failed: `no-such-program --version` could not start \(exit 127\): .*not found \(mstone logs 1A\)$/,
+      ),
+      '1B failed: recipe could not start: `bash` could not start (exit 127): cannot find it (mstone logs 1B)',
+      '1C failed: recipe could not start: `bash` could not start (exit 126) (mstone logs 1C)',
+      '1E failed: recipe crashed: ended by SIGSEGV: Segmentation fault (attempt 2 of 2) (mstone logs 1E)',
+      '1F failed: recipe ran out of time (attempt 1 of 1) (mstone logs 1F)',
+      '1G failed: recipe fell silent (attempt 1 of 1) (mstone logs 1G)',
+      '1H failed: needs file: a.txt: there is no a.txt (mstone logs 1H)',
+      '1J failed: the review failed: it printed no verdict line (mstone logs 1J)',
+      'Ended: 1A, 1B, 1C, 1E, 1F, 1G, 1H, 1J failed',
+      'Next: mstone retry 1A 1B 1C 1E 1F 1G 1H 1J',
+      '',
+    ]);
+    expect(notes(run.stdout)).toEqual(['1K note: the reviewer changed files; that was dropped']);
+    expect(p.tree()).toEqual({ 'd2.txt': 'd', 'i.txt': 'i', 'k.txt': 'k' });
+
+    // Nothing done is lost: what failed is on its branch, what was given up in its attempt.
+    const [id = ''] = readdirSync(join(p.root, '.git', 'mstone', 'runs'));
+    const shows = (letters: string): Record<string, string[]> =>
+      Object.fromEntries([...letters].map((letter) => [letter, Object.keys(p.tree(`mstone/1${letter}`))]));
+    expect(shows('ABEFGJ')).toMatchObject({
+      A: ['a.txt'],
+      B: ['b.txt'],
+      E: [],
+      F: ['f.txt'],
+      G: expect.arrayContaining(['g.txt']),
+      J: expect.arrayContaining(['j.txt']),
+    });
+    expect(p.tree(`refs/mstone/runs/${id}/1D/1.1`)).toEqual({ 'd.txt': 'half' });
+
+    // What changed nothing landed as a tick alone, and is not asked again; what gave up costs nothing more.
+    const ticked = p.git('log', '--format=%H', '--grep=^1L:', 'main');
+    expect(p.git('diff', '--name-only', `${ticked}~`, ticked)).toBe('TASKS.md');
+    const starts = p.starts();
+    expect(starts.filter((name) => /^1[EJL]/.test(name))).toEqual([
+      '1E.1.1.implement',
+      '1E.2.1.implement',
+      '1J.1.1.implement',
+      '1J.1.2.review',
+      '1J.1.3.review',
+      '1L.1.1.implement',
+      '1L.1.2.implement',
+      '1L.1.3.review',
+    ]);
+    const second = await p.mstone('run');
+    expect({ code: second.code, stderr: second.stderr }).toEqual({ code: 1, stderr: '' });
+    expect(second.stdout).toContain(
+      '\n1J failed: the review failed: it printed no verdict line (mstone logs 1J)\n',
+    );
+    expect(second.stdout).toContain('\nNext: mstone retry 1A 1B 1C 1E 1F 1G 1H 1J\n');
+    expect((await p.mstone('logs', '1J')).stdout).toContain('LGTM, I approve this.');
+    expect(p.starts()).toEqual(starts);
+
+    expect(() => process.kill(Number(readFileSync(daemon, 'utf8')), 0)).toThrow('ESRCH');
+    expect(await p.leftovers()).toEqual([]);
+  });
+});
+
+describe('a target that moves', () => {
+  it('forward under a working agent is planned upon; the user’s hooks run for the agent, not for mstone', async () => {
+    const p = project();
+    const [gate, hooked] = [join(homeOf(p), 'gate'), join(homeOf(p), 'hooked')];
+    p.milestone('1A', {
+      implement: `echo a > a.txt; git add -A; git commit -qm "By the agent"; echo left > left.txt; ${until(`test -e '${gate}'`)}`,
+    });
+    p.commit('Milestones');
+    p.write('.git/hooks/pre-commit', `#!/bin/sh\npwd >> '${hooked}'\n`);
+    chmodSync(join(p.root, '.git', 'hooks', 'pre-commit'), 0o755);
+    const run = p.start(['run']);
+    await run.said('1A implement started');
+    p.commit('By the user', { 'u.txt': 'u\n' });
+    p.write('../gate', '');
+    const ended = await run.ended;
+    expect(ended.code, ended.stdout + ended.stderr).toBe(0);
+    expect(p.landed()).toEqual(['Milestones', 'By the user', '1A: Part 1A']);
+    expect(p.tree()).toEqual({ 'a.txt': 'a', 'left.txt': 'left', 'u.txt': 'u' });
+    expect(p.git('status', '--porcelain')).toBe('');
+    const lines = readFileSync(hooked, 'utf8').trimEnd().split('\n');
+    expect(lines.sort()).toEqual([p.root, expect.stringMatching(/\/slots\/1$/)]);
+  });
+
+  it('backwards is kept as it was and as it is, and stops with exit 3; the next run goes by it', async () => {
+    const p = project();
+    const [begun, gate] = [join(homeOf(p), 'begun'), join(homeOf(p), 'gate')];
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    p.milestone('1B', {
+      front: 'depends_on: [1A]',
+      implement: `touch '${begun}'; echo b > b.txt; ${until(`test -e '${gate}'`)}`,
+    });
+    const milestones = p.commit('Milestones');
+    const run = p.start(['run']);
+    await appears(begun, run);
+    const landed = p.oid('main');
+    p.git('reset', '-q', '--hard', 'HEAD~1');
+    p.write('../gate', '');
+    const ended = await run.ended;
+    expect(ended.code).toBe(3);
+    const [old, now] = [landed.slice(0, 7), milestones.slice(0, 7)];
+    expect(ended.stdout.split('\n\n').at(-1)).toBe(
+      `1 of 2 milestones landed on main\nmain no longer holds ${old}, it is at ${now}: both are kept, nothing lands\nEnded: main was moved backwards\nNext: git reflog main\n`,
+    );
+    expect(p.oid('main')).toBe(milestones);
+    expect(
+      p.git('for-each-ref', '--format=%(refname) %(objectname)', 'refs/mstone/pins').split('\n'),
+    ).toEqual([
+      `refs/mstone/pins/rewound/1/expected ${landed}`,
+      `refs/mstone/pins/rewound/1/found ${milestones}`,
+    ]);
+    expect(p.tree('mstone/1B')).toEqual({ 'a.txt': 'a', 'b.txt': 'b' });
+
+    const again = await p.mstone('run');
+    expect(again.code, again.stdout + again.stderr).toBe(0);
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '1B: Part 1B']);
+    expect(p.tree()).toEqual({ 'a.txt': 'a', 'b.txt': 'b' });
+  });
+});
+
+describe('a checkout in the way', () => {
+  it('changed files: landings go on beside, exit 3 names the file and the command, and once it is out of the way main follows', async () => {
+    const p = project();
+    p.milestone('1A', { implement: 'echo new > base.txt' });
+    p.milestone('1B', { front: 'depends_on: [1A]', implement: 'echo b > b.txt' });
+    p.commit('Milestones', { 'base.txt': 'old\n' });
+    const before = p.oid('main');
+    p.write('base.txt', 'mine\n');
+    const run = await p.mstone('run');
+    const stuck = {
+      code: 3,
+      summary: [
+        '2 of 2 milestones landed on mstone/main',
+        `main could not follow: "base.txt" is changed in ${p.root} and changed by what lands`,
+        'Ended: main could not follow mstone/main',
+        'Next: git stash && git merge --ff-only mstone/main && git stash pop',
+      ],
+    };
+    expect({ code: run.code, summary: summaryOf(run) }).toEqual(stuck);
+    expect(p.oid('main')).toBe(before);
+    expect(readFileSync(join(p.root, 'base.txt'), 'utf8')).toBe('mine\n');
+    expect(p.landed('mstone/main')).toEqual(['Milestones', '1A: Part 1A', '1B: Part 1B']);
+    expect(await states(p)).toEqual({ '1A': 'done', '1B': 'done' });
+
+    // Still in the way: nothing is done anew, and the answer is the same.
+    const starts = p.starts();
+    const still = await p.mstone('run');
+    expect({ code: still.code, summary: summaryOf(still) }).toEqual({
+      code: 3,
+      summary: ['No milestone was left to do', ...stuck.summary.slice(1)],
+    });
+    p.git('stash');
+    const followed = await p.mstone('run');
+    expect(followed.code, followed.stdout + followed.stderr).toBe(0);
+    expect(followed.stdout).toContain(`main followed to ${p.oid('main').slice(0, 7)}\n`);
+    expect(p.starts()).toEqual(starts);
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '1B: Part 1B']);
+    expect(p.git('status', '--porcelain')).toBe('');
+    expect(usersRefs(p)).toEqual(['refs/heads/main', 'refs/stash']);
+    expect(p.git('for-each-ref', 'refs/heads/mstone/main')).toBe('');
+  });
+
+  it('untracked and ignored files likewise; what the user commits meanwhile is merged, and in the end all is there', async () => {
+    const p = project();
+    const gate = join(homeOf(p), 'gate');
+    p.milestone('1A', {
+      implement: 'echo new > new.txt; echo log > out.log; git add -f .; git commit -qm both',
+    });
+    p.milestone('1B', {
+      front: 'depends_on: [1A]',
+      implement: `echo b > b.txt; ${until(`test -e '${gate}'`)}`,
+    });
+    p.commit('Milestones', { '.gitignore': '*.log\n' });
+    p.write('new.txt', 'mine\n');
+    p.write('out.log', 'my log\n');
+    const run = p.start(['run']);
+    await run.said('1B implement started');
+    p.write('u.txt', 'u\n');
+    p.git('add', 'u.txt');
+    p.git('commit', '-qm', 'By the user');
+    p.write('../gate', '');
+    const ended = await run.ended;
+    expect({ code: ended.code, summary: summaryOf(ended) }).toEqual({
+      code: 3,
+      summary: [
+        '2 of 2 milestones landed on mstone/main',
+        `main could not follow: 2 files would be overwritten in ${p.root}`,
+        'Ended: main could not follow mstone/main',
+        'Next: mv -- new.txt new.txt.mine && mv -- out.log out.log.mine && git merge --ff-only mstone/main',
+      ],
+    });
+    expect(readFileSync(join(p.root, 'new.txt'), 'utf8')).toBe('mine\n');
+    expect(readFileSync(join(p.root, 'out.log'), 'utf8')).toBe('my log\n');
+    expect(p.landed()).toEqual(['Milestones', 'By the user']);
+    renameSync(join(p.root, 'new.txt'), join(p.root, 'new.txt.mine'));
+    renameSync(join(p.root, 'out.log'), join(p.root, 'out.log.mine'));
+    const followed = await p.mstone('run');
+    expect(followed.code, followed.stdout + followed.stderr).toBe(0);
+    expect(followed.stdout).toContain(`main followed to ${p.oid('main').slice(0, 7)}\n`);
+    expect(p.tree()).toEqual({
+      'b.txt': 'b',
+      'new.txt': 'new',
+      'out.log': 'log',
+      'u.txt': 'u',
+      '.gitignore': '*.log',
+    });
+    expect(p.git('status', '--porcelain')).toBe('?? new.txt.mine\n?? out.log.mine');
+    expect(await p.leftovers()).toEqual([]);
+  });
+
+  it('on another branch, or on none, is left alone: --onto lands beside it', async () => {
+    const p = project();
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    p.milestone('1B', { implement: 'echo b > b.txt' });
+    p.commit('Milestones');
+    p.git('switch', '-q', '-c', 'work');
+    p.commit('Own work', { 'a.txt': 'own\n' });
+    p.write('b.txt', 'untracked\n');
+    const first = await p.mstone('run', '1A', '--onto', 'main');
+    expect(first.code, first.stdout + first.stderr).toBe(0);
+    p.git('checkout', '-q', '--detach');
+    const second = await p.mstone('run', '--onto', 'main');
+    expect(second.code, second.stdout + second.stderr).toBe(0);
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '1B: Part 1B']);
+    expect(p.tree()).toEqual({ 'a.txt': 'a', 'b.txt': 'b' });
+    expect(p.landed('work')).toEqual(['Milestones', 'Own work']);
+    expect(p.git('status', '--porcelain')).toBe('?? b.txt');
+    expect(readFileSync(join(p.root, 'a.txt'), 'utf8')).toBe('own\n');
+  });
+});
+
+describe('what no commit can hold', () => {
+  it('is kept beside the log: big, ignored and nested', async () => {
+    const p = project();
+    p.milestone('1A', {
+      implement:
+        'echo a > a.txt; head -c 10000001 /dev/zero > big.bin; echo log > out.log; git init -q nested; echo n > nested/n.txt; mkdir node_modules; echo m > node_modules/m',
+    });
+    p.commit('Milestones', { '.gitignore': '*.log\nnode_modules\n' });
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect(notes(run.stdout)).toEqual([
+      '1A note: kept in LOGS/1A.1.1.left, because no commit can hold it: big.bin, nested, out.log',
+      '1A note: not kept, because it can be made again: node_modules',
+    ]);
+    const [id = ''] = readdirSync(join(p.root, '.git', 'mstone', 'runs'));
+    const left = join(p.root, '.git', 'mstone', 'runs', id, 'logs', '1A.1.1.left');
+    expect(statSync(join(left, 'big.bin')).size).toBe(10_000_001);
+    expect(readFileSync(join(left, 'nested', 'n.txt'), 'utf8')).toBe('n\n');
+    expect(readFileSync(join(left, 'out.log'), 'utf8')).toBe('log\n');
+    expect(p.tree()).toEqual({ '.gitignore': '*.log\nnode_modules', 'a.txt': 'a' });
   });
 });
