@@ -27,6 +27,8 @@ export interface LandRequest {
   readonly lastKnown: Oid;
   /** Folders of mstone's own worktrees; what is checked out there never blocks. */
   readonly slots?: readonly string[];
+  /** Where the target cannot move, refuse instead of moving the shadow branch. */
+  readonly targetOnly?: true;
 }
 
 /** What stands where landings go, held against what was known. */
@@ -111,6 +113,7 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
       block = outcome.block;
     }
     if (isOnShadow) return { kind: 'landed', commit: candidate.commit, on: 'shadow', block };
+    if (request.targetOnly) return { kind: 'refused', message: block.message, command: block.command };
 
     const stuckShadow = repaired.stuck.get(target.shadowRef);
     if (stuckShadow !== undefined) {
