@@ -15,7 +15,7 @@ import type { Landing } from '../model/plan.js';
 import { shown } from '../model/shown.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasks } from '../report/tasks.js';
-import { count, names, shortOid } from '../report/words.js';
+import { count, names, shellWord, shortOid } from '../report/words.js';
 import { slotsFolder, tasksView } from './hands.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { MILESTONES, openProject, readCommit, TASKS, withoutErrors } from './project.js';
@@ -129,7 +129,7 @@ async function markOnce(world: World, options: MarkOptions, to: State): Promise<
     candidate: built.candidate,
     lastKnown: head,
     slots: [slotsFolder(world, repository, config)],
-    targetOnly: true,
+    again: againWords(options, to),
   });
   switch (landed.kind) {
     case 'landed':
@@ -155,6 +155,12 @@ async function markOnce(world: World, options: MarkOptions, to: State): Promise<
       );
       return 3;
   }
+}
+
+/** The command line that was typed. */
+function againWords({ ids, all, onto }: MarkOptions, to: State): string {
+  const which = all === true ? '--all' : ids.join(' ');
+  return `mstone mark ${which} --${to}${onto === undefined ? '' : ` --onto ${shellWord(onto)}`}`;
 }
 
 /** Whether a mark would say something else than history does. */

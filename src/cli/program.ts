@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
+import { config } from './config.js';
 import { demo } from './demo.js';
 import { logs } from './logs.js';
 import { mark } from './mark.js';
@@ -132,6 +133,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--todo', 'they are to be done again')
     .option('--onto <branch>', 'on this branch (default: the one checked out)')
     .action(async (ids, options) => exit(await mark(here(), { ...options, ids })));
+
+  command(
+    'config',
+    'Show every setting as it holds here.',
+    '  mstone config --origin\n  MSTONE_JOBS=8 mstone config --json',
+  )
+    .option('--origin', 'and who decided it: flag, environment, file and line, or default')
+    .option('--json', 'print one JSON document')
+    .action(async (options) => exit(await config(here(), options)));
 
   command(
     'demo',
