@@ -178,7 +178,7 @@ it('is refused without a state, with two, without milestones, with a name that i
   expect(p.landed()).toEqual(['Milestones', 'A gate', '1A: Part 1A']);
 });
 
-it('what an interrupted run was at is marked done: resume lets it be, and lands the rest', async () => {
+it('what an interrupted run was at is not marked before that has ended; what it had yet to begin is', async () => {
   const p = project();
   const gate = join(p.env.HOME ?? '', 'gate');
   p.milestone('1A', { implement: `while ! test -e '${gate}'; do sleep 0.05; done; echo a > a.txt` });
@@ -188,11 +188,16 @@ it('what an interrupted run was at is marked done: resume lets it be, and lands 
   await expect.poll(() => p.starts(), { timeout: 20_000 }).toEqual(['1A.1.1.implement']);
   run.child.kill('SIGKILL');
   await run.ended;
-  expect((await mstone(p, 'mark', '1A', '--done')).code).toBe(0);
+  const refused = await mstone(p, 'mark', '1A', '1B', '--done');
+  expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 2, stdout: '' });
+  expect(refused.stderr).toMatch(
+    /^error: 1A is under way in run \w{26}, which is unfinished\n {2}fix: .*mstone resume\n$/,
+  );
+  expect((await mstone(p, 'mark', '1B', '--done')).code).toBe(0);
   writeFileSync(gate, '');
   const resumed = await p.mstone('resume');
   expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
-  expect(p.landed()).toEqual(['Milestones', 'A gate', 'Mark 1A done', '1B: Part 1B', '2A: Part 2A']);
-  expect(p.tree()).toEqual({ '1B.txt': '1B', '2A.txt': '2A' });
+  expect(p.landed()).toEqual(['Milestones', 'A gate', 'Mark 1B done', '1A: Part 1A', '2A: Part 2A']);
+  expect(p.tree()).toEqual({ 'a.txt': 'a', '2A.txt': '2A' });
   expect(await p.leftovers()).toEqual([]);
 });
