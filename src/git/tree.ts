@@ -25,16 +25,37 @@ interface Entry {
 
 /** The object name of a revision's tree with the root's TASKS.md taken out. */
 export async function treeKey(repo: Repository, commitish: string): Promise<TreeKey> {
-  const tree = await resolveTree(repo, commitish);
-  return withEntry(repo, tree, TASKS_FILE, undefined);
+  return known(repo, `key ${commitish}`, commitish, async () => {
+    const tree = await resolveTree(repo, commitish);
+    return withEntry(repo, tree, TASKS_FILE, undefined);
+  });
 }
 
 /** The tree of a commit or tree. */
 export async function resolveTree(repo: Repository, commitish: string): Promise<Oid> {
-  return need(repo.git, {
-    args: ['rev-parse', '--verify', '--end-of-options', `${commitish}^{tree}`],
-    cwd: repo.root,
-  });
+  return known(repo, `tree ${commitish}`, commitish, () =>
+    need(repo.git, {
+      args: ['rev-parse', '--verify', '--end-of-options', `${commitish}^{tree}`],
+      cwd: repo.root,
+    }),
+  );
+}
+
+/** What an object name stands for never changes: a git process is saved each time it is asked again. */
+const remembered = new WeakMap<Repository, Map<string, Oid>>();
+
+async function known(
+  repo: Repository,
+  question: string,
+  commitish: string,
+  ask: () => Promise<Oid>,
+): Promise<Oid> {
+  if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commitish)) return ask();
+  const answers = remembered.get(repo) ?? new Map<string, Oid>();
+  remembered.set(repo, answers);
+  const answer = answers.get(question) ?? (await ask());
+  answers.set(question, answer);
+  return answer;
 }
 
 /** The tree with a file of its root holding `content`, or without it. A file keeps its executable bit. */
