@@ -515,7 +515,7 @@ function tasksView(milestones: readonly Milestone[], landings: ReadonlyMap<strin
         return {
           id: milestone.id,
           title: milestone.title,
-          tasks: milestone.tasks.map((task) => task.text),
+          tasks: milestone.tasks.map((task) => task.title ?? task.text),
           ...(landing?.state === 'done'
             ? { landed: { atMs: landing.at, agent: landing.agent ?? '', review: landing.review ?? '' } }
             : {}),
