@@ -45,7 +45,7 @@ import type { Landing, PlanItem } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { endTagged } from '../process/tagged.js';
-import { renderTasks } from '../report/tasks.js';
+import { renderTasks, type TasksMilestone, type TasksView } from '../report/tasks.js';
 import { absent, CONFIG, landingsOf, MILESTONES, stateHome, TASKS } from './project.js';
 import type { World } from './world.js';
 
@@ -425,7 +425,7 @@ async function readRecord(dir: string): Promise<AssignmentRecord | undefined> {
 }
 
 /** Outside the repository, so that no test runner or linter in the checkout finds copies of the code. */
-function slotsFolder(world: World, repository: Repository, config: Config): string {
+export function slotsFolder(world: World, repository: Repository, config: Config): string {
   const { dir } = config.worktrees;
   const key = createHash('sha256').update(repository.commonDir).digest('hex').slice(0, 12);
   const name = `${basename(repository.root).replace(/[^A-Za-z0-9._-]/g, '_')}-${key}`;
@@ -502,7 +502,17 @@ const reviewWords = (effect: CandidateEffect): string =>
       ? 'approved'
       : `approved after ${effect.rounds} remediation${effect.rounds === 1 ? '' : 's'}`;
 
-function tasksView(milestones: readonly Milestone[], landings: ReadonlyMap<string, Landing>) {
+/** A landing names its run, a mark has none. */
+function howDone({ at, digest, run, agent, review }: Landing): Partial<TasksMilestone> {
+  if (run === undefined) return { marked: { atMs: at, digest } };
+  return { landed: { atMs: at, agent: agent ?? '', review: review ?? '' } };
+}
+
+/** TASKS.md as milestones and landings say it. */
+export function tasksView(
+  milestones: readonly Milestone[],
+  landings: ReadonlyMap<string, Landing>,
+): TasksView {
   const stages = new Map<number, Milestone[]>();
   for (const milestone of milestones) {
     stages.set(milestone.stage, [...(stages.get(milestone.stage) ?? []), milestone]);
@@ -516,9 +526,7 @@ function tasksView(milestones: readonly Milestone[], landings: ReadonlyMap<strin
           id: milestone.id,
           title: milestone.title,
           tasks: milestone.tasks.map((task) => task.title ?? task.text),
-          ...(landing?.state === 'done'
-            ? { landed: { atMs: landing.at, agent: landing.agent ?? '', review: landing.review ?? '' } }
-            : {}),
+          ...(landing?.state === 'done' ? howDone(landing) : {}),
         };
       }),
     })),

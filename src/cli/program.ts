@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
+import { config } from './config.js';
 import { demo } from './demo.js';
 import { logs } from './logs.js';
+import { mark } from './mark.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
@@ -119,6 +121,27 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--attempt <n>', 'of this attempt (default: the last)', wholeNumber)
     .option('--list', 'only name the files')
     .action(async (id, options) => exit(await logs(here(), { ...options, id })));
+
+  command(
+    'mark',
+    'Set milestones to done or todo by hand, as a commit on the target.',
+    '  mstone mark 1A --done\n  mstone mark --all --todo',
+  )
+    .argument('[ids...]', 'the milestones')
+    .option('--all', 'every milestone that is enabled')
+    .option('--done', 'they are done as they are; a changed text is accepted')
+    .option('--todo', 'they are to be done again')
+    .option('--onto <branch>', 'on this branch (default: the one checked out)')
+    .action(async (ids, options) => exit(await mark(here(), { ...options, ids })));
+
+  command(
+    'config',
+    'Show every setting as it holds here.',
+    '  mstone config --origin\n  MSTONE_JOBS=8 mstone config --json',
+  )
+    .option('--origin', 'and who decided it: flag, environment, file and line, or default')
+    .option('--json', 'print one JSON document')
+    .action(async (options) => exit(await config(here(), options)));
 
   command(
     'demo',

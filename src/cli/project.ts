@@ -25,10 +25,14 @@ export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const
 export interface Sources {
   readonly milestones: readonly Milestone[];
   readonly config: Config;
+  /** By dotted key: every setting as it holds, and who decided it. */
+  readonly settings: Pick<ReturnType<typeof resolveConfig>, 'values' | 'origins'>;
   /** The user's own prompt templates, by purpose. */
   readonly templates: ReadonlyMap<string, string>;
   /** Everything said about them, errors included. */
   readonly diagnostics: readonly Diagnostic[];
+  /** Those of them that the configuration has. */
+  readonly configDiagnostics: readonly Diagnostic[];
 }
 
 /** Reads from the checkout as it is: `validate`, `plan`. */
@@ -110,7 +114,7 @@ async function readSources(
 ): Promise<Sources> {
   const userFile = join(configHome(world.env), 'mstone', 'config.yaml');
   const user = await readFile(userFile, 'utf8').catch(absent(undefined));
-  const { config, diagnostics } = resolveConfig({
+  const { config, values, origins, diagnostics } = resolveConfig({
     flags,
     env: world.env,
     cpus: world.cpus,
@@ -121,8 +125,10 @@ async function readSources(
   return {
     milestones: read.milestones,
     config,
+    settings: { values, origins },
     templates,
     diagnostics: [...diagnostics, ...read.diagnostics],
+    configDiagnostics: diagnostics,
   };
 }
 

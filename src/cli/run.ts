@@ -10,7 +10,6 @@ import { makeGit } from '../git/plumbing.js';
 import { treeKey } from '../git/tree.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
-import { acquireLock } from '../journal/lock.js';
 import { newRunId } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
@@ -48,7 +47,7 @@ import {
   type Sources,
   withoutErrors,
 } from './project.js';
-import { hostOwner, knownRuns, ownerIsAlive, readTemplates, statesOn } from './state.js';
+import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -171,37 +170,30 @@ async function prepareAndRun(
     );
   }
 
-  await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
-  const lock = await acquireLock(join(repository.stateDir, 'lock'), hostOwner(world), ownerIsAlive);
-  if (!lock.ok) {
-    const { why, command } = lock.error;
-    sayError(
-      world,
-      `another run holds the lock: ${why}`,
-      command ?? 'type `mstone status` to see what it does',
-    );
-    return 4;
-  }
-  try {
-    if (repository.branch === target.branch) {
-      const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
-      if (loose.length > 0 && options.commit !== true) {
-        return sayDiagnostics(world, [notCommitted(loose, repository)]);
+  return underLock(world, repository, async () => {
+    try {
+      if (repository.branch === target.branch) {
+        const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
+        if (loose.length > 0 && options.commit !== true) {
+          return sayDiagnostics(world, [notCommitted(loose, repository)]);
+        }
+        if (loose.length > 0) {
+          const committed = await commitFiles(repository, loose, 'Milestones', world.now());
+          if (!committed.ok) return sayDiagnostics(world, committed.error);
+        }
       }
-      if (loose.length > 0) {
-        const committed = await commitFiles(repository, loose, 'Milestones', world.now());
-        if (!committed.ok) return sayDiagnostics(world, committed.error);
-      }
+      return await runLocked(world, terminal, repository, flags, options, extra);
+    } catch (error) {
+      if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      sayError(
+        world,
+        `the disk is full: ${message}`,
+        'make room, then type `mstone resume`; nothing is lost',
+      );
+      return 75;
     }
-    return await runLocked(world, terminal, repository, flags, options, extra);
-  } catch (error) {
-    if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    sayError(world, `the disk is full: ${message}`, 'make room, then type `mstone resume`; nothing is lost');
-    return 75;
-  } finally {
-    await lock.value.release();
-  }
+  });
 }
 
 async function runLocked(
@@ -214,8 +206,7 @@ async function runLocked(
 ): Promise<number> {
   const runs = await knownRuns(repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
-  const last = runs.value.at(-1);
-  const unfinished = last !== undefined && last.state.end?.is !== 'ended' ? last : undefined;
+  const unfinished = unfinishedOf(runs.value);
   // Git commands of a killed mstone may still be at work: nothing is read or touched beside them.
   if (unfinished !== undefined) await endTagged(`${unfinished.run}.git`, { graceMs: 1000 });
 
@@ -461,7 +452,7 @@ async function showPlan(
   return 0;
 }
 
-function notCommitted(files: readonly string[], repository: Repository): Diagnostic {
+export function notCommitted(files: readonly string[], repository: Repository): Diagnostic {
   const [is, it] = files.length === 1 ? ['is', 'it is'] : ['are', 'they are'];
   const word = repository.unborn ? 'in any commit: the repository has none' : `committed as ${it}`;
   // `git add` refuses a name behind which there is nothing.

@@ -1,9 +1,10 @@
 /** What the state folder says: earlier runs, who holds the lock, the prompt templates that go with this mstone. */
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
-import { type Liveness, type Owner, readOwner } from '../journal/lock.js';
+import { acquireLock, type Liveness, type Owner, readOwner } from '../journal/lock.js';
 import { listRuns } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
@@ -12,6 +13,7 @@ import { err, ok, type Result } from '../model/result.js';
 import type { RunState } from '../model/state.js';
 import { hostIdentity, isAlive, selfIdentity } from '../process/identity.js';
 import { emptyRun, replay } from '../run/index.js';
+import { sayError } from './output.js';
 import { PURPOSES } from './project.js';
 import type { World } from './world.js';
 
@@ -51,7 +53,7 @@ export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] 
   runs.map(({ state }) => state).filter((state) => state.target === branch);
 
 /** This process, as the lock's record names it. */
-export function hostOwner(world: World): Owner {
+function hostOwner(world: World): Owner {
   const { pid, start, boot } = selfIdentity();
   const { pidNamespace, host } = hostIdentity();
   return {
@@ -70,6 +72,36 @@ export function ownerIsAlive(owner: Owner): Liveness {
   const here = hostIdentity();
   if (owner.host !== here.host || owner.pidNamespace !== here.pidNamespace) return 'unknown';
   return isAlive(owner) ? 'alive' : 'dead';
+}
+
+/** Acts as the only mstone that changes this repository; 4 where another one does. */
+export async function underLock(
+  world: World,
+  repository: Pick<Repository, 'stateDir'>,
+  act: () => Promise<number>,
+): Promise<number> {
+  await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
+  const lock = await acquireLock(join(repository.stateDir, 'lock'), hostOwner(world), ownerIsAlive);
+  if (!lock.ok) {
+    const { why, command } = lock.error;
+    sayError(
+      world,
+      `another run holds the lock: ${why}`,
+      command ?? 'type `mstone status` to see what it does',
+    );
+    return 4;
+  }
+  try {
+    return await act();
+  } finally {
+    await lock.value.release();
+  }
+}
+
+/** The newest run, where it has not come to its end. */
+export function unfinishedOf(runs: readonly KnownRun[]): KnownRun | undefined {
+  const last = runs.at(-1);
+  return last !== undefined && last.state.end?.is !== 'ended' ? last : undefined;
 }
 
 /** Whether a run is being driven right now. */

@@ -74,6 +74,8 @@ export function resolveConfig(sources: ConfigSources): {
   config: Config;
   /** By dotted key, each agent as `agents.NAME`. */
   origins: ReadonlyMap<string, Origin>;
+  /** By the same keys: what holds, durations in ms; `undefined` where nobody says anything. */
+  values: ReadonlyMap<string, unknown>;
   diagnostics: Diagnostic[];
 } {
   const diagnostics: Diagnostic[] = [];
@@ -139,7 +141,11 @@ export function resolveConfig(sources: ConfigSources): {
     },
     limits: { wait: said('limits.wait') ?? true },
   };
-  return { config, origins, diagnostics };
+  const values = new Map<string, unknown>([
+    ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
+    ...[...agents].map(([name, entry]) => [`agents.${name}`, entry] as const),
+  ]);
+  return { config, origins, values, diagnostics };
 }
 
 /** The table's own defaults, through the same schemas as everybody's words. */

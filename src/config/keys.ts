@@ -210,6 +210,9 @@ export const leafKeys = Object.keys(SHAPES) as readonly LeafKey[];
 
 export const shapeOf = (key: LeafKey): Shape => SHAPES[key];
 
+/** Whether a setting's value is a time in ms. */
+export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(key).type === DURATION;
+
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
 
 /** Words of the design that this version refuses. */

@@ -55,6 +55,8 @@ export interface MoveOptions {
   readonly slots: readonly string[];
   /** What the user merges once the way is free, as git names it: `mstone/main`. */
   readonly follow: string;
+  /** What is typed instead of that merge. */
+  readonly again?: string;
 }
 
 export type MoveOutcome =
@@ -470,7 +472,7 @@ const gitIn = (repo: Repository, holder: Holder): string =>
   holder.path === repo.root ? 'git' : `git -C ${quoted(Buffer.from(holder.path).toString('latin1'))}`;
 
 const merge = (repo: Repository, holder: Holder | undefined, options: MoveOptions): string =>
-  `${holder === undefined ? 'git' : gitIn(repo, holder)} merge --ff-only ${options.follow}`;
+  options.again ?? `${holder === undefined ? 'git' : gitIn(repo, holder)} merge --ff-only ${options.follow}`;
 
 const moveAway = (path: string): string => {
   const word = quoted(Buffer.from(path).toString('latin1'));

@@ -27,6 +27,11 @@ export interface LandRequest {
   readonly lastKnown: Oid;
   /** Folders of mstone's own worktrees; what is checked out there never blocks. */
   readonly slots?: readonly string[];
+  /**
+   * The command line that asked for this. Where the target cannot move, nothing moves, and this is what to
+   * type once the way is free.
+   */
+  readonly again?: string;
 }
 
 /** What stands where landings go, held against what was known. */
@@ -71,7 +76,10 @@ async function judge(repo: Repository, target: ResolvedTarget, lastKnown?: Oid):
 export async function land(repo: Repository, request: LandRequest): Promise<LandOutcome> {
   const { candidate, lastKnown } = request;
   const { branch } = request.target;
-  const options = optionsFor(request.target, request.slots);
+  const options = {
+    ...optionsFor(request.target, request.slots),
+    ...(request.again === undefined ? {} : { again: request.again }),
+  };
   const repaired = await repair(repo, options);
   if (repaired.kind === 'busy') {
     return { kind: 'refused', message: `another mstone is landing here (pid ${repaired.pid})` };
@@ -111,6 +119,8 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
       block = outcome.block;
     }
     if (isOnShadow) return { kind: 'landed', commit: candidate.commit, on: 'shadow', block };
+    if (request.again !== undefined)
+      return { kind: 'refused', message: block.message, command: block.command };
 
     const stuckShadow = repaired.stuck.get(target.shadowRef);
     if (stuckShadow !== undefined) {

@@ -119,7 +119,8 @@ export type LandOutcome =
   /** The head is no longer the candidate's base. */
   | { readonly kind: 'moved'; readonly head: Oid }
   | { readonly kind: 'rewound'; readonly expected: Oid; readonly found: Oid }
-  | { readonly kind: 'refused'; readonly message: string };
+  /** `command`: what to type before it is tried again. */
+  | { readonly kind: 'refused'; readonly message: string; readonly command?: string };
 
 /** Whether the target reached `mstone/<target>`. */
 export type FollowOutcome =

@@ -104,7 +104,7 @@ function standingsOf(
     const commit = landing && shown(landing.commit.slice(0, 7));
     if (landing?.state === 'done') {
       if (landing.digest === digest) return { state: 'done', reason: `landed as ${commit}` };
-      const reason = `its text has changed since it landed as ${commit}; \`mstone run ${id}\` does it again`;
+      const reason = `its text has changed since it landed as ${commit}; \`mstone run ${id}\` does it again, \`mstone mark ${id} --done\` accepts it as it is`;
       return { state: 'stale', reason };
     }
     if (!enabled) return { state: 'blocked', reason: 'disabled' };
@@ -289,7 +289,8 @@ function notesOn(
       { severity: 'note', code, file, message: `${id}: ${message}`, ...(fix && { fix }) },
     ];
     if (state === 'stale' && !run.has(id)) {
-      const fix = failed?.has(id) ? `mstone retry ${id}` : `mstone run ${id}`;
+      const redo = failed?.has(id) ? `mstone retry ${id}` : `mstone run ${id}`;
+      const fix = `${redo} does it again, mstone mark ${id} --done accepts it as it is`;
       return note('stale', 'its text has changed since it landed', fix);
     }
     if (state === 'blocked' && failed?.has(id)) return note('gave-up', reason, `mstone retry ${id}`);

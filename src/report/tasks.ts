@@ -20,6 +20,8 @@ export interface TasksMilestone {
   readonly tasks: readonly string[];
   /** `atMs`: epoch ms, shown as a date in UTC. `review` as in the trailer: `approved in 2 rounds`, `off`. */
   readonly landed?: { readonly atMs: number; readonly agent?: string; readonly review?: string };
+  /** Set by hand to be done, with the text of this digest. Not both. */
+  readonly marked?: { readonly atMs: number; readonly digest: string };
 }
 
 const BEGIN = '<!-- mstone:begin -->';
@@ -98,10 +100,11 @@ function blockOf(view: TasksView, lineEnd: string): string {
   return lines.join(lineEnd);
 }
 
-function milestoneLines({ id, title, tasks, landed }: TasksMilestone): string[] {
-  const box = landed === undefined ? '[ ]' : '[x]';
+function milestoneLines({ id, title, tasks, landed, marked }: TasksMilestone): string[] {
+  const box = landed === undefined && marked === undefined ? '[ ]' : '[x]';
+  const how = landed !== undefined ? howLanded(landed) : marked !== undefined ? howMarked(marked) : '';
   return [
-    `- ${box} **${inline(id, TITLE_LENGTH)}** ${inline(title, TITLE_LENGTH)}${landed === undefined ? '' : howLanded(landed)}`,
+    `- ${box} **${inline(id, TITLE_LENGTH)}** ${inline(title, TITLE_LENGTH)}${how}`,
     ...tasks.map((task) => `  - ${box} ${inline(task, 2 * TITLE_LENGTH)}`),
   ];
 }
@@ -112,6 +115,10 @@ function howLanded({ atMs, agent, review }: NonNullable<TasksMilestone['landed']
     review === undefined ? '' : review === 'off' ? ', review off' : `, ${inline(review, TITLE_LENGTH)}`;
   return ` — landed ${new Date(atMs).toISOString().slice(0, 10)}${by}${how}`;
 }
+
+/** The text is named: of two marks on one day each still changes the file, and no commit is empty. */
+const howMarked = ({ atMs, digest }: NonNullable<TasksMilestone['marked']>): string =>
+  ` — marked done ${new Date(atMs).toISOString().slice(0, 10)}, text ${inline(digest.replace(/^v\d+:/, ''), 7)}`;
 
 /**
  * Text as part of a Markdown line. What stands behind a checkbox starts no block, so one line is one

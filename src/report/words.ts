@@ -205,7 +205,7 @@ function nextCommand(state: RunState, stuck: readonly ItemId[]): string {
 }
 
 /** Text as one word of a POSIX shell: the user is going to paste it. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   const plain = oneLine(text);
   return /^[\w./@+][\w./@+-]*$/.test(plain) ? plain : `'${plain.replaceAll("'", `'\\''`)}'`;
 }

@@ -58,14 +58,15 @@ it('a landed milestone is stale once its text says something else, and only then
   expect(await states()).toEqual({ '1A': 'stale', '1B': 'done' });
   const landing = p.git('log', '--format=%h', '--abbrev=7', '--grep=^Mstone-Milestone: 1A$');
   const plan = await p.mstone('plan');
-  const reason = `its text has changed since it landed as ${landing}; \`mstone run 1A\` does it again`;
+  const reason = `its text has changed since it landed as ${landing}; \`mstone run 1A\` does it again, \`mstone mark 1A --done\` accepts it as it is`;
   expect(plan.stdout).toContain(`1A  stale  Alpha  ${reason}`);
   const head = p.oid('main');
   const run = await p.mstone('run');
   expect(run).toEqual({
     code: 0,
     stdout: `Nothing to do: 1 of 2 done.\n  1A is stale: ${reason}\n`,
-    stderr: 'milestones/1A.md: note: 1A: its text has changed since it landed\n  fix: mstone run 1A\n',
+    stderr:
+      'milestones/1A.md: note: 1A: its text has changed since it landed\n  fix: mstone run 1A does it again, mstone mark 1A --done accepts it as it is\n',
   });
   expect(p.oid('main')).toBe(head);
 

@@ -127,12 +127,12 @@ describe('states', () => {
     const landings = new Map([['1A', landing('1A', { digest: 'v1:old' })]]);
     const made = plan({ milestones, landings });
     expect(states(made)).toEqual({
-      '1A': 'stale: its text has changed since it landed as 41aa0c2; `mstone run 1A` does it again',
+      '1A': 'stale: its text has changed since it landed as 41aa0c2; `mstone run 1A` does it again, `mstone mark 1A --done` accepts it as it is',
       '1B': 'todo: never landed',
     });
     expect(made.run).toEqual(['1B']);
     expect(messages(made.notes)).toEqual([
-      'stale | milestones/1A.md | 1A: its text has changed since it landed | mstone run 1A',
+      'stale | milestones/1A.md | 1A: its text has changed since it landed | mstone run 1A does it again, mstone mark 1A --done accepts it as it is',
     ]);
     expect(plan({ milestones, landings, selection: { ids: ['1A'] } }).run).toEqual(['1A']);
     const all = plan({ milestones, landings, selection: { redoStale: true } });

@@ -1,0 +1,195 @@
+/**
+ * `mstone mark`: sets milestones to done or todo by hand, as one commit on the target that changes TASKS.md
+ * alone and bears the trailers that history is read by.
+ */
+import { buildCandidate } from '../git/candidate.js';
+import { uncommitted } from '../git/first-commit.js';
+import type { Repository } from '../git/index.js';
+import { land } from '../git/landing.js';
+import { formatMessage, type Trailer } from '../git/trailers.js';
+import { readFileAt } from '../git/tree.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { Milestone } from '../model/milestone.js';
+import { nearest } from '../model/nearest.js';
+import type { Landing } from '../model/plan.js';
+import { shown } from '../model/shown.js';
+import { endTagged } from '../process/tagged.js';
+import { renderTasks } from '../report/tasks.js';
+import { count, names, shellWord, shortOid } from '../report/words.js';
+import { slotsFolder, tasksView } from './hands.js';
+import { say, sayDiagnostics, sayError } from './output.js';
+import { MILESTONES, openProject, readCommit, TASKS, withoutErrors } from './project.js';
+import { notCommitted } from './run.js';
+import { knownRuns, underLock, unfinishedOf } from './state.js';
+import type { World } from './world.js';
+
+export interface MarkOptions {
+  readonly ids: readonly string[];
+  readonly all?: true;
+  readonly done?: true;
+  readonly todo?: true;
+  readonly onto?: string;
+}
+
+type State = Landing['state'];
+
+/** A target that moves at the very moment is looked at anew, this often. */
+const TURNS = 3;
+
+export async function mark(world: World, options: MarkOptions): Promise<number> {
+  const { ids, all, done, todo } = options;
+  if ((done === true) === (todo === true)) {
+    return sayError(world, 'done or todo?', 'say one of --done and --todo: mstone mark 1A --done');
+  }
+  if ((all === true) === ids.length > 0) {
+    return sayError(world, 'which milestones?', 'name them (`mstone mark 1A --done`) or say --all, not both');
+  }
+  const project = await openProject(world, options.onto);
+  if (!project.ok) return sayDiagnostics(world, project.error);
+  const { repository } = project.value;
+  return underLock(world, repository, async () => {
+    const runs = await knownRuns(repository.stateDir);
+    if (!runs.ok) return sayDiagnostics(world, runs.error);
+    // Git commands of a killed mstone may still be at work: nothing is touched beside them.
+    const unfinished = unfinishedOf(runs.value);
+    if (unfinished !== undefined) await endTagged(`${unfinished.run}.git`, { graceMs: 1000 });
+    for (let turn = 1; ; turn += 1) {
+      const exit = await markOnce(world, options, done === true ? 'done' : 'todo');
+      if (exit !== 'moved') return exit;
+      if (turn === TURNS) {
+        return sayError(world, 'the target does not stand still', 'type the same again in a moment');
+      }
+    }
+  });
+}
+
+/** From what is on the target now to the commit on top of it; `moved` where it was no longer that then. */
+async function markOnce(world: World, options: MarkOptions, to: State): Promise<number | 'moved'> {
+  // Read now that nobody else can land: what was read before the lock may be old.
+  const project = await openProject(world, options.onto);
+  if (!project.ok) return sayDiagnostics(world, project.error);
+  const { repository, target, landings } = project.value;
+  const { head } = target;
+  if (head === undefined) {
+    return sayError(world, `${target.branch} has no commit`, 'commit your milestones first');
+  }
+  const read = withoutErrors(await readCommit(world, repository, target.target ?? head, {}));
+  if (!read.ok) return sayDiagnostics(world, read.error);
+  const { milestones, config } = read.value;
+
+  const strangers = unknown(milestones, options.ids);
+  if (strangers.length > 0) return sayDiagnostics(world, strangers);
+  const wanted = milestones.filter(({ id, enabled }) =>
+    options.all === true ? enabled : options.ids.includes(id),
+  );
+  const changing = wanted.filter((milestone) => isOther(milestone, landings.get(milestone.id), to));
+  if (repository.branch === target.branch) {
+    const loose = await looseOf(repository, to === 'done' ? wanted : []);
+    if (loose.length > 0) return sayDiagnostics(world, [looseWords(loose, repository)]);
+  }
+  if (changing.length === 0) {
+    const which =
+      wanted.length === 1 ? `${wanted[0]?.id} is` : `all ${count(wanted.length, 'milestone')} are`;
+    say(world, `Nothing to change: ${which} ${to} already.\nNext: mstone plan`);
+    return 0;
+  }
+
+  const at = world.now();
+  const all = new Map(landings);
+  for (const { id, digest } of changing) {
+    all.set(id, { id, digest, state: to, commit: '', at, subject: '' });
+  }
+  const ids = changing.map(({ id }) => id);
+  const built = await buildCandidate(repository, {
+    head,
+    work: head,
+    tasks: renderTasks(
+      (await readFileAt(repository, head, TASKS))?.toString('utf8'),
+      tasksView(milestones, all),
+    ),
+    message: formatMessage({
+      subject: `Mark ${names(ids)} ${to}`,
+      trailers: [
+        ...changing.flatMap(({ id, digest }): Trailer[] => [
+          ['Mstone-Milestone', id],
+          ['Mstone-Digest', digest],
+        ]),
+        // One for all pairs before it.
+        ['Mstone-State', to],
+      ],
+    }),
+    dateMs: at,
+  });
+  if (built.kind !== 'built') {
+    const why = built.kind === 'refused' ? `${TASKS} shows this already, and history does not` : built.kind;
+    return sayError(world, why, `git rm --cached ${TASKS} && git commit -m "${TASKS} anew", then again`);
+  }
+  const landed = await land(repository, {
+    target,
+    candidate: built.candidate,
+    lastKnown: head,
+    slots: [slotsFolder(world, repository, config)],
+    again: againWords(options, to),
+  });
+  switch (landed.kind) {
+    case 'landed':
+      say(
+        world,
+        `${names(ids, 20)}: marked ${to} on ${target.branch} as ${shortOid(landed.commit)}\nNext: mstone plan`,
+      );
+      return 0;
+    case 'moved':
+      return 'moved';
+    case 'rewound':
+      sayError(
+        world,
+        `${target.branch} no longer holds ${shortOid(landed.expected)}, it is at ${shortOid(landed.found)}`,
+        `git reflog ${target.branch}`,
+      );
+      return 3;
+    case 'refused':
+      sayError(
+        world,
+        `${names(ids)} could not be marked on ${target.branch}: ${landed.message}`,
+        landed.command ?? 'type the same again in a moment',
+      );
+      return 3;
+  }
+}
+
+/** The command line that was typed. */
+function againWords({ ids, all, onto }: MarkOptions, to: State): string {
+  const which = all === true ? '--all' : ids.join(' ');
+  return `mstone mark ${which} --${to}${onto === undefined ? '' : ` --onto ${shellWord(onto)}`}`;
+}
+
+/** Whether a mark would say something else than history does. */
+const isOther = ({ digest }: Milestone, landing: Landing | undefined, to: State): boolean =>
+  to === 'todo' ? landing?.state === 'done' : landing?.state !== 'done' || landing.digest !== digest;
+
+function unknown(milestones: readonly Milestone[], ids: readonly string[]): Diagnostic[] {
+  const known = new Set(milestones.map(({ id }) => id));
+  return ids
+    .filter((id) => !known.has(id))
+    .map((id) => {
+      const meant = nearest(id, known);
+      return {
+        severity: 'error',
+        code: 'unknown-milestone',
+        message: `there is no milestone ${shown(id)}`,
+        ...(meant && { fix: `did you mean \`${meant}\`?` }),
+      };
+    });
+}
+
+/** The files among these milestones that are not committed as they are: another text would be accepted. */
+async function looseOf(repository: Repository, milestones: readonly Milestone[]): Promise<string[]> {
+  const files = new Set(milestones.map(({ file }) => file));
+  return (await uncommitted(repository, [MILESTONES])).filter((file) => files.has(file));
+}
+
+const looseWords = (loose: readonly string[], repository: Repository): Diagnostic => ({
+  ...notCommitted(loose, repository),
+  expected: 'the text that is accepted as done is the one in your commit',
+  fix: `git add ${MILESTONES} && git commit -m "Milestones"`,
+});
