@@ -8,12 +8,11 @@ import { count } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
+import { type SelectionOptions, selectionOf } from './selection.js';
 import { knownRuns, statesOn } from './state.js';
 import type { World } from './world.js';
 
-export interface PlanOptions {
-  readonly ids: readonly string[];
-  readonly stage?: number;
+export interface PlanOptions extends SelectionOptions {
   readonly onto?: string;
   readonly json?: true;
 }
@@ -39,7 +38,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
     target: target.branch,
     milestones: [...sources.value.milestones],
     landings,
-    selection: { ids: options.ids, ...(options.stage === undefined ? {} : { stage: options.stage }) },
+    selection: selectionOf(options),
     failed,
   });
   if (!made.ok) return sayDiagnostics(world, made.error);

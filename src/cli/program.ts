@@ -1,7 +1,7 @@
 /** The commands, their options and their help. What they do is in a file each. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Command, type CommandUnknownOpts, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
 import { config } from './config.js';
 import { demo } from './demo.js';
@@ -10,6 +10,7 @@ import { mark } from './mark.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
+import { readTwins } from './twins.js';
 import { validate } from './validate.js';
 import type { World } from './world.js';
 
@@ -46,8 +47,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
     );
 
+  program.hook('preAction', (_program, command) => {
+    readTwins(program as unknown as CommandUnknownOpts, world.env);
+    if (['run', 'plan', 'resume', 'retry', 'demo'].includes(command.name())) readTwins(command, world.env);
+  });
+
   const here = (): World & { color: boolean } => {
-    const { C, color } = program.opts();
+    const { color } = program.opts();
+    const C = program.opts().C ?? (world.env.MSTONE_DIR || undefined);
     const cwd = C === undefined ? world.cwd : join(C.startsWith('/') ? '' : world.cwd, C);
     return { ...world, cwd, color: wantsColor(color, world) };
   };
@@ -75,12 +82,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     command(
       'run',
       'Run what is left to do; continues whatever was interrupted.',
-      '  mstone run --stage 2 -j 2\n  mstone run 1A 1B',
+      "  mstone run --stage 2 -j 2\n  mstone run 1A '2*'\n  mstone run 3B --with-needs",
     ),
   )
-    .argument('[ids...]', 'only these milestones')
+    .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .addOption(new Option('-n, --dry-run', 'show the plan and change nothing'))
-    .action(async (ids, options) => exit(await run(here(), { ...options, ids })));
+    .action(async (ids, { quiet, ...options }) =>
+      exit(await run(here(), { ...options, ids, ...(quiet ? { output: 'quiet' } : {}) })),
+    );
 
   command('resume', 'Continue the last run with its own flags.', '  mstone resume')
     .argument('[run]', 'the id of an unfinished run')
@@ -97,9 +106,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .addOption(outputOption())
     .action(async (ids, options) => exit(await retry(here(), { ...options, ids })));
 
-  command('plan', 'Show what would run, in which order, and why.', '  mstone plan --json')
-    .argument('[ids...]', 'only these milestones')
-    .option('--stage <n>', 'only this stage', wholeNumber)
+  selectionOptions(
+    command(
+      'plan',
+      'Show what would run, in which order, and why.',
+      '  mstone plan --json\n  mstone plan --until 2',
+    ),
+  )
+    .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .option('--onto <branch>', 'plan for this branch')
     .option('--json', 'print one JSON document')
     .action(async (ids, options) => exit(await plan(here(), { ...options, ids })));
@@ -155,18 +169,34 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   return program as unknown as Command;
 }
 
-function runOptions(command: Command) {
+function selectionOptions(command: Command) {
   return command
     .option('--stage <n>', 'only this stage; refused while an earlier one is unfinished', wholeNumber)
+    .option('--until <n|id>', 'up to this stage, or this milestone and what it needs')
+    .addOption(
+      new Option('--only', 'refuse milestones whose needs are not done (the default)').conflicts('withNeeds'),
+    )
+    .option('--with-needs', 'build what the named milestones need, too')
+    .option('--stale', 'redo milestones whose text changed after they landed')
+    .option('-f, --force', 'redo named milestones though they are done');
+}
+
+function runOptions(command: Command) {
+  return selectionOptions(command)
     .option('--onto <branch>', 'land on this branch (default: the one checked out)')
     .option('-j, --jobs <n>', 'agents alive at once, or a share of the cores such as 50%')
-    .option('-k, --keep-going', 'continue with what does not depend on a failure (the default)')
+    .addOption(
+      new Option(
+        '-k, --keep-going',
+        'continue with what does not depend on a failure (the default)',
+      ).conflicts('failFast'),
+    )
     .option('--fail-fast', 'start nothing new once a milestone has failed')
-    .option('--stale', 'redo milestones whose text changed after they landed')
     .option('--agent <name>', 'who implements')
     .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
     .option('--commit', 'commit milestones and configuration first where they are not')
-    .addOption(outputOption());
+    .addOption(outputOption())
+    .addOption(new Option('-q, --quiet', 'only failures and the end, as --output quiet').conflicts('output'));
 }
 
 const outputOption = () =>

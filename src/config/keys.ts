@@ -227,6 +227,32 @@ export const LATER_KINDS = ['claude', 'codex', 'gemini', 'opencode', 'acp'] as c
 /** `review.block_on` → `MSTONE_REVIEW_BLOCK_ON`. */
 export const envName = (key: string): string => `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
 
+/** Flags whose twin in the environment is no setting: they say how one command goes, not how the project is. */
+export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
+  ['--stage', 'MSTONE_STAGE'],
+  ['--until', 'MSTONE_UNTIL'],
+  ['--only', 'MSTONE_ONLY'],
+  ['--with-needs', 'MSTONE_WITH_NEEDS'],
+  ['--force', 'MSTONE_FORCE'],
+  ['--stale', 'MSTONE_STALE'],
+  ['--onto', 'MSTONE_ONTO'],
+  ['--keep-going', 'MSTONE_KEEP_GOING'],
+  ['--fail-fast', 'MSTONE_FAIL_FAST'],
+  ['--commit', 'MSTONE_COMMIT'],
+  ['--dry-run', 'MSTONE_DRY_RUN'],
+  ['--output', 'MSTONE_OUTPUT'],
+  ['--quiet', 'MSTONE_QUIET'],
+  ['--color', 'MSTONE_COLOR'],
+  ['-C', 'MSTONE_DIR'],
+]);
+
+/** Flags of `run` that are settings: their twin is the setting's own. */
+export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
+  ['--jobs', 'jobs'],
+  ['--agent', 'agent'],
+  ['--no-wait', 'limits.wait'],
+]);
+
 /** Names that mstone gives to agents. They are no settings, even where a nested mstone inherits them. */
 export const PROTOCOL_NAMES: ReadonlySet<string> = new Set([
   'MSTONE_MILESTONE',

@@ -313,7 +313,7 @@ describe('a command line that cannot be followed', () => {
       [
         ['run', '2A'],
         'milestones/2A.md: error: 2A needs 1A, which is not done',
-        '  fix: `mstone run 1A 2A` builds it first',
+        '  fix: `mstone run 2A --with-needs` builds it first',
       ],
       [['run', '--stage', '3'], 'error: stage 3 has no milestones', '  expected: one of 1, 2'],
       [
@@ -397,7 +397,10 @@ describe('one stage', () => {
     p.commit('Milestones');
     const before = standing(p);
     expect(await p.mstone('run', '--stage', '2')).toEqual(
-      refused('error: stage 2 needs 1A, 1B, which are not done', '  fix: `mstone run` builds them first'),
+      refused(
+        'error: stage 2 needs 1A, 1B, which are not done',
+        '  fix: `mstone run --until 2` builds them first',
+      ),
     );
     expect(standing(p)).toEqual(before);
     expect((await p.mstone('run')).code).toBe(0);
