@@ -81,7 +81,9 @@ export async function underLock(
   act: () => Promise<number>,
 ): Promise<number> {
   await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
-  const lock = await acquireLock(join(repository.stateDir, 'lock'), hostOwner(world), ownerIsAlive);
+  const lockFile = join(repository.stateDir, 'lock');
+  const owner = hostOwner(world);
+  const lock = await acquireLock(lockFile, owner, ownerIsAlive);
   if (!lock.ok) {
     const { why, command } = lock.error;
     sayError(
@@ -93,6 +95,14 @@ export async function underLock(
   }
   try {
     return await act();
+  } catch (error) {
+    if ((await readOwner(lockFile))?.nonce === owner.nonce) throw error;
+    sayError(
+      world,
+      `${repository.stateDir} is not what it was: something removed it while mstone was at work`,
+      'type `mstone run` to begin anew; what has landed has landed, and what agents left is kept',
+    );
+    return 1;
   } finally {
     await lock.value.release();
   }
