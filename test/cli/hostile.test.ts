@@ -101,10 +101,14 @@ describe('agents that misuse git', () => {
       implement:
         'echo mine >> TASKS.md; echo mine >> milestones/1G.md; echo "agent: evil" > mstone.yaml; git rm -q milestones/1A.md; echo new > milestones/9Z.md; echo g > g.txt; git add -A; git commit -qm all; echo more >> mstone.yaml',
     });
+    p.milestone('1H', {
+      implement:
+        'printf h > "$(printf "new\\nline")"; printf h > ./-rf; mkdir ro; echo h > ro/h.txt; chmod 555 ro; git add -A; git commit -qm all; rm -rf "$PWD"; exit 0',
+    });
     p.milestone('2A', { implement: 'true' });
     const first = p.commit('Milestones');
 
-    const run = await p.mstone('run', '1A', '1B', '1C', '1D', '1E', '1F', '1G');
+    const run = await p.mstone('run', '1A', '1B', '1C', '1D', '1E', '1F', '1G', '1H');
     expect(run.code, run.stdout + run.stderr).toBe(0);
     expect(notes(run.stdout)).toEqual([
       '1B note: kept in LOGS/1B.1.1.left, because no commit can hold it: .git',
@@ -114,6 +118,7 @@ describe('agents that misuse git', () => {
       "1E note: the slot's history did not hold OID any more, where the work began: its files were taken, its commits were not",
       '1G note: put back as they were, being no part of the work: TASKS.md, milestones/1A.md, milestones/1G.md, milestones/9Z.md, mstone.yaml',
       '1G note: the slot as it was left is kept as refs/mstone/left/runs/RUN/1G/1.1',
+      "1H note: the slot's folder is gone: only what was committed was taken",
       'note: an agent made fresh; it was removed; what it named is kept as refs/mstone/mended/OID',
       'note: an agent made mine; it was removed; what it named is kept as refs/mstone/mended/OID',
       "note: the slot's .git was replaced by a repository of its own; the link was put back",
@@ -126,12 +131,15 @@ describe('agents that misuse git', () => {
       'e.txt': 'e',
       'f.txt': 'f',
       'g.txt': 'g',
+      '-rf': 'h',
+      'new\nline': 'h',
+      'ro/h.txt': 'h',
     });
     expect(p.git('diff', '--name-only', first, 'main', '--', 'milestones', 'mstone.yaml')).toBe('');
     expect(usersRefs(p)).toEqual(['refs/heads/main']);
     expect(p.git('status', '--porcelain')).toBe('');
     expect(await states(p)).toEqual({
-      ...Object.fromEntries('ABCDEFG'.split('').map((letter) => [`1${letter}`, 'done'])),
+      ...Object.fromEntries('ABCDEFGH'.split('').map((letter) => [`1${letter}`, 'done'])),
       '2A': 'todo',
     });
     expect(await p.leftovers()).toEqual([]);
@@ -169,6 +177,31 @@ describe('agents that misuse git', () => {
     expect(p.tree()).toEqual({ 'a.txt': 'a', 'c.txt': 'both' });
     expect(usersRefs(p)).toEqual(['refs/heads/main']);
     expect(p.git('status', '--porcelain')).toBe('');
+    expect(await p.leftovers()).toEqual([]);
+  });
+});
+
+describe('an agent that removes mstone’s own state', () => {
+  it('is told, loses no landing, and the next run begins anew', async () => {
+    const p = project();
+    const once = join(homeOf(p), 'once');
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    p.milestone('1B', {
+      front: 'depends_on: [1A]',
+      implement: `echo b > b.txt; test -e '${once}' || { touch '${once}'; rm -rf "$(git rev-parse --git-common-dir)/mstone"; }`,
+    });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 1,
+      stderr: `error: ${join(p.root, '.git', 'mstone')} is not what it was: something removed it while mstone was at work\n  fix: type \`mstone run\` to begin anew; what has landed has landed, and what agents left is kept\n`,
+    });
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A']);
+
+    const again = await p.mstone('run');
+    expect(again.code, again.stdout + again.stderr).toBe(0);
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '1B: Part 1B']);
+    expect(p.starts()).toEqual(['1B.1.1.implement', '1B.1.2.review']);
     expect(await p.leftovers()).toEqual([]);
   });
 });
@@ -492,17 +525,12 @@ describe('a usage limit', () => {
     starts: ['1A.1.1.implement', '1A.1.2.implement', '1A.1.3.review'],
   };
 
-  it('is waited for and costs no attempt; with --no-wait it pauses with 75 until resume comes late enough', async () => {
+  it('is waited for, costs no attempt and ends with Ctrl-C; with --no-wait it pauses with 75 until resume comes late enough', async () => {
     const [waits, pauses, interrupted] = [limited(3000), limited(12_000), limited(3_600_000)];
-    const stopped = begin(interrupted, 'run');
+    const [waiting, stopped] = [begin(waits, 'run'), begin(interrupted, 'run')];
     void stopped.said("1A waits for mine's limit").then(() => stopped.child.kill('SIGINT'));
-    const [waited, paused] = await Promise.all([waits.mstone('run'), pauses.mstone('run', '--no-wait')]);
-    expect((await stopped.ended).code).toBe(130);
-    expect(waited.code, waited.stdout + waited.stderr).toBe(0);
-    expect(waited.stdout).toMatch(/ 1A waits for mine's limit until \d\d:\d\d\n/);
-    expect(Date.now()).toBeGreaterThan(resetOf(waits));
-    expect({ landed: waits.landed(), starts: waits.starts() }).toEqual(whole);
-
+    const paused = await pauses.mstone('run', '--no-wait');
+    const early = await pauses.mstone('resume');
     const told = [
       '0 of 1 milestone landed on main',
       expect.stringMatching(/^1A waits for mine's limit until \d\d:\d\d$/),
@@ -510,9 +538,16 @@ describe('a usage limit', () => {
       'Next: mstone resume',
     ];
     expect({ code: paused.code, summary: summaryOf(paused) }).toEqual({ code: 75, summary: told });
-    const early = await pauses.mstone('resume');
     expect({ code: early.code, summary: summaryOf(early) }).toEqual({ code: 75, summary: told });
     expect(early.stdout).toMatch(/^\S+ Continuing \S+: 0 landed, 0 taken up, 1 waits until \d\d:\d\d\n/);
+
+    const [waited, ended] = await Promise.all([waiting.ended, stopped.ended]);
+    expect(ended.code).toBe(130);
+    expect(waited.code, waited.stdout + waited.stderr).toBe(0);
+    expect(waited.stdout).toMatch(/ 1A waits for mine's limit until \d\d:\d\d\n/);
+    expect(Date.now()).toBeGreaterThan(resetOf(waits));
+    expect({ landed: waits.landed(), starts: waits.starts() }).toEqual(whole);
+
     expect(pauses.starts()).toEqual(['1A.1.1.implement']);
     await new Promise((resolve) => setTimeout(resolve, resetOf(pauses) - Date.now()));
     const late = await pauses.mstone('resume');

@@ -252,6 +252,24 @@ describe('milestones that cannot be read', () => {
     expect(standing(p)).toEqual(before);
   });
 
+  it('lie behind links, of which a commit holds no more than the name', async () => {
+    const p = project('');
+    p.write('../elsewhere/1A.md', '# Elsewhere\n');
+    p.write('../elsewhere.yaml', 'agent: recipe\n');
+    symlinkSync('../elsewhere', join(p.root, 'milestones'));
+    symlinkSync('../elsewhere.yaml', join(p.root, 'mstone.yaml'));
+    p.commit('Links');
+    const before = standing(p);
+    const plain = (file: string, word: string): string[] => [
+      `${file}: error: this must be a plain ${word}`,
+      '  found: a symlink',
+      `  fix: put the ${word} itself there: a commit holds a link, not what it leads to`,
+    ];
+    const links = refused(...plain('mstone.yaml', 'file'), ...plain('milestones', 'folder'));
+    expect(await Promise.all([p.mstone('run'), p.mstone('plan')])).toEqual([links, links]);
+    expect(standing(p)).toEqual(before);
+  });
+
   it('depend on themselves, on a later stage, on nothing, or in a circle', async () => {
     const p = project();
     const depends = (id: string, on: string): void =>
