@@ -1,5 +1,6 @@
 /** How the command line speaks: results to stdout, what is wrong to stderr, progress as asked for. */
 
+import { safeJson } from '../journal/json.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { ItemState } from '../model/state.js';
 import { lineReporter, ndjsonReporter, type Reporter } from '../report/index.js';
@@ -17,9 +18,9 @@ export const say = (world: Pick<World, 'stdout'>, text: string): void => {
   world.stdout.write(`${text.replace(/\n$/, '')}\n`);
 };
 
-/** One JSON document, alone on stdout. */
+/** One JSON document, alone on stdout, with nothing in it that a terminal would obey. */
 export const sayJson = (world: Pick<World, 'stdout'>, document: unknown): void =>
-  say(world, JSON.stringify(document, null, 2));
+  say(world, safeJson(document, 2));
 
 /** Says them all on stderr; returns 2, the exit code of those that are errors. */
 export function sayDiagnostics(world: Pick<World, 'stderr'>, diagnostics: readonly Diagnostic[]): 2 {
