@@ -10,7 +10,7 @@
  * Requirements and objectives stand behind tasks because beside them they say how and what for.
  */
 import type { Task } from '../model/milestone.js';
-import type { Markdown, Section } from './markdown.js';
+import { type Markdown, NONE, type Section } from './markdown.js';
 
 type Read = (section: Section) => readonly Task[];
 
@@ -36,7 +36,7 @@ export function readTasks(markdown: Markdown, known: ReadonlySet<string>): reado
   const stated = first(
     (section) => {
       if (TASK.test(bare(section.heading))) return headed(section);
-      if (section.name === 'tasks') return numberedParts(section) ?? items(section);
+      if (section.name === 'tasks') return numberedParts(section) ?? listed(section);
       if (section.name === 'issues to fix' || section.name === 'issues') return issues(section);
       return [];
     },
@@ -60,11 +60,10 @@ export function readTasks(markdown: Markdown, known: ReadonlySet<string>): reado
 /** What these say is not what is to be done: beside an unknown layout they change nothing. */
 const ASIDE = new Set(['dependencies', 'estimated time', 'entry requirements']);
 
-const items = (section: Section): readonly Task[] =>
-  section.items.filter(({ text }) => text !== '').map(({ text, line }) => ({ text, line }));
-
-const listed = (section: Section): readonly Task[] =>
-  section.items.length > 0 ? items(section) : section.paragraphs.map(({ text, line }) => ({ text, line }));
+const listed = ({ items, paragraphs }: Section): readonly Task[] =>
+  (items.length > 0 ? items : paragraphs)
+    .filter(({ text }) => text !== '' && !NONE.test(text))
+    .map(({ text, line }) => ({ text, line }));
 
 /** The subheadings that bear numbers, where there are any. */
 function numberedParts(section: Section): readonly Task[] | undefined {
@@ -72,7 +71,7 @@ function numberedParts(section: Section): readonly Task[] | undefined {
   return parts.length === 0 ? undefined : parts.flatMap(headed);
 }
 
-/** Every subheading, where one bears a number or no list stands above the first. */
+/** Every subheading, where there are any. */
 function allParts(section: Section): readonly Task[] | undefined {
   return section.parts.length === 0 ? undefined : section.parts.flatMap(headed);
 }
