@@ -5,7 +5,6 @@
  * an assignment by its record and its start token, a check by ending what is left of it and running anew,
  * a candidate by its fixed date, a landing by asking the target.
  */
-import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -27,6 +26,7 @@ import { follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
+import { slotsKey } from '../git/tidy.js';
 import { formatMessage } from '../git/trailers.js';
 import { diffFiles, listFilesAt, readFileAt, treeKey } from '../git/tree.js';
 import { parseName } from '../milestone/name.js';
@@ -427,8 +427,7 @@ async function readRecord(dir: string): Promise<AssignmentRecord | undefined> {
 /** Outside the repository, so that no test runner or linter in the checkout finds copies of the code. */
 export function slotsFolder(world: World, repository: Repository, config: Config): string {
   const { dir } = config.worktrees;
-  const key = createHash('sha256').update(repository.commonDir).digest('hex').slice(0, 12);
-  const name = `${basename(repository.root).replace(/[^A-Za-z0-9._-]/g, '_')}-${key}`;
+  const name = `${basename(repository.root).replace(/[^A-Za-z0-9._-]/g, '_')}-${slotsKey(repository)}`;
   if (dir === undefined) return join(stateHome(world.env), 'mstone', name, 'slots');
   return join(isAbsolute(dir) ? dir : join(repository.root, dir), name);
 }

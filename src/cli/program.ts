@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, type CommandUnknownOpts, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
+import { clean } from './clean.js';
 import { config } from './config.js';
 import { demo } from './demo.js';
 import { logs } from './logs.js';
@@ -147,6 +148,16 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--todo', 'they are to be done again')
     .option('--onto <branch>', 'on this branch (default: the one checked out)')
     .action(async (ids, options) => exit(await mark(here(), { ...options, ids })));
+
+  command(
+    'clean',
+    'Show what of mstone can go, each with its proof; remove it with -f.',
+    '  mstone clean\n  mstone clean -f\n  mstone clean --all -f   # uninstall',
+  )
+    .option('--all', 'everything that mstone keeps here: state, slots, refs, branches')
+    .option('-f, --force', 'remove it')
+    .option('--lose-work', 'with --all: also work that has not landed')
+    .action(async (options) => exit(await clean(here(), options)));
 
   command(
     'config',
