@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, type CommandUnknownOpts, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
 import { demo } from './demo.js';
+import { explain } from './explain.js';
 import { logs } from './logs.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
@@ -119,6 +120,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   command('status', 'Show where everything is.', '  mstone status --json')
     .option('--json', 'print one JSON document')
     .action(async (options) => exit(await status(here(), options)));
+
+  command(
+    'explain',
+    'Say why a milestone would run or would not, and what happened to it.',
+    '  mstone explain 1A\n  mstone explain 1A --json',
+  )
+    .argument('<id>', 'the milestone')
+    .option('--json', 'print one JSON document')
+    .action(async (id, options) => exit(await explain(here(), { ...options, id })));
 
   command('validate', 'Check every milestone and the configuration.', '  mstone validate')
     .option('--json', 'print one JSON document')
