@@ -5,6 +5,7 @@ import { Command, type CommandUnknownOpts, InvalidArgumentError, Option } from '
 import { nearest } from '../model/nearest.js';
 import { demo } from './demo.js';
 import { explain } from './explain.js';
+import { graph } from './graph.js';
 import { logs } from './logs.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
@@ -129,6 +130,18 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .argument('<id>', 'the milestone')
     .option('--json', 'print one JSON document')
     .action(async (id, options) => exit(await explain(here(), { ...options, id })));
+
+  command(
+    'graph',
+    'Show what waits for what, and where each is.',
+    '  mstone graph\n  mstone graph --format mermaid',
+  )
+    .addOption(
+      new Option('--format <form>', 'a tree, or a document for other tools')
+        .choices(['tree', 'mermaid', 'dot'] as const)
+        .default('tree' as const),
+    )
+    .action(async (options) => exit(await graph(here(), options)));
 
   command('validate', 'Check every milestone and the configuration.', '  mstone validate')
     .option('--json', 'print one JSON document')

@@ -81,7 +81,7 @@ it('tells why a milestone waits, what became of it round by round, and what to t
   expect(await explain('1B')).toBe(
     [
       '1B Part 1B (milestones/1B.md)',
-      'blocked: recipe crashed: exit 1; `mstone retry 1B` tries again',
+      'blocked: recipe crashed: exit 1 (attempt 1 of 1); `mstone retry 1B` tries again',
       'A run would leave it.',
       '',
       'Attempt 1, run RUN',
@@ -104,7 +104,7 @@ it('tells why a milestone waits, what became of it round by round, and what to t
     file: 'milestones/1B.md',
     depends_on: ['1A'],
     state: 'blocked',
-    reason: 'recipe crashed: exit 1; `mstone retry 1B` tries again',
+    reason: 'recipe crashed: exit 1 (attempt 1 of 1); `mstone retry 1B` tries again',
     would_run: false,
     waits_for: [],
     attempts: [
