@@ -7,6 +7,7 @@ import { demo } from './demo.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
 import { logs } from './logs.js';
+import { newMilestone } from './new.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
@@ -142,6 +143,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
         .default('tree' as const),
     )
     .action(async (options) => exit(await graph(here(), options)));
+
+  command(
+    'new',
+    'Write a milestone to fill in.',
+    "  mstone new 1B --title 'Orders API'\n  mstone new 2A-invoices",
+  )
+    .argument('<id>', 'its stage and letter, perhaps with a slug')
+    .option('--title <title>', 'what it brings')
+    .action(async (id, options) => exit(await newMilestone(here(), { ...options, id })));
 
   command('validate', 'Check every milestone and the configuration.', '  mstone validate')
     .option('--json', 'print one JSON document')
