@@ -6,8 +6,11 @@ import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
 import { config } from './config.js';
 import { demo } from './demo.js';
+import { explain } from './explain.js';
+import { graph } from './graph.js';
 import { logs } from './logs.js';
 import { mark } from './mark.js';
+import { newMilestone } from './new.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
@@ -122,6 +125,36 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   command('status', 'Show where everything is.', '  mstone status --json')
     .option('--json', 'print one JSON document')
     .action(async (options) => exit(await status(here(), options)));
+
+  command(
+    'explain',
+    'Say why a milestone would run or would not, and what happened to it.',
+    '  mstone explain 1A\n  mstone explain 1A --json',
+  )
+    .argument('<id>', 'the milestone')
+    .option('--json', 'print one JSON document')
+    .action(async (id, options) => exit(await explain(here(), { ...options, id })));
+
+  command(
+    'graph',
+    'Show what waits for what, and where each is.',
+    '  mstone graph\n  mstone graph --format mermaid',
+  )
+    .addOption(
+      new Option('--format <form>', 'a tree, or a document for other tools')
+        .choices(['tree', 'mermaid', 'dot'] as const)
+        .default('tree' as const),
+    )
+    .action(async (options) => exit(await graph(here(), options)));
+
+  command(
+    'new',
+    'Write a milestone to fill in.',
+    "  mstone new 1B --title 'Orders API'\n  mstone new 2A-invoices",
+  )
+    .argument('<id>', 'its stage and letter, perhaps with a slug')
+    .option('--title <title>', 'what it brings')
+    .action(async (id, options) => exit(await newMilestone(here(), { ...options, id })));
 
   command('validate', 'Check every milestone and the configuration.', '  mstone validate')
     .option('--json', 'print one JSON document')

@@ -7,6 +7,7 @@ import { readLandings } from '../git/history.js';
 import { openRepository, type Repository, type ResolvedTarget, resolveTarget } from '../git/index.js';
 import { listFilesAt, readFileAt, readFilesAt } from '../git/tree.js';
 import { type MilestoneReader, readMilestones } from '../milestone/index.js';
+import { parseName } from '../milestone/name.js';
 import type { Config } from '../model/config.js';
 import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
@@ -193,6 +194,19 @@ export async function landingsOf(
     for (const [id, landing] of await readLandings(repository, head)) landings.set(id, landing);
   }
   return landings;
+}
+
+/** Where a milestone's file was in a commit: its slug may have changed since. */
+export async function fileThen(
+  repository: Repository,
+  commit: Oid,
+  id: MilestoneId,
+): Promise<string | undefined> {
+  const files = await listFilesAt(repository, commit, MILESTONES);
+  return files.find(({ path }) => {
+    const name = parseName(path);
+    return 'id' in name && name.id === id;
+  })?.path;
 }
 
 /** Refuses what has errors; what is left are notes and warnings to show. */

@@ -9,9 +9,11 @@ import { listRuns } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
 import type { Entry } from '../model/event.js';
+import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { RunState } from '../model/state.js';
 import { hostIdentity, isAlive, selfIdentity } from '../process/identity.js';
+import { historyOf } from '../run/history.js';
 import { emptyRun, replay } from '../run/index.js';
 import { sayError } from './output.js';
 import { PURPOSES } from './project.js';
@@ -51,6 +53,22 @@ export async function knownRuns(stateDir: string): Promise<Result<KnownRun[], Di
 /** The states of the runs that landed on a branch: what was given up on another says nothing here. */
 export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] =>
   runs.map(({ state }) => state).filter((state) => state.target === branch);
+
+/** Milestones that a run gave up in the version that they still have, each with its reason. */
+export function givenUp(
+  branch: string,
+  runs: readonly KnownRun[],
+  milestones: readonly Milestone[],
+): ReadonlyMap<MilestoneId, string> {
+  const digests = new Map(milestones.map((milestone) => [milestone.id, milestone.digest]));
+  return new Map(
+    historyOf(statesOn(branch, runs)).history.flatMap((item) =>
+      item.end !== undefined && digests.get(item.id) === item.digest
+        ? [[item.id, item.end.message] as const]
+        : [],
+    ),
+  );
+}
 
 /** This process, as the lock's record names it. */
 function hostOwner(world: World): Owner {

@@ -149,6 +149,23 @@ export async function diffFiles(
   return text === '' ? undefined : text;
 }
 
+/** The unified diff of a file of a commit and one in the checkout as it is; undefined as for `diffFiles`. */
+export async function diffWithCheckout(
+  repo: Repository,
+  before: { readonly commit: string; readonly path: string },
+  path: string,
+): Promise<string | undefined> {
+  const name = `${before.commit}:${before.path}`;
+  const blob = await repo.git({ args: ['cat-file', '-e', name], cwd: repo.root });
+  if (blob.code !== 0) return undefined;
+  const options = ['--no-color', '--no-ext-diff', '--no-textconv'];
+  const text = await need(repo.git, {
+    args: ['--literal-pathspecs', 'diff', ...options, '--end-of-options', name, '--', path],
+    cwd: repo.root,
+  });
+  return text === '' ? undefined : text;
+}
+
 /** The direct children of a folder (`''` is the root) in a commit; empty where there is no such folder. */
 export async function listFilesAt(repo: Repository, commit: string, dir: string): Promise<ListedFile[]> {
   const tree = await resolveTree(repo, commit);

@@ -135,15 +135,18 @@ describe('the classic sections', () => {
     expect(told(`## Dependencies\n${text}\n`)).toEqual([]);
   });
 
-  test.each(['All of the database', '- the 3rd party API', '- at least 8GB of memory', '- 2A-2C', 'Nonetheless'])(
-    'dependencies that are not understood are a warning: %j',
-    (text) => {
-      expect(read(`## Dependencies\n${text}\n`).dependsOn).toEqual([]);
-      expect(told(`## Dependencies\n${text}\n`)).toEqual([
-        '2 warning dependency-text: this names no milestone, so nothing waits for it',
-      ]);
-    },
-  );
+  test.each([
+    'All of the database',
+    '- the 3rd party API',
+    '- at least 8GB of memory',
+    '- 2A-2C',
+    'Nonetheless',
+  ])('dependencies that are not understood are a warning: %j', (text) => {
+    expect(read(`## Dependencies\n${text}\n`).dependsOn).toEqual([]);
+    expect(told(`## Dependencies\n${text}\n`)).toEqual([
+      '2 warning dependency-text: this names no milestone, so nothing waits for it',
+    ]);
+  });
 
   test.each([
     ['- 1a', [], '1A'],
