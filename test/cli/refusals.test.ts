@@ -477,13 +477,16 @@ describe('names that are not plain', () => {
       'agent: recipe\nreviewer: recipe\nchecks: [\'test -s "$(ls -d src/*/)ärger & 漢字.txt"\']\n',
       "Ein 'Ordner' mit $Zeug, ünï 仓库",
     );
+    // Whichever lands second meets the other.
+    const resolve = "printf 'a\\nb\\n' > 'src/a b/ärger & 漢字.txt'";
     p.milestone('1A', {
       title: 'Größe',
       implement: "mkdir -p 'src/a b'; echo a > 'src/a b/ärger & 漢字.txt'",
+      resolve,
     });
     p.milestone('1B', {
       implement: "mkdir -p 'src/a b'; echo b > 'src/a b/ärger & 漢字.txt'; git add .; git commit -qm 'é'",
-      resolve: "printf 'a\\nb\\n' > 'src/a b/ärger & 漢字.txt'",
+      resolve,
     });
     p.milestone('1C', {
       front: 'depends_on: [1A, 1B]',
