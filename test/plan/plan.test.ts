@@ -205,7 +205,10 @@ describe('states', () => {
     const milestones = graph({ '1A': '' });
     const landings = new Map([['1A', landing('1A', { digest: 'v1:old' })]]);
     const made = plan({ milestones, landings, failed: new Map([['1A', 'x']]), selection: { ids: ['1A'] } });
-    expect([made.run, made.notes.map(({ fix }) => fix)]).toEqual([[], ['mstone retry 1A']]);
+    expect([made.run, made.notes.map(({ fix }) => fix)]).toEqual([
+      [],
+      ['mstone retry 1A does it again, mstone mark 1A --done accepts it as it is'],
+    ]);
   });
 });
 
