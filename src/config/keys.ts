@@ -2,6 +2,7 @@
  * Every setting: its name, its shape, its words. The checks of all sources, the documentation and a
  * test per key are made from this one table.
  */
+import { parse } from 'yaml';
 import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
 import { parseDuration } from '../model/duration.js';
@@ -279,7 +280,10 @@ export const agentSchema: z.ZodType<AgentConfig> = z.discriminatedUnion('kind', 
   z.strictObject({ kind: z.literal('recipe'), env }),
   z.strictObject({
     kind: z.literal('command'),
-    command: z.array(z.string().regex(/^[^\u0000]*$/)).refine(([program]) => /\S/.test(program ?? '')),
+    command: z
+      .array(z.string().regex(/^[^\u0000]*$/))
+      .refine(([program]) => /\S/.test(program ?? ''))
+      .meta({ minItems: 1 }),
     env,
   }),
 ]);
@@ -304,3 +308,41 @@ export const configKeys: readonly ConfigKey[] = [
     env: envName('agents'),
   },
 ];
+
+/** `mstone.yaml` as JSON Schema, for editors. Durations and paths are looked at more closely when read. */
+export function configSchema(): object {
+  const properties: Record<string, object> = {};
+  const inner = new Map<string, Record<string, object>>();
+  for (const key of leafKeys) {
+    const [outer = key, part] = key.split('.');
+    const schema = leafSchema(key);
+    if (part === undefined) properties[outer] = schema;
+    else {
+      const parts = inner.get(outer) ?? {};
+      inner.set(outer, { ...parts, [part]: schema });
+      properties[outer] ??= {};
+    }
+  }
+  for (const [outer, parts] of inner) {
+    const mapping = { type: 'object', properties: parts, additionalProperties: false };
+    if (!isLeafKey(outer)) properties[outer] = mapping;
+    else {
+      const { description, default: fallback, ...schema } = leafSchema(outer);
+      properties[outer] = { description, default: fallback, anyOf: [schema, mapping] };
+    }
+  }
+  const agents = configKeys.find(({ key }) => key === 'agents');
+  const { $schema, ...shape } = z.toJSONSchema(z.record(agentName, agentSchema), { io: 'input' });
+  properties.agents = { description: `${agents?.description}: ${agents?.type}`, default: {}, ...shape };
+  return { $schema, type: 'object', properties, additionalProperties: false };
+}
+
+function leafSchema(key: LeafKey): { readonly [word: string]: unknown } {
+  const { schema, list, default: fallback, ...shape } = shapeOf(key);
+  const { $schema: _, ...said } = z.toJSONSchema(schema, { io: 'input' });
+  return {
+    description: `${shape.description}: ${shape.type}`,
+    ...(fallback.startsWith('(') ? {} : { default: parse(fallback) }),
+    ...(list && said.items ? { anyOf: [said, said.items] } : said),
+  };
+}
