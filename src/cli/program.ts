@@ -6,6 +6,7 @@ import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
 import { config } from './config.js';
 import { demo } from './demo.js';
+import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
 import { logs } from './logs.js';
@@ -191,6 +192,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('-f, --force', 'remove it')
     .option('--lose-work', 'with --all: also work that has not landed')
     .action(async (options) => exit(await clean(here(), options)));
+
+  command(
+    'doctor',
+    'Check whether mstone can work here; exit 1 if something must be mended.',
+    '  mstone doctor --fix',
+  )
+    .option('--fix', 'mend what is safe to: a dead lock, broken slots')
+    .option('--json', 'print one JSON document')
+    .action(async (options) => exit(await doctor(here(), options)));
 
   command(
     'config',

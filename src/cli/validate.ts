@@ -1,29 +1,24 @@
 /** `mstone validate`: every problem of every file at once. */
 
 import { checkTemplates } from '../brief/prompt.js';
-import { openRepository } from '../git/index.js';
+import { openRepository, type Repository } from '../git/index.js';
 import { baseName, claimedId } from '../milestone/name.js';
-import { hasErrors } from '../model/diagnostic.js';
+import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { validateDocument } from '../report/documents.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { readCheckout } from './project.js';
+import { readCheckout, type Sources } from './project.js';
 import { readTemplates } from './state.js';
 import type { World } from './world.js';
 
-export async function validate(
-  world: World & { color: boolean },
-  options: { readonly json?: true },
-): Promise<number> {
-  const repository = await openRepository(world.cwd, world.env);
-  if (!repository.ok) return sayDiagnostics(world, repository.error);
-  const {
-    milestones,
-    config,
-    diagnostics: read,
-    templates,
-  } = await readCheckout(world, repository.value.root, {});
+/** The checkout's milestones and configuration with everything that is wrong with them, the graph included. */
+export async function examineSources(
+  world: World,
+  repository: Repository,
+): Promise<Sources & { readonly diagnostics: readonly Diagnostic[] }> {
+  const sources = await readCheckout(world, repository.root, {});
+  const { milestones, config, diagnostics: read, templates } = sources;
   const diagnostics = [...read, ...checkTemplates(await readTemplates(world, templates))];
 
   // The graph is judged as far as the files could be read: what is broken is there all the same.
@@ -33,7 +28,7 @@ export async function validate(
     ),
   );
   const plan = makePlan({
-    target: repository.value.branch ?? 'HEAD',
+    target: repository.branch ?? 'HEAD',
     milestones: milestones.map((milestone) => ({
       ...milestone,
       dependsOn: milestone.dependsOn.filter((id) => !broken.has(id)),
@@ -55,6 +50,16 @@ export async function validate(
       fix: 'write milestones/1A.md; the README shows the smallest one',
     });
   }
+  return { ...sources, diagnostics };
+}
+
+export async function validate(
+  world: World & { color: boolean },
+  options: { readonly json?: true },
+): Promise<number> {
+  const repository = await openRepository(world.cwd, world.env);
+  if (!repository.ok) return sayDiagnostics(world, repository.error);
+  const { milestones, diagnostics } = await examineSources(world, repository.value);
 
   const failed = hasErrors(diagnostics);
   if (options.json) sayJson(world, validateDocument(milestones, diagnostics));

@@ -1,0 +1,453 @@
+/**
+ * `mstone doctor`: whether mstone can work here, each finding with the line that mends it. Takes no lock and
+ * changes nothing; `--fix` removes a dead owner's lock and slots that are broken, what they hold pinned first.
+ */
+import { constants } from 'node:fs';
+import { access, lstat, stat, statfs } from 'node:fs/promises';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { makeLane } from '../engine/index.js';
+import { listWorktrees, openRepository, type Repository } from '../git/index.js';
+import { removeSlot } from '../git/slots.js';
+import { findSlots } from '../git/tidy.js';
+import { readOwner } from '../journal/lock.js';
+import type { Config } from '../model/config.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { Milestone } from '../model/milestone.js';
+import { shown } from '../model/shown.js';
+import { painter } from '../report/text.js';
+import { count, shellWord } from '../report/words.js';
+import { slotsFolder } from './hands.js';
+import { say, sayJson } from './output.js';
+import { readCheckout } from './project.js';
+import { knownRuns, ownerIsAlive, underLock, unfinishedOf } from './state.js';
+import { examineSources } from './validate.js';
+import type { World } from './world.js';
+
+export interface DoctorOptions {
+  readonly fix?: true;
+  readonly json?: true;
+}
+
+/** `error` must be mended before a run can be relied on; a `warning` should be. */
+export interface Finding {
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'error';
+  readonly message: string;
+  /** A command line, or one sentence where none can mend it. */
+  readonly fix?: string;
+}
+
+type Judged = Omit<Finding, 'check'>;
+
+const fine = (message: string): Judged => ({ state: 'ok', message });
+
+export async function doctor(world: World & { color: boolean }, options: DoctorOptions): Promise<number> {
+  const repository = await openRepository(world.cwd, world.env);
+  const fixed = options.fix === true && repository.ok ? await mend(world, repository.value) : [];
+  const findings: Finding[] = [
+    { check: 'node', ...judgeNode(process.versions.node, world.now()) },
+    ...(repository.ok
+      ? await examine(world, repository.value)
+      : repository.error.map((diagnostic) => ({ check: 'git', ...fromDiagnostic(diagnostic) }))),
+  ];
+  const failed = findings.some(({ state }) => state === 'error');
+  if (options.json === true) sayJson(world, { schema: 1, ok: !failed, findings, fixed });
+  else say(world, findingsText(findings, fixed, world.color));
+  return failed ? 1 : 0;
+}
+
+async function examine(world: World, repository: Repository): Promise<Finding[]> {
+  const sources = await examineSources(world, repository);
+  const { config, milestones, configDiagnostics } = sources;
+  const slotsDir = slotsFolder(world, repository, config);
+  const others = sources.diagnostics.filter((one) => !configDiagnostics.includes(one));
+  const of = (check: string, judged: readonly Judged[]): Finding[] =>
+    judged.map((one) => ({ check, ...one }));
+  return [
+    ...of('git', [await judgeGit(repository)]),
+    ...of('identity', [await judgeIdentity(repository)]),
+    ...of('config', [judgeFiles('mstone.yaml, environment and user file', configDiagnostics)]),
+    ...of('milestones', [judgeFiles(count(milestones.length, 'milestone'), others)]),
+    ...of('agents', await judgeAgents(world, repository, config, milestones)),
+    ...of('checks', await judgeChecks(world, repository, config, milestones)),
+    ...of('state', await judgePlaces([repository.stateDir, slotsDir])),
+    ...of('disk', await judgeDisks([repository.stateDir, slotsDir])),
+    ...of('clock', [await judgeClock(world, repository)]),
+    ...of('lock', [await judgeLock(repository)]),
+    ...of('runs', await judgeRuns(repository)),
+    ...of('worktrees', await judgeWorktrees(repository, slotsDir)),
+  ];
+}
+
+// What the machine has.
+
+/** When the makers of Node end their fixes; https://github.com/nodejs/release#release-schedule */
+const NODE_ENDS: ReadonlyMap<number, string> = new Map([
+  [20, '2026-04-30'],
+  [21, '2024-06-01'],
+  [22, '2027-04-30'],
+  [23, '2025-06-01'],
+  [24, '2028-04-30'],
+  [25, '2026-06-01'],
+]);
+
+/** `now`: epoch ms. */
+export function judgeNode(version: string, now: number): Judged {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const fix = 'install Node 24, or another with long-term support';
+  if (major < 20 || (major === 20 && minor < 19)) {
+    return { state: 'error', message: `Node ${version} is too old: 20.19 is the least`, fix };
+  }
+  const end = NODE_ENDS.get(major);
+  if (end !== undefined && now > Date.parse(end)) {
+    return { state: 'warning', message: `Node ${version} has had no fixes since ${end}`, fix };
+  }
+  return fine(`Node ${version}`);
+}
+
+/** That it is new enough was seen when the repository was opened. */
+async function judgeGit(repository: Repository): Promise<Judged> {
+  const answer = await repository.git({ args: ['--version'], cwd: repository.root });
+  return fine(shown(answer.text));
+}
+
+async function judgeIdentity(repository: Repository): Promise<Judged> {
+  const ask = async (key: string): Promise<string> =>
+    (await repository.git({ args: ['config', '--get', key], cwd: repository.root })).text;
+  const [name, email] = [await ask('user.name'), await ask('user.email')];
+  if (name !== '' && email !== '') return fine(`commits are by ${shown(name)} <${shown(email)}>`);
+  return {
+    state: 'warning',
+    message: 'git does not know who you are: commits are by mstone <mstone@localhost>',
+    fix: 'git config --global user.name "Your Name" && git config --global user.email you@example.org',
+  };
+}
+
+/** Below the first nothing should be started, below the second nothing can be relied on; bytes. */
+const ROOM = { little: 2e9, none: 2e8 } as const;
+
+/** `free`: bytes that this user may fill at `place`. */
+export function judgeRoom(place: string, free: number): Judged {
+  const message = `${(free / 1e9).toFixed(1)} GB free for ${shown(place, 200)}`;
+  if (free >= ROOM.little) return fine(message);
+  const fix = 'make room; mstone clean shows what mstone itself can let go';
+  return { state: free < ROOM.none ? 'error' : 'warning', message: `only ${message}`, fix };
+}
+
+async function judgeDisks(places: readonly string[]): Promise<Judged[]> {
+  const judged = new Map<string, Judged>();
+  for (const place of places) {
+    const { bavail, bsize, blocks, files, type } = await statfs(await nearestThere(place));
+    // Two folders on one disk are told once.
+    const disk = [type, blocks, files, bavail].join();
+    if (!judged.has(disk)) judged.set(disk, judgeRoom(place, bavail * bsize));
+  }
+  return [...judged.values()];
+}
+
+/** mstone makes these folders: what is there of the way to them must let it. */
+async function judgePlaces(places: readonly string[]): Promise<Judged[]> {
+  return Promise.all(
+    places.map(async (place) => {
+      const there = await nearestThere(place);
+      const word = shellWord(there);
+      if (!(await stat(there)).isDirectory()) {
+        return {
+          state: 'error' as const,
+          message: `${shown(there, 200)} is a file where a folder is needed`,
+          fix: `mv -- ${word} ${shellWord(`${there}.mine`)}`,
+        };
+      }
+      const may = await access(there, constants.W_OK | constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      if (may) return fine(`${shown(place, 200)} can be written`);
+      const message = `${shown(there, 200)} cannot be written`;
+      return { state: 'error' as const, message, fix: `chmod u+wx -- ${word}, or XDG_STATE_HOME elsewhere` };
+    }),
+  );
+}
+
+async function nearestThere(place: string): Promise<string> {
+  let path = place;
+  while ((await lstat(path).catch(() => undefined)) === undefined && dirname(path) !== path) {
+    path = dirname(path);
+  }
+  return path;
+}
+
+/** Clocks of two machines differ, ms. */
+const SKEW_MS = 60_000;
+
+/** Which landing is the newest is told by dates where history does not tell. */
+async function judgeClock(world: World, repository: Repository): Promise<Judged> {
+  if (repository.unborn) return fine('nothing is committed yet');
+  const args = ['show', '-s', '--format=%ct', 'HEAD', '--'];
+  const seconds = Number((await repository.git({ args, cwd: repository.root })).text);
+  const now = world.now();
+  if (seconds * 1000 <= now + SKEW_MS) return fine(`it is ${new Date(now).toISOString()}`);
+  return {
+    state: 'error',
+    message: `it is ${new Date(now).toISOString()}, and the head was committed later: ${new Date(seconds * 1000).toISOString()}`,
+    fix: 'set the clock of this machine',
+  };
+}
+
+// What the project says.
+
+function fromDiagnostic({ severity, message, expected, found, fix }: Diagnostic): Judged {
+  const more = [
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(found === undefined ? [] : [`found ${found}`]),
+  ];
+  return {
+    state: severity === 'error' ? 'error' : severity === 'warning' ? 'warning' : 'ok',
+    message: [message, ...more].join('; '),
+    ...(fix === undefined ? {} : { fix }),
+  };
+}
+
+function judgeFiles(what: string, diagnostics: readonly Diagnostic[]): Judged {
+  // Nothing is broken where nothing has been written yet.
+  const isWarning = ({ severity, code }: Diagnostic): boolean =>
+    severity === 'warning' || code === 'no-milestones';
+  const errors = diagnostics.filter((one) => one.severity === 'error' && !isWarning(one));
+  const warnings = diagnostics.filter(isWarning);
+  const [first] = [...errors, ...warnings];
+  if (first === undefined) return fine(`${what}: no errors`);
+  const place =
+    first.file === undefined ? '' : `${first.file}:${first.line === undefined ? '' : `${first.line}:`} `;
+  const number = errors.length > 0 ? count(errors.length, 'error') : count(warnings.length, 'warning');
+  return {
+    state: errors.length > 0 ? 'error' : 'warning',
+    message: `${number}; the first: ${shown(place, 200)}${first.message}`,
+    fix: 'mstone validate',
+  };
+}
+
+async function judgeAgents(
+  world: World,
+  repository: Repository,
+  config: Config,
+  milestones: readonly Milestone[],
+): Promise<Judged[]> {
+  const named = new Set([
+    config.agent,
+    config.reviewer,
+    ...milestones.flatMap(({ agent, reviewer }) => [agent, reviewer]),
+  ]);
+  const judged: Judged[] = [];
+  for (const [name, agent] of Object.entries(config.agents)) {
+    if (agent.kind === 'recipe') continue;
+    const [program = ''] = agent.command;
+    const there = await findProgram(program, repository.root, agent.env.PATH ?? world.env.PATH);
+    if (there !== undefined) judged.push(fine(`${shown(name)}: ${shown(there, 200)}`));
+    else {
+      judged.push({
+        state: named.has(name) ? 'error' : 'warning',
+        message: `${shown(name)}: there is no program ${shown(program)}${named.has(name) ? '' : ', and nobody names this agent'}`,
+        fix: `install ${shown(program)}, or set agents.${shown(name)}.command in mstone.yaml`,
+      });
+    }
+  }
+  if (judged.length > 0) return judged;
+  return [fine(named.has('recipe') ? 'recipes only' : 'none is configured')];
+}
+
+async function judgeChecks(
+  world: World,
+  repository: Repository,
+  config: Config,
+  milestones: readonly Milestone[],
+): Promise<Judged[]> {
+  const commands = new Set([
+    ...config.worktrees.setup,
+    ...config.checks,
+    ...config.stageChecks,
+    ...milestones.flatMap(({ checks }) => checks),
+  ]);
+  if (commands.size === 0) return [fine('none are configured')];
+  const judged: Judged[] = [];
+  for (const command of commands) {
+    const program = programOf(command);
+    if (program === undefined) continue;
+    if ((await findProgram(program, repository.root, world.env.PATH)) !== undefined) continue;
+    const isOurs = program.includes('/') && !isAbsolute(program);
+    judged.push({
+      // What lies in the project may be what a milestone or the setup is going to make.
+      state: isOurs ? 'warning' : 'error',
+      message: `\`${shown(command)}\` could not start: there is no program ${shown(program)}`,
+      fix: isOurs
+        ? `make ${shown(program)} executable in the project`
+        : `install ${shown(program)}, or change the check`,
+    });
+  }
+  return judged.length > 0 ? judged : [fine(`${count(commands.size, 'command')} can start`)];
+}
+
+/** Words that a shell knows by itself. */
+const OF_THE_SHELL = new Set(
+  '. : [ alias break case cd command continue echo eval exec exit export false for if printf pwd read return set shift test time trap true type ulimit umask unset until while {'.split(
+    ' ',
+  ),
+);
+
+/** The program that a command line starts first; undefined where only a shell can tell. */
+export function programOf(command: string): string | undefined {
+  for (const word of command.trim().split(/\s+/)) {
+    if (/^[A-Za-z_]\w*=[^'"$`\\]*$/.test(word) || word === '!') continue;
+    if (!/^[\w./@%+,:[{-]+$/.test(word) || OF_THE_SHELL.has(word)) return undefined;
+    return word;
+  }
+  return undefined;
+}
+
+/** Where a program is: by its path from `root`, or on the PATH. */
+async function findProgram(
+  program: string,
+  root: string,
+  path: string | undefined,
+): Promise<string | undefined> {
+  const places = program.includes('/')
+    ? [isAbsolute(program) ? program : join(root, program)]
+    : (path ?? '').split(delimiter).map((folder) => join(folder === '' ? root : folder, program));
+  for (const place of places) {
+    const isThere = await access(place, constants.X_OK).then(
+      async () => (await stat(place)).isFile(),
+      () => false,
+    );
+    if (isThere) return place;
+  }
+  return undefined;
+}
+
+// What mstone left.
+
+async function judgeLock({ stateDir }: Repository): Promise<Judged> {
+  const file = join(stateDir, 'lock');
+  if ((await lstat(file).catch(() => undefined)) === undefined) return fine('nobody holds it');
+  const owner = await readOwner(file);
+  const remove = `rm -- ${shellWord(file)}`;
+  if (owner === undefined) {
+    return {
+      state: 'error',
+      message: `${shown(file, 200)} cannot be read`,
+      fix: `${remove}, once no mstone runs`,
+    };
+  }
+  const who = `process ${owner.pid} on ${shown(owner.host)}, since ${shown(owner.since)}`;
+  switch (ownerIsAlive(owner)) {
+    case 'alive':
+      return fine(`a run is going on: ${who}`);
+    case 'dead':
+      return {
+        state: 'warning',
+        message: `its owner is dead: ${who}; the next run takes it over`,
+        fix: 'mstone doctor --fix',
+      };
+    case 'unknown':
+      return {
+        state: 'error',
+        message: `its owner cannot be seen from here: ${who}`,
+        fix: `${remove}, once you are sure that it has ended`,
+      };
+  }
+}
+
+async function judgeRuns(repository: Repository): Promise<Judged[]> {
+  const runs = await knownRuns(repository.stateDir);
+  if (!runs.ok) return runs.error.map(fromDiagnostic);
+  const unfinished = unfinishedOf(runs.value);
+  const owner = await readOwner(join(repository.stateDir, 'lock'));
+  if (unfinished === undefined || (owner !== undefined && ownerIsAlive(owner) !== 'dead')) {
+    return [fine(count(runs.value.length, 'run'))];
+  }
+  return [
+    {
+      state: 'warning',
+      message: `run ${unfinished.run} on ${shown(unfinished.state.target)} is unfinished`,
+      fix: 'mstone resume',
+    },
+  ];
+}
+
+async function judgeWorktrees(repository: Repository, slotsDir: string): Promise<Judged[]> {
+  const { slots, strange } = await findSlots(repository, slotsDir);
+  const judged: Judged[] = strange.map((dir) => ({
+    state: 'warning',
+    message: `${shown(dir, 200)} belongs to a slot whose folder cannot be told`,
+    fix: `git worktree list, and if it is of no use: rm -r -- ${shellWord(dir)}`,
+  }));
+  for (const { slot, path, state } of slots.filter((one) => one.state !== 'whole')) {
+    const why = state === 'orphan' ? 'is a folder that git does not know' : 'is broken';
+    judged.push({
+      state: 'warning',
+      message: `slot ${slot} (${shown(path, 200)}) ${why}; a run makes it whole`,
+      fix: 'mstone doctor --fix',
+    });
+  }
+  // A slot is locked, and locked worktrees are never prunable: these are the user's.
+  for (const { path } of (await listWorktrees(repository)).filter(({ prunable }) => prunable)) {
+    judged.push({
+      state: 'warning',
+      message: `the folder of your worktree ${shown(path, 200)} is gone`,
+      fix: 'git worktree prune',
+    });
+  }
+  return judged.length > 0 ? judged : [fine(`${count(slots.length, 'slot')}, all whole`)];
+}
+
+/** Mends what is safe to mend; returns a sentence for each. */
+async function mend(world: World, repository: Repository): Promise<string[]> {
+  const fixed: string[] = [];
+  const owner = await readOwner(join(repository.stateDir, 'lock'));
+  const { config } = await readCheckout(world, repository.root, {});
+  const slotsDir = slotsFolder(world, repository, config);
+  const broken = (await findSlots(repository, slotsDir)).slots.filter(({ state }) => state !== 'whole');
+  const isStale = owner !== undefined && ownerIsAlive(owner) === 'dead';
+  if (!isStale && (broken.length === 0 || owner !== undefined)) return fixed;
+  const exit = await underLock(world, repository, async () => {
+    const runs = await knownRuns(repository.stateDir);
+    // What an unfinished run still works with is left to `mstone resume`, which mends it as well.
+    if (!runs.ok || unfinishedOf(runs.value) !== undefined) return 0;
+    const lane = makeLane();
+    for (const { slot, slotsDir: dir } of broken) {
+      const gone = await removeSlot(repository, {
+        slotsDir: dir,
+        slot,
+        keep: config.worktrees.keep,
+        copied: config.worktrees.copy,
+        rescueRef: `refs/mstone/rescue/doctor/slot${slot}`,
+        lane,
+      });
+      if (gone.ok) fixed.push(`slot ${slot} was removed`, ...gone.value.told);
+      else fixed.push(gone.error);
+    }
+    return 0;
+  });
+  if (isStale && exit === 0) fixed.unshift('the lock of a dead process was removed');
+  return fixed;
+}
+
+function findingsText(findings: readonly Finding[], fixed: readonly string[], color: boolean): string {
+  const paint = painter(color);
+  const styles = { ok: 'green', warning: 'yellow', error: 'red' } as const;
+  const lines = fixed.map((text) => `fixed    ${shown(text, 400)}`);
+  for (const { check, state, message, fix } of findings) {
+    lines.push(`${paint(styles[state], state.padEnd(7))}  ${check}: ${shown(message, 400)}`);
+    if (fix !== undefined && state !== 'ok') lines.push(`         fix: ${shown(fix, 400)}`);
+  }
+  const number = (wanted: Finding['state']): number =>
+    findings.filter(({ state }) => state === wanted).length;
+  const [errors, warnings] = [number('error'), number('warning')];
+  lines.push(
+    '',
+    errors > 0
+      ? `${count(errors, 'thing')} must be mended, ${warnings} should be.`
+      : warnings > 0
+        ? `Nothing must be mended, ${warnings} should be.`
+        : 'All is well.',
+  );
+  return lines.join('\n');
+}
