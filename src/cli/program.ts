@@ -6,6 +6,7 @@ import { nearest } from '../model/nearest.js';
 import { demo } from './demo.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
+import { init } from './init.js';
 import { logs } from './logs.js';
 import { newMilestone } from './new.js';
 import { plan } from './plan.js';
@@ -45,7 +46,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     })
     .addHelpText(
       'after',
-      `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
+      `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone init         set up this one\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
     );
 
   program.hook('preAction', (_program, command) => {
@@ -143,6 +144,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
         .default('tree' as const),
     )
     .action(async (options) => exit(await graph(here(), options)));
+
+  command(
+    'init',
+    'Write a first configuration and a first milestone, from what is there.',
+    '  mstone init\n  mstone init --yes',
+  )
+    .option('-y, --yes', 'make a git repository where there is none, and ask nothing')
+    .option('--force', 'write files anew that are there')
+    .action(async (options) => exit(await init(here(), options)));
 
   command(
     'new',
