@@ -1,8 +1,15 @@
 /** The commands, their options and their help. What they do is in a file each. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, type CommandUnknownOpts, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import {
+  Argument,
+  Command,
+  type CommandUnknownOpts,
+  InvalidArgumentError,
+  Option,
+} from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
+import { completion } from './completion.js';
 import { demo } from './demo.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
@@ -120,8 +127,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--json', 'print one JSON document')
     .action(async (ids, options) => exit(await plan(here(), { ...options, ids })));
 
-  command('status', 'Show where everything is.', '  mstone status --json')
-    .option('--json', 'print one JSON document')
+  command('status', 'Show where everything is.', '  mstone status --json\n  mstone status --watch')
+    .addOption(new Option('--json', 'print one JSON document').conflicts('watch'))
+    .option('-w, --watch', 'show it again whenever it changes, until Ctrl-C')
     .action(async (options) => exit(await status(here(), options)));
 
   command(
@@ -176,6 +184,17 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--attempt <n>', 'of this attempt (default: the last)', wholeNumber)
     .option('--list', 'only name the files')
     .action(async (id, options) => exit(await logs(here(), { ...options, id })));
+
+  command(
+    'completion',
+    'Print what a shell needs to complete commands, options and ids.',
+    '  mstone completion bash\n  mstone completion fish',
+  )
+    .addArgument(new Argument('<shell>', 'yours').choices(['bash', 'zsh', 'fish'] as const))
+    .argument('[words...]', 'behind `--`: the words so far; prints what may come next')
+    .action(async (shell, words) =>
+      exit(await completion(here(), program as unknown as CommandUnknownOpts, { shell, words })),
+    );
 
   command(
     'demo',
