@@ -1,14 +1,22 @@
 /** The commands, their options and their help. What they do is in a file each. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, type CommandUnknownOpts, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import {
+  Argument,
+  Command,
+  type CommandUnknownOpts,
+  InvalidArgumentError,
+  Option,
+} from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
+import { completion } from './completion.js';
 import { config } from './config.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
+import { init } from './init.js';
 import { logs } from './logs.js';
 import { mark } from './mark.js';
 import { newMilestone } from './new.js';
@@ -49,7 +57,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     })
     .addHelpText(
       'after',
-      `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
+      `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone init         set up this one\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
     );
 
   program.hook('preAction', (_program, command) => {
@@ -123,8 +131,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--json', 'print one JSON document')
     .action(async (ids, options) => exit(await plan(here(), { ...options, ids })));
 
-  command('status', 'Show where everything is.', '  mstone status --json')
-    .option('--json', 'print one JSON document')
+  command('status', 'Show where everything is.', '  mstone status --json\n  mstone status --watch')
+    .addOption(new Option('--json', 'print one JSON document').conflicts('watch'))
+    .option('-w, --watch', 'show it again whenever it changes, until Ctrl-C')
     .action(async (options) => exit(await status(here(), options)));
 
   command(
@@ -149,6 +158,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .action(async (options) => exit(await graph(here(), options)));
 
   command(
+    'init',
+    'Write a first configuration and a first milestone, from what is there.',
+    '  mstone init\n  mstone init --yes',
+  )
+    .option('-y, --yes', 'make a git repository where there is none, and ask nothing')
+    .option('--force', 'write files anew that are there')
+    .action(async (options) => exit(await init(here(), options)));
+
+  command(
     'new',
     'Write a milestone to fill in.',
     "  mstone new 1B --title 'Orders API'\n  mstone new 2A-invoices",
@@ -170,6 +188,17 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--attempt <n>', 'of this attempt (default: the last)', wholeNumber)
     .option('--list', 'only name the files')
     .action(async (id, options) => exit(await logs(here(), { ...options, id })));
+
+  command(
+    'completion',
+    'Print what a shell needs to complete commands, options and ids.',
+    '  mstone completion bash\n  mstone completion fish',
+  )
+    .addArgument(new Argument('<shell>', 'yours').choices(['bash', 'zsh', 'fish'] as const))
+    .argument('[words...]', 'behind `--`: the words so far; prints what may come next')
+    .action(async (shell, words) =>
+      exit(await completion(here(), program as unknown as CommandUnknownOpts, { shell, words })),
+    );
 
   command(
     'mark',

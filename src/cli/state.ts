@@ -86,7 +86,7 @@ function hostOwner(world: World): Owner {
 }
 
 /** `unknown` for an owner on another host or in another container: its pid says nothing here. */
-function ownerIsAlive(owner: Owner): Liveness {
+export function ownerIsAlive(owner: Owner): Liveness {
   const here = hostIdentity();
   if (owner.host !== here.host || owner.pidNamespace !== here.pidNamespace) return 'unknown';
   return isAlive(owner) ? 'alive' : 'dead';

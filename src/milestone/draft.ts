@@ -12,7 +12,7 @@ export interface DraftRecipe {
 }
 
 /** The next letters of a stage that no file claims: `1A`, …, `1Z`, `1AA`, …; undefined where all are taken. */
-export function nextFree(stage: number, taken: ReadonlySet<MilestoneId>): MilestoneId | undefined {
+function nextFree(stage: number, taken: ReadonlySet<MilestoneId>): MilestoneId | undefined {
   const alphabet = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
   const letters = [...alphabet, ...alphabet.flatMap((first) => alphabet.map((second) => first + second))];
   return letters.map((word) => `${stage}${word}`).find((id) => !taken.has(id));
