@@ -122,7 +122,7 @@ async function markOnce(world: World, options: MarkOptions, to: State): Promise<
   });
   if (built.kind !== 'built') {
     const why = built.kind === 'refused' ? `${TASKS} shows this already, and history does not` : built.kind;
-    return sayError(world, why, `git rm --cached ${TASKS} && git commit -m "${TASKS} anew", then again`);
+    return sayError(world, why, `take its line out of ${TASKS}, commit that, and type the same again`);
   }
   const landed = await land(repository, {
     target,
