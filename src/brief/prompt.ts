@@ -45,7 +45,8 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
       file: milestone.file,
       body: milestone.body.replace(/\n+$/, ''),
       criteria: [...milestone.criteria],
-      tasks: milestone.tasks.map((task) => task.text),
+      // The text is in every prompt whole.
+      tasks: milestone.tasks.map((task) => task.title ?? task.text),
     },
     milestone_diff: facts.milestoneDiff ?? null,
     target: facts.target,

@@ -25,7 +25,9 @@ const prose = z.string().transform((text) => plainText(text, PROSE));
 /** Many writers of JSON say null where they mean nothing. */
 const maybe = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 const word = <const T extends readonly [string, ...string[]]>(words: T) =>
-  z.preprocess((value) => (typeof value === 'string' ? value.trim().toLowerCase() : value), z.enum(words));
+  z
+    .preprocess((value) => (typeof value === 'string' ? value.trim().toLowerCase() : value), z.enum(words))
+    .meta({ type: 'string', enum: words });
 
 const FindingSchema = z.object({
   id: maybe(z.union([z.string(), z.number()]).transform((id) => plainLine(String(id), 40))),
@@ -36,7 +38,8 @@ const FindingSchema = z.object({
   line: z
     .unknown()
     .optional()
-    .transform((value) => (Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined)),
+    .transform((value) => (Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined))
+    .meta({ type: ['integer', 'null'], minimum: 1 }),
   problem: prose.refine((text) => text !== '', 'says nothing'),
   suggestion: maybe(prose),
 });
@@ -47,6 +50,16 @@ const VerdictSchema = z.object({
   findings: z.array(FindingSchema),
   summary: maybe(prose),
 });
+
+/** A verdict line as JSON Schema, as it is asked for; reading it is more lenient. */
+export function verdictSchema(): object {
+  const { properties, required = [], ...rest } = z.toJSONSchema(VerdictSchema, { io: 'input' });
+  return {
+    ...rest,
+    properties: { mstone: { const: 'verdict' }, ...properties },
+    required: ['mstone', ...required],
+  };
+}
 
 /**
  * The `{"mstone":"verdict",…}` objects that a reviewer printed, in order → its answer. The last counts,

@@ -28,8 +28,7 @@ import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs }
 import { prepareSlot, slotPlace } from '../git/slots.js';
 import { slotsKey } from '../git/tidy.js';
 import { formatMessage } from '../git/trailers.js';
-import { diffFiles, listFilesAt, readFileAt, treeKey } from '../git/tree.js';
-import { parseName } from '../milestone/name.js';
+import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
 import type { CandidateEffect, CheckEffect, ItemId, Purpose, WorkEffect } from '../model/effect.js';
 import type { Milestone } from '../model/milestone.js';
@@ -46,7 +45,7 @@ import { err, ok, type Result } from '../model/result.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasks, type TasksMilestone, type TasksView } from '../report/tasks.js';
-import { absent, CONFIG, landingsOf, MILESTONES, stateHome, TASKS } from './project.js';
+import { absent, CONFIG, fileThen, landingsOf, MILESTONES, stateHome, TASKS } from './project.js';
 import type { World } from './world.js';
 
 export interface HandsContext {
@@ -184,14 +183,11 @@ export function makeHands(context: HandsContext): Hands {
     if (milestone === undefined) return undefined;
     const landing = context.landings.get(item);
     if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
-    const old = (await listFilesAt(repository, landing.commit, MILESTONES)).find(({ path }) => {
-      const name = parseName(path);
-      return 'id' in name && name.id === item;
-    });
+    const old = await fileThen(repository, landing.commit, item);
     if (old === undefined) return undefined;
     return diffFiles(
       repository,
-      { commit: landing.commit, path: old.path },
+      { commit: landing.commit, path: old },
       { commit: head, path: milestone.file },
     );
   };
@@ -524,7 +520,7 @@ export function tasksView(
         return {
           id: milestone.id,
           title: milestone.title,
-          tasks: milestone.tasks.map((task) => task.text),
+          tasks: milestone.tasks.map((task) => task.title ?? task.text),
           ...(landing === undefined ? {} : standingIn(landing)),
         };
       }),

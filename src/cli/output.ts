@@ -18,7 +18,7 @@ export const say = (world: Pick<World, 'stdout'>, text: string): void => {
   world.stdout.write(`${text.replace(/\n$/, '')}\n`);
 };
 
-/** One JSON document, alone on stdout. */
+/** One JSON document, alone on stdout, with nothing in it that a terminal would obey. */
 export const sayJson = (world: Pick<World, 'stdout'>, document: unknown): void =>
   say(world, safeJson(document, 2));
 

@@ -5,15 +5,13 @@ import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
 import { count } from '../report/words.js';
-import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
-import { knownRuns, statesOn } from './state.js';
+import { type SelectionOptions, selectionOf } from './selection.js';
+import { givenUp, knownRuns } from './state.js';
 import type { World } from './world.js';
 
-export interface PlanOptions {
-  readonly ids: readonly string[];
-  readonly stage?: number;
+export interface PlanOptions extends SelectionOptions {
   readonly onto?: string;
   readonly json?: true;
 }
@@ -27,20 +25,12 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
   const runs = await knownRuns(repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
 
-  const digests = new Map(sources.value.milestones.map((milestone) => [milestone.id, milestone.digest]));
-  const failed = new Map(
-    historyOf(statesOn(target.branch, runs.value)).history.flatMap((item) =>
-      item.end !== undefined && digests.get(item.id) === item.digest
-        ? [[item.id, item.end.message] as const]
-        : [],
-    ),
-  );
   const made = makePlan({
     target: target.branch,
     milestones: [...sources.value.milestones],
     landings,
-    selection: { ids: options.ids, ...(options.stage === undefined ? {} : { stage: options.stage }) },
-    failed,
+    selection: selectionOf(options),
+    failed: givenUp(target.branch, runs.value, sources.value.milestones),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
   if (options.json) {

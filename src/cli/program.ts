@@ -1,17 +1,29 @@
 /** The commands, their options and their help. What they do is in a file each. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import {
+  Argument,
+  Command,
+  type CommandUnknownOpts,
+  InvalidArgumentError,
+  Option,
+} from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
+import { completion } from './completion.js';
 import { config } from './config.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
+import { explain } from './explain.js';
+import { graph } from './graph.js';
+import { init } from './init.js';
 import { logs } from './logs.js';
 import { mark } from './mark.js';
+import { newMilestone } from './new.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
+import { readTwins } from './twins.js';
 import { validate } from './validate.js';
 import type { World } from './world.js';
 
@@ -45,11 +57,17 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     })
     .addHelpText(
       'after',
-      `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
+      `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone init         set up this one\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
     );
 
+  program.hook('preAction', (_program, command) => {
+    readTwins(program as unknown as CommandUnknownOpts, world.env);
+    if (['run', 'plan', 'resume', 'retry', 'demo'].includes(command.name())) readTwins(command, world.env);
+  });
+
   const here = (): World & { color: boolean } => {
-    const { C, color } = program.opts();
+    const { color } = program.opts();
+    const C = program.opts().C ?? (world.env.MSTONE_DIR || undefined);
     const cwd = C === undefined ? world.cwd : join(C.startsWith('/') ? '' : world.cwd, C);
     return { ...world, cwd, color: wantsColor(color, world) };
   };
@@ -77,12 +95,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     command(
       'run',
       'Run what is left to do; continues whatever was interrupted.',
-      '  mstone run --stage 2 -j 2\n  mstone run 1A 1B',
+      "  mstone run --stage 2 -j 2\n  mstone run 1A '2*'\n  mstone run 3B --with-needs",
     ),
   )
-    .argument('[ids...]', 'only these milestones')
+    .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .addOption(new Option('-n, --dry-run', 'show the plan and change nothing'))
-    .action(async (ids, options) => exit(await run(here(), { ...options, ids })));
+    .action(async (ids, { quiet, ...options }) =>
+      exit(await run(here(), { ...options, ids, ...(quiet ? { output: 'quiet' } : {}) })),
+    );
 
   command('resume', 'Continue the last run with its own flags.', '  mstone resume')
     .argument('[run]', 'the id of an unfinished run')
@@ -99,16 +119,61 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .addOption(outputOption())
     .action(async (ids, options) => exit(await retry(here(), { ...options, ids })));
 
-  command('plan', 'Show what would run, in which order, and why.', '  mstone plan --json')
-    .argument('[ids...]', 'only these milestones')
-    .option('--stage <n>', 'only this stage', wholeNumber)
+  selectionOptions(
+    command(
+      'plan',
+      'Show what would run, in which order, and why.',
+      '  mstone plan --json\n  mstone plan --until 2',
+    ),
+  )
+    .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .option('--onto <branch>', 'plan for this branch')
     .option('--json', 'print one JSON document')
     .action(async (ids, options) => exit(await plan(here(), { ...options, ids })));
 
-  command('status', 'Show where everything is.', '  mstone status --json')
-    .option('--json', 'print one JSON document')
+  command('status', 'Show where everything is.', '  mstone status --json\n  mstone status --watch')
+    .addOption(new Option('--json', 'print one JSON document').conflicts('watch'))
+    .option('-w, --watch', 'show it again whenever it changes, until Ctrl-C')
     .action(async (options) => exit(await status(here(), options)));
+
+  command(
+    'explain',
+    'Say why a milestone would run or would not, and what happened to it.',
+    '  mstone explain 1A\n  mstone explain 1A --json',
+  )
+    .argument('<id>', 'the milestone')
+    .option('--json', 'print one JSON document')
+    .action(async (id, options) => exit(await explain(here(), { ...options, id })));
+
+  command(
+    'graph',
+    'Show what waits for what, and where each is.',
+    '  mstone graph\n  mstone graph --format mermaid',
+  )
+    .addOption(
+      new Option('--format <form>', 'a tree, or a document for other tools')
+        .choices(['tree', 'mermaid', 'dot'] as const)
+        .default('tree' as const),
+    )
+    .action(async (options) => exit(await graph(here(), options)));
+
+  command(
+    'init',
+    'Write a first configuration and a first milestone, from what is there.',
+    '  mstone init\n  mstone init --yes',
+  )
+    .option('-y, --yes', 'make a git repository where there is none, and ask nothing')
+    .option('--force', 'write files anew that are there')
+    .action(async (options) => exit(await init(here(), options)));
+
+  command(
+    'new',
+    'Write a milestone to fill in.',
+    "  mstone new 1B --title 'Orders API'\n  mstone new 2A-invoices",
+  )
+    .argument('<id>', 'its stage and letter, perhaps with a slug')
+    .option('--title <title>', 'what it brings')
+    .action(async (id, options) => exit(await newMilestone(here(), { ...options, id })));
 
   command('validate', 'Check every milestone and the configuration.', '  mstone validate')
     .option('--json', 'print one JSON document')
@@ -123,6 +188,17 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--attempt <n>', 'of this attempt (default: the last)', wholeNumber)
     .option('--list', 'only name the files')
     .action(async (id, options) => exit(await logs(here(), { ...options, id })));
+
+  command(
+    'completion',
+    'Print what a shell needs to complete commands, options and ids.',
+    '  mstone completion bash\n  mstone completion fish',
+  )
+    .addArgument(new Argument('<shell>', 'yours').choices(['bash', 'zsh', 'fish'] as const))
+    .argument('[words...]', 'behind `--`: the words so far; prints what may come next')
+    .action(async (shell, words) =>
+      exit(await completion(here(), program as unknown as CommandUnknownOpts, { shell, words })),
+    );
 
   command(
     'mark',
@@ -176,18 +252,34 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   return program as unknown as Command;
 }
 
-function runOptions(command: Command) {
+function selectionOptions(command: Command) {
   return command
     .option('--stage <n>', 'only this stage; refused while an earlier one is unfinished', wholeNumber)
+    .option('--until <n|id>', 'up to this stage, or this milestone and what it needs')
+    .addOption(
+      new Option('--only', 'refuse milestones whose needs are not done (the default)').conflicts('withNeeds'),
+    )
+    .option('--with-needs', 'build what the named milestones need, too')
+    .option('--stale', 'redo milestones whose text changed after they landed')
+    .option('-f, --force', 'redo named milestones though they are done');
+}
+
+function runOptions(command: Command) {
+  return selectionOptions(command)
     .option('--onto <branch>', 'land on this branch (default: the one checked out)')
     .option('-j, --jobs <n>', 'agents alive at once, or a share of the cores such as 50%')
-    .option('-k, --keep-going', 'continue with what does not depend on a failure (the default)')
+    .addOption(
+      new Option(
+        '-k, --keep-going',
+        'continue with what does not depend on a failure (the default)',
+      ).conflicts('failFast'),
+    )
     .option('--fail-fast', 'start nothing new once a milestone has failed')
-    .option('--stale', 'redo milestones whose text changed after they landed')
     .option('--agent <name>', 'who implements')
     .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
     .option('--commit', 'commit milestones and configuration first where they are not')
-    .addOption(outputOption());
+    .addOption(outputOption())
+    .addOption(new Option('-q, --quiet', 'only failures and the end, as --output quiet').conflicts('output'));
 }
 
 const outputOption = () =>

@@ -7,6 +7,7 @@ import { readLandings } from '../git/history.js';
 import { openRepository, type Repository, type ResolvedTarget, resolveTarget } from '../git/index.js';
 import { listFilesAt, readFileAt, readFilesAt } from '../git/tree.js';
 import { type MilestoneReader, readMilestones } from '../milestone/index.js';
+import { parseName } from '../milestone/name.js';
 import type { Config } from '../model/config.js';
 import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
@@ -42,8 +43,11 @@ export async function readCheckout(
   flags: ConfigSources['flags'],
 ): Promise<Sources> {
   const folder = join(root, MILESTONES);
+  const odd = await findOdd(root);
+  const isOdd = (path: string): boolean => odd.some(({ file }) => file === path);
   const reader: MilestoneReader = {
     list: async () => {
+      if (isOdd(MILESTONES)) return [];
       const entries = await readdir(folder, { withFileTypes: true }).catch(absent([]));
       return Promise.all(
         entries.map(async (entry) => ({
@@ -61,13 +65,37 @@ export async function readCheckout(
     },
     read: (path) => readFile(join(root, path)),
   };
-  const project = await readFile(join(root, CONFIG), 'utf8').catch(absent(undefined));
+  const project = isOdd(CONFIG)
+    ? undefined
+    : await readFile(join(root, CONFIG), 'utf8').catch(absent(undefined));
   const templates = new Map<string, string>();
   for (const purpose of PURPOSES) {
     const text = await readFile(join(root, TEMPLATES, `${purpose}.md`), 'utf8').catch(absent(undefined));
     if (text !== undefined) templates.set(purpose, text);
   }
-  return readSources(world, reader, project, templates, flags);
+  const sources = await readSources(world, reader, project, templates, flags);
+  return { ...sources, diagnostics: [...odd, ...sources.diagnostics] };
+}
+
+/** What stands where the configuration or the milestones belong and is neither a file nor a folder. */
+async function findOdd(root: string): Promise<Diagnostic[]> {
+  const [config, milestones] = await Promise.all(
+    [CONFIG, MILESTONES].map((path) => lstat(join(root, path)).catch(absent(undefined))),
+  );
+  const odd = (file: string, word: string, isLink: boolean): Diagnostic => ({
+    severity: 'error',
+    code: 'not-plain',
+    file,
+    message: `this must be a plain ${word}`,
+    found: isLink ? 'a symlink' : 'something else',
+    fix: `put the ${word} itself there: a commit holds a link, not what it leads to`,
+  });
+  return [
+    ...(config === undefined || config.isFile() ? [] : [odd(CONFIG, 'file', config.isSymbolicLink())]),
+    ...(milestones === undefined || milestones.isDirectory()
+      ? []
+      : [odd(MILESTONES, 'folder', milestones.isSymbolicLink())]),
+  ];
 }
 
 /** Reads from a commit: what a run goes by is what you committed. */
@@ -166,6 +194,19 @@ export async function landingsOf(
     for (const [id, landing] of await readLandings(repository, head)) landings.set(id, landing);
   }
   return landings;
+}
+
+/** Where a milestone's file was in a commit: its slug may have changed since. */
+export async function fileThen(
+  repository: Repository,
+  commit: Oid,
+  id: MilestoneId,
+): Promise<string | undefined> {
+  const files = await listFilesAt(repository, commit, MILESTONES);
+  return files.find(({ path }) => {
+    const name = parseName(path);
+    return 'id' in name && name.id === id;
+  })?.path;
 }
 
 /** Refuses what has errors; what is left are notes and warnings to show. */

@@ -13,12 +13,13 @@ import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
+import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
-import type { ItemState } from '../model/state.js';
-import { makePlan, type Selection } from '../plan/index.js';
+import type { ItemState, RunState } from '../model/state.js';
+import { makePlan } from '../plan/index.js';
 import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
@@ -47,32 +48,37 @@ import {
   type Sources,
   withoutErrors,
 } from './project.js';
+import { type SelectionOptions, selectionOf } from './selection.js';
 import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
-export interface RunOptions {
-  readonly ids?: readonly string[];
-  readonly stage?: number;
+export interface RunOptions extends SelectionOptions {
   readonly onto?: string;
   readonly jobs?: string;
-  readonly failFast?: true;
-  readonly keepGoing?: true;
-  readonly stale?: true;
+  readonly failFast?: boolean;
+  readonly keepGoing?: boolean;
   readonly agent?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
-  readonly commit?: true;
-  readonly dryRun?: true;
+  readonly commit?: boolean;
+  readonly dryRun?: boolean;
   readonly output: OutputForm;
 }
 
 /** What a run was asked for, as its journal keeps it: `resume` reads it back. */
 type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit'>;
 
+interface Extra {
+  /** Items whose attempts, brakes and spend are forgotten. */
+  readonly reset: readonly string[];
+  /** The options are those of the last run: what it was forced to redo and has landed is not redone twice. */
+  readonly again: boolean;
+}
+
 export async function run(world: Terminal, options: RunOptions): Promise<number> {
-  return prepareAndRun(world, options, { reset: [] });
+  return prepareAndRun(world, options, { reset: [], again: false });
 }
 
 export async function resume(
@@ -97,7 +103,7 @@ export async function resume(
   return prepareAndRun(
     terminal,
     { ...asked, onto: last.state.target, output: options.output },
-    { reset: [] },
+    { reset: [], again: true },
   );
 }
 
@@ -133,7 +139,7 @@ export async function retry(
   const named = reset.filter((id) => !id.endsWith('-gate'));
   const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...named])];
   const onto = last === undefined ? {} : { onto: last.state.target };
-  return prepareAndRun(terminal, { ...asked, ...onto, ids, output: options.output }, { reset });
+  return prepareAndRun(terminal, { ...asked, ...onto, ids, output: options.output }, { reset, again: true });
 }
 
 const askedFrom = (argv: readonly string[]): Asked =>
@@ -144,11 +150,7 @@ function asked(options: RunOptions): Asked {
   return rest;
 }
 
-async function prepareAndRun(
-  terminal: Terminal,
-  options: RunOptions,
-  extra: { readonly reset: readonly string[] },
-): Promise<number> {
+async function prepareAndRun(terminal: Terminal, options: RunOptions, extra: Extra): Promise<number> {
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
@@ -161,7 +163,7 @@ async function prepareAndRun(
   // What is wrong in the checkout is said first, whether it is committed or not.
   const checkout = withoutErrors(await readPlanned(world, opened.value, flags));
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
-  if (options.dryRun) return showPlan(world, opened.value, checkout.value, options);
+  if (options.dryRun === true) return showPlan(world, opened.value, checkout.value, options);
   if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
     return sayError(
       world,
@@ -202,7 +204,7 @@ async function runLocked(
   repository: Repository,
   flags: ConfigSources['flags'],
   options: RunOptions,
-  extra: { readonly reset: readonly string[] },
+  extra: Extra,
 ): Promise<number> {
   const runs = await knownRuns(repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
@@ -245,7 +247,9 @@ async function runLocked(
   const broken = checkTemplates(templates);
   if (broken.length > 0) return sayDiagnostics(world, broken);
   const past = historyOf(statesOn(target.branch, runs.value));
-  const made = await planRun(project, sources, options, past);
+  const last = runs.value.at(-1);
+  const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
+  const made = await planRun(project, sources, options, past, redone);
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items } = made.value;
   const strangers = unknownTo(plan, extra.reset);
@@ -350,7 +354,7 @@ function settingsOf(sources: Sources, options: RunOptions): RunSettings {
   const { config } = sources;
   return {
     jobs: config.jobs,
-    failFast: options.failFast === true,
+    failFast: options.failFast === true && options.keepGoing !== true,
     wait: options.wait !== false && config.limits.wait,
     backoffMs: config.backoffMs,
     folder: JSON.stringify([config.worktrees.setup, config.worktrees.copy, config.worktrees.keep]),
@@ -364,8 +368,9 @@ async function planRun(
   sources: Sources,
   options: RunOptions,
   past: ReturnType<typeof historyOf>,
+  redone: ReadonlySet<MilestoneId> | undefined,
 ): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
-  const selection = selectionOf(options);
+  const selection = selectionOf(options, redone);
   const made = makePlan({
     target: project.target.branch,
     milestones: [...sources.milestones],
@@ -399,6 +404,9 @@ async function planRun(
   return ok({ plan, items: items.value });
 }
 
+const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
+  new Set([...state.items].flatMap(([id, { phase }]) => (phase.is === 'landed' ? [id] : [])));
+
 /** What is to be retried and does not exist: a slip of the finger must not start anything. */
 function unknownTo(plan: Plan, ids: readonly string[]): Diagnostic[] {
   const known = new Set(plan.milestones.flatMap(({ milestone: { id, stage } }) => [id, gateId(stage)]));
@@ -425,12 +433,6 @@ const completes = (plan: Plan, stage: number): boolean =>
       state === 'stale' ||
       plan.run.includes(milestone.id),
   );
-
-const selectionOf = (options: RunOptions): Selection => ({
-  ids: options.ids ?? [],
-  ...(options.stage === undefined ? {} : { stage: options.stage }),
-  ...(options.stale === true ? { redoStale: true } : {}),
-});
 
 async function showPlan(
   world: Terminal,

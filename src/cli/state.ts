@@ -9,9 +9,11 @@ import { listRuns } from '../journal/runs.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
 import type { Entry } from '../model/event.js';
+import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { RunState } from '../model/state.js';
 import { hostIdentity, isAlive, selfIdentity } from '../process/identity.js';
+import { historyOf } from '../run/history.js';
 import { emptyRun, replay } from '../run/index.js';
 import { sayError } from './output.js';
 import { PURPOSES } from './project.js';
@@ -52,6 +54,22 @@ export async function knownRuns(stateDir: string): Promise<Result<KnownRun[], Di
 export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] =>
   runs.map(({ state }) => state).filter((state) => state.target === branch);
 
+/** Milestones that a run gave up in the version that they still have, each with its reason. */
+export function givenUp(
+  branch: string,
+  runs: readonly KnownRun[],
+  milestones: readonly Milestone[],
+): ReadonlyMap<MilestoneId, string> {
+  const digests = new Map(milestones.map((milestone) => [milestone.id, milestone.digest]));
+  return new Map(
+    historyOf(statesOn(branch, runs)).history.flatMap((item) =>
+      item.end !== undefined && digests.get(item.id) === item.digest
+        ? [[item.id, item.end.message] as const]
+        : [],
+    ),
+  );
+}
+
 /** This process, as the lock's record names it. */
 function hostOwner(world: World): Owner {
   const { pid, start, boot } = selfIdentity();
@@ -81,7 +99,9 @@ export async function underLock(
   act: () => Promise<number>,
 ): Promise<number> {
   await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
-  const lock = await acquireLock(join(repository.stateDir, 'lock'), hostOwner(world), ownerIsAlive);
+  const lockFile = join(repository.stateDir, 'lock');
+  const owner = hostOwner(world);
+  const lock = await acquireLock(lockFile, owner, ownerIsAlive);
   if (!lock.ok) {
     const { why, command } = lock.error;
     sayError(
@@ -93,6 +113,14 @@ export async function underLock(
   }
   try {
     return await act();
+  } catch (error) {
+    if ((await readOwner(lockFile))?.nonce === owner.nonce) throw error;
+    sayError(
+      world,
+      `${repository.stateDir} is not what it was: something removed it while mstone was at work`,
+      'type `mstone run` to begin anew; what has landed has landed, and what agents left is kept',
+    );
+    return 1;
   } finally {
     await lock.value.release();
   }

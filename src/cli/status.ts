@@ -1,4 +1,5 @@
 /** `mstone status`, and bare `mstone`: where everything is. Takes no lock and starts nothing. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makePlan } from '../plan/index.js';
 import { statusDocument, statusText } from '../report/documents.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
@@ -6,10 +7,53 @@ import { openProject, readCheckout } from './project.js';
 import { isDriven, knownRuns } from './state.js';
 import type { World } from './world.js';
 
-export async function status(
-  world: World & { color: boolean },
-  options: { readonly json?: boolean },
-): Promise<number> {
+type Terminal = World & { readonly color: boolean };
+
+export interface StatusOptions {
+  readonly json?: boolean;
+  readonly watch?: boolean;
+}
+
+export async function status(world: Terminal, options: StatusOptions): Promise<number> {
+  return options.watch === true ? watch(world) : statusOnce(world, options);
+}
+
+/** How often it is looked. */
+const WATCH_MS = 1000;
+/** Cursor home, and everything below it gone: no flicker as with a screen that is cleared first. */
+const HOME = '\u001b[H\u001b[J';
+
+/** Shows what has changed each second until it is told to stop, which is no failure. */
+async function watch(world: Terminal): Promise<number> {
+  const stop = new AbortController();
+  const stopListening = world.onSignal(() => stop.abort());
+  const picture = world.stdout.isTTY === true && world.env.TERM !== 'dumb';
+  let before: string | undefined;
+  try {
+    while (!stop.signal.aborted) {
+      let text = '';
+      const page = { write: (part: string) => (text += part) } as unknown as NodeJS.WriteStream;
+      const exit = await statusOnce({ ...world, stdout: page, stderr: page }, {});
+      if (exit !== 0 && before === undefined) {
+        world.stderr.write(text);
+        return exit;
+      }
+      if (text !== before)
+        world.stdout.write(picture ? HOME + text : before === undefined ? text : `\n${text}`);
+      before = text;
+      await sleep(WATCH_MS, undefined, { signal: stop.signal }).catch(ignoreAbort);
+    }
+    return 0;
+  } finally {
+    stopListening();
+  }
+}
+
+function ignoreAbort(error: Error): void {
+  if (error.name !== 'AbortError') throw error;
+}
+
+async function statusOnce(world: Terminal, options: { readonly json?: boolean }): Promise<number> {
   const project = await openProject(world, undefined);
   if (!project.ok) return sayDiagnostics(world, project.error);
   const { repository, target, landings } = project.value;

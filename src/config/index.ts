@@ -16,6 +16,7 @@ import {
   agentSchema,
   configKeys,
   envName,
+  FLAG_VARIABLES,
   isLeafKey,
   LATER_KEYS,
   LATER_KINDS,
@@ -229,9 +230,11 @@ function readFlags(flags: ConfigFlags, diagnostics: Diagnostic[]): Layer {
 function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): Layer {
   const layer = emptyLayer();
   const known = new Map(configKeys.map(({ key }) => [envName(key), key]));
+  const flags = new Set(FLAG_VARIABLES.values());
   for (const [variable, text] of Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (!variable.startsWith('MSTONE_') || text === undefined || text === '' || PROTOCOL_NAMES.has(variable))
       continue;
+    if (flags.has(variable)) continue;
     const origin: Origin = { from: 'environment', variable };
     const key = known.get(variable);
     const later = LATER_KEYS.find((name) => `${variable}_`.startsWith(`${envName(name)}_`));
@@ -243,7 +246,7 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
       const message = `\`${shown(variable)}\` is not supported yet`;
       diagnostics.push({ severity: 'error', code: 'unsupported-key', message, fix: 'unset it' });
     } else {
-      const meant = nearest(variable, known.keys());
+      const meant = nearest(variable, [...known.keys(), ...flags]);
       diagnostics.push({
         severity: 'warning',
         code: 'unknown-variable',

@@ -2,6 +2,7 @@
  * Every setting: its name, its shape, its words. The checks of all sources, the documentation and a
  * test per key are made from this one table.
  */
+import { parse } from 'yaml';
 import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
 import { parseDuration } from '../model/duration.js';
@@ -227,6 +228,32 @@ export const LATER_KINDS = ['claude', 'codex', 'gemini', 'opencode', 'acp'] as c
 /** `review.block_on` → `MSTONE_REVIEW_BLOCK_ON`. */
 export const envName = (key: string): string => `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
 
+/** Flags whose twin in the environment is no setting: they say how one command goes, not how the project is. */
+export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
+  ['--stage', 'MSTONE_STAGE'],
+  ['--until', 'MSTONE_UNTIL'],
+  ['--only', 'MSTONE_ONLY'],
+  ['--with-needs', 'MSTONE_WITH_NEEDS'],
+  ['--force', 'MSTONE_FORCE'],
+  ['--stale', 'MSTONE_STALE'],
+  ['--onto', 'MSTONE_ONTO'],
+  ['--keep-going', 'MSTONE_KEEP_GOING'],
+  ['--fail-fast', 'MSTONE_FAIL_FAST'],
+  ['--commit', 'MSTONE_COMMIT'],
+  ['--dry-run', 'MSTONE_DRY_RUN'],
+  ['--output', 'MSTONE_OUTPUT'],
+  ['--quiet', 'MSTONE_QUIET'],
+  ['--color', 'MSTONE_COLOR'],
+  ['-C', 'MSTONE_DIR'],
+]);
+
+/** Flags of `run` that are settings: their twin is the setting's own. */
+export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
+  ['--jobs', 'jobs'],
+  ['--agent', 'agent'],
+  ['--no-wait', 'limits.wait'],
+]);
+
 /** Names that mstone gives to agents. They are no settings, even where a nested mstone inherits them. */
 export const PROTOCOL_NAMES: ReadonlySet<string> = new Set([
   'MSTONE_MILESTONE',
@@ -253,7 +280,10 @@ export const agentSchema: z.ZodType<AgentConfig> = z.discriminatedUnion('kind', 
   z.strictObject({ kind: z.literal('recipe'), env }),
   z.strictObject({
     kind: z.literal('command'),
-    command: z.array(z.string().regex(/^[^\u0000]*$/)).refine(([program]) => /\S/.test(program ?? '')),
+    command: z
+      .array(z.string().regex(/^[^\u0000]*$/))
+      .refine(([program]) => /\S/.test(program ?? ''))
+      .meta({ minItems: 1 }),
     env,
   }),
 ]);
@@ -278,3 +308,41 @@ export const configKeys: readonly ConfigKey[] = [
     env: envName('agents'),
   },
 ];
+
+/** `mstone.yaml` as JSON Schema, for editors. Durations and paths are looked at more closely when read. */
+export function configSchema(): object {
+  const properties: Record<string, object> = {};
+  const inner = new Map<string, Record<string, object>>();
+  for (const key of leafKeys) {
+    const [outer = key, part] = key.split('.');
+    const schema = leafSchema(key);
+    if (part === undefined) properties[outer] = schema;
+    else {
+      const parts = inner.get(outer) ?? {};
+      inner.set(outer, { ...parts, [part]: schema });
+      properties[outer] ??= {};
+    }
+  }
+  for (const [outer, parts] of inner) {
+    const mapping = { type: 'object', properties: parts, additionalProperties: false };
+    if (!isLeafKey(outer)) properties[outer] = mapping;
+    else {
+      const { description, default: fallback, ...schema } = leafSchema(outer);
+      properties[outer] = { description, default: fallback, anyOf: [schema, mapping] };
+    }
+  }
+  const agents = configKeys.find(({ key }) => key === 'agents');
+  const { $schema, ...shape } = z.toJSONSchema(z.record(agentName, agentSchema), { io: 'input' });
+  properties.agents = { description: `${agents?.description}: ${agents?.type}`, default: {}, ...shape };
+  return { $schema, type: 'object', properties, additionalProperties: false };
+}
+
+function leafSchema(key: LeafKey): { readonly [word: string]: unknown } {
+  const { schema, list, default: fallback, ...shape } = shapeOf(key);
+  const { $schema: _, ...said } = z.toJSONSchema(schema, { io: 'input' });
+  return {
+    description: `${shape.description}: ${shape.type}`,
+    ...(fallback.startsWith('(') ? {} : { default: parse(fallback) }),
+    ...(list && said.items ? { anyOf: [said, said.items] } : said),
+  };
+}

@@ -25,16 +25,37 @@ interface Entry {
 
 /** The object name of a revision's tree with the root's TASKS.md taken out. */
 export async function treeKey(repo: Repository, commitish: string): Promise<TreeKey> {
-  const tree = await resolveTree(repo, commitish);
-  return withEntry(repo, tree, TASKS_FILE, undefined);
+  return known(repo, `key ${commitish}`, commitish, async () => {
+    const tree = await resolveTree(repo, commitish);
+    return withEntry(repo, tree, TASKS_FILE, undefined);
+  });
 }
 
 /** The tree of a commit or tree. */
 export async function resolveTree(repo: Repository, commitish: string): Promise<Oid> {
-  return need(repo.git, {
-    args: ['rev-parse', '--verify', '--end-of-options', `${commitish}^{tree}`],
-    cwd: repo.root,
-  });
+  return known(repo, `tree ${commitish}`, commitish, () =>
+    need(repo.git, {
+      args: ['rev-parse', '--verify', '--end-of-options', `${commitish}^{tree}`],
+      cwd: repo.root,
+    }),
+  );
+}
+
+/** What an object name stands for never changes: a git process is saved each time it is asked again. */
+const remembered = new WeakMap<Repository, Map<string, Oid>>();
+
+async function known(
+  repo: Repository,
+  question: string,
+  commitish: string,
+  ask: () => Promise<Oid>,
+): Promise<Oid> {
+  if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commitish)) return ask();
+  const answers = remembered.get(repo) ?? new Map<string, Oid>();
+  remembered.set(repo, answers);
+  const answer = answers.get(question) ?? (await ask());
+  answers.set(question, answer);
+  return answer;
 }
 
 /** The tree with a file of its root holding `content`, or without it. A file keeps its executable bit. */
@@ -123,6 +144,23 @@ export async function diffFiles(
   }
   const text = await need(repo.git, {
     args: ['diff', '--no-color', '--no-ext-diff', '--no-textconv', '--end-of-options', ...names, '--'],
+    cwd: repo.root,
+  });
+  return text === '' ? undefined : text;
+}
+
+/** The unified diff of a file of a commit and one in the checkout as it is; undefined as for `diffFiles`. */
+export async function diffWithCheckout(
+  repo: Repository,
+  before: { readonly commit: string; readonly path: string },
+  path: string,
+): Promise<string | undefined> {
+  const name = `${before.commit}:${before.path}`;
+  const blob = await repo.git({ args: ['cat-file', '-e', name], cwd: repo.root });
+  if (blob.code !== 0) return undefined;
+  const options = ['--no-color', '--no-ext-diff', '--no-textconv'];
+  const text = await need(repo.git, {
+    args: ['--literal-pathspecs', 'diff', ...options, '--end-of-options', name, '--', path],
     cwd: repo.root,
   });
   return text === '' ? undefined : text;

@@ -109,7 +109,14 @@ export const nodeLockDisk: LockDisk = {
       if (!isMissing(error)) throw error;
     }
   },
-  list: (folder) => readdir(folder),
+  async list(folder) {
+    try {
+      return await readdir(folder);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  },
 };
 
 /** A live successor needs milliseconds; one that takes 10 s is stopped or starved. */

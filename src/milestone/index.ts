@@ -66,7 +66,7 @@ export function parseMilestone(
   const { keys, diagnostics: aboutKeys } = readKeys(file, front.value);
   const markdown = readMarkdown(body);
   const id = 'id' in name ? name.id : '';
-  const { stated, diagnostics: aboutSections } = readSections(file, id, markdown, bodyOffset);
+  const { stated, diagnostics: aboutSections } = readSections(file, id, markdown, bodyOffset, keys.dependsOn);
   diagnostics.push(...aboutKeys, ...aboutSections);
   const warn = (line: number | undefined, message: string, rest: Partial<Diagnostic>): void => {
     const place = line === undefined ? {} : { line };
@@ -85,7 +85,7 @@ export function parseMilestone(
     stated.estimateMinutes !== undefined &&
     keys.estimateMinutes !== stated.estimateMinutes
   ) {
-    warn(stated.estimateLine, '`## Estimated Time` says otherwise than `estimate`, which counts', {
+    warn(stated.estimateLine, `${stated.estimateSource} says otherwise than \`estimate\`, which counts`, {
       expected: `${keys.estimateMinutes} minutes`,
       found: `${stated.estimateMinutes} minutes`,
     });

@@ -46,12 +46,17 @@ const command = z
   .regex(/^[^\u0000]*$/);
 const count = z.int().min(0).max(100);
 const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/);
+/** What JSON Schema can say of a list of ids, and of a path that stays in the repository. */
+const IDS = '^[,\\s]*(?:(?!0+[A-Z])\\d{1,3}[A-Z]{1,2}(?:[,\\s]+|$))*$';
+const PATH_INSIDE = '^(?![/\\\\]|[A-Za-z]:)(?!(?:.*[/\\\\])?\\.\\.(?:[/\\\\]|$))[^\\u0000-\\u001f]+$';
+
 /** A path that stays in the repository. */
 const inside = z
   .string()
   .min(1)
   .regex(/^(?![/\\]|[A-Za-z]:)[^\u0000-\u001f]+$/)
-  .refine((path) => !path.split(/[/\\]/).includes('..'));
+  .refine((path) => !path.split(/[/\\]/).includes('..'))
+  .meta({ pattern: PATH_INSIDE });
 const requirement = z.union([
   z.strictObject({ command }),
   z.strictObject({ file: inside }),
@@ -60,7 +65,14 @@ const requirement = z.union([
 
 const frontMatter = z.strictObject({
   title: z.string().trim().min(1).optional(),
-  depends_on: z.array(z.string().refine((text) => wordsOf(text).every(parseId))).optional(),
+  depends_on: z
+    .array(
+      z
+        .string()
+        .refine((text) => wordsOf(text).every(parseId))
+        .meta({ pattern: IDS }),
+    )
+    .optional(),
   agent: agentName.optional(),
   reviewer: agentName.optional(),
   checks: z.array(command).optional(),
@@ -81,7 +93,9 @@ const frontMatter = z.strictObject({
   requires: z.array(requirement).optional(),
   env: z
     .record(
-      variable.refine((name) => !/^(?:MSTONE|GIT)_/i.test(name)),
+      variable
+        .refine((name) => !/^(?:MSTONE|GIT)_/i.test(name))
+        .meta({ pattern: '^(?!(?:[Mm][Ss][Tt][Oo][Nn][Ee]|[Gg][Ii][Tt])_)[A-Za-z_][A-Za-z0-9_]*$' }),
       z.union([z.string().regex(/^[^\u0000]*$/), z.number(), z.boolean()]),
     )
     .optional(),
@@ -112,6 +126,21 @@ const EXPECTED: Readonly<Record<Key, string>> = {
 
 /** Every key of front matter. */
 export const frontMatterKeys: readonly string[] = Object.keys(EXPECTED);
+
+/** Front matter as JSON Schema, for editors. What it accepts is accepted here; durations are only checked here. */
+export function frontMatterSchema(): object {
+  const { properties = {}, ...rest } = z.toJSONSchema(frontMatter, { io: 'input' });
+  return {
+    ...rest,
+    properties: Object.fromEntries(
+      Object.entries(EXPECTED).map(([key, description]) => {
+        const schema = Object(properties[key]);
+        const shape = LISTS.has(key) ? { anyOf: [schema, schema.items] } : schema;
+        return [key, { description, ...shape }];
+      }),
+    ),
+  };
+}
 
 /** Checks what a head says. Every problem is reported; a key with one counts as not said. */
 export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagnostics: Diagnostic[] } {

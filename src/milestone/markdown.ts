@@ -3,6 +3,16 @@
  * Inline marks are left as they are written, so the inline parser never runs on other people's text.
  */
 import MarkdownIt from 'markdown-it';
+import type { Diagnostic } from '../model/diagnostic.js';
+
+/** Inline marks that may stand around a word. */
+export const MARKS = /[*_`[\]~]/g;
+
+/** A section that says that there is nothing: `None (first milestone)`. */
+export const NONE = /^(?:none|no|nothing|n\/a|not applicable|-|–|—)(?![\w/])/i;
+
+/** Something to tell about a line, by its index. */
+export type Remark = Omit<Diagnostic, 'file' | 'line'> & { readonly at: number };
 
 interface Item {
   /** Without bullet and checkbox; nested items and further lines stay within. */
@@ -19,10 +29,22 @@ interface CodeBlock {
   readonly closed: boolean;
 }
 
+/** A level-3 heading and what is below it, up to the next heading of level 1 to 3. */
+export interface Part {
+  /** As it is written, without its marks `###`. */
+  readonly heading: string;
+  /** Line indexes: the heading's, the first behind the part. */
+  readonly line: number;
+  readonly end: number;
+  readonly text: string;
+}
+
 /** A level-2 heading and what is below it, up to the next heading of level 1 or 2. */
 export interface Section {
   /** Lower case, without emphasis and trailing colon: `exit criteria`. */
   readonly name: string;
+  /** As it is written, without its marks `##`. */
+  readonly heading: string;
   /** Line indexes: the heading's, the first behind the heading, the first behind the section. */
   readonly line: number;
   readonly start: number;
@@ -33,12 +55,15 @@ export interface Section {
   readonly items: readonly Item[];
   readonly paragraphs: readonly Item[];
   readonly code: readonly CodeBlock[];
+  readonly parts: readonly Part[];
 }
 
 export interface Markdown {
   readonly lines: readonly string[];
   /** The first heading of level 1. */
   readonly heading?: Item;
+  /** What stands below that heading, or at the top where there is none, before any other heading counts. */
+  readonly preamble: Item;
   readonly sections: readonly Section[];
   /** Indexes of lines that are code or HTML: what looks like markdown there is none. */
   readonly verbatim: ReadonlySet<number>;
@@ -52,7 +77,8 @@ export function readMarkdown(text: string): Markdown {
   const lines = text.split('\n');
   const tokens = parser.parse(text, {});
   const verbatim = new Set<number>();
-  const bounds: { line: number; start: number; level: number; name: string }[] = [];
+  const bounds: { line: number; start: number; level: number; heading: string }[] = [];
+  const parts: { line: number; start: number; heading: string }[] = [];
   const items: (Item & { end: number })[] = [];
   const paragraphs: Item[] = [];
   const code: CodeBlock[] = [];
@@ -82,9 +108,9 @@ export function readMarkdown(text: string): Markdown {
             line: start,
             start: end,
             level: token.tag === 'h1' ? 1 : 2,
-            name: sectionName(inner),
+            heading: inner,
           });
-        }
+        } else if (token.markup === '###') parts.push({ line: start, start: end, heading: inner });
         break;
       case 'list_item_open':
         if (token.level === 1) items.push({ ...readItem(lines.slice(start, end)), line: start, end });
@@ -95,27 +121,43 @@ export function readMarkdown(text: string): Markdown {
     }
   });
 
-  const sections = bounds.flatMap(({ line, start, level, name }, index): Section[] => {
+  const textOf = (start: number, end: number): string => lines.slice(start, end).join('\n').trim();
+  const firstWritten = (start: number, end: number): number | undefined => {
+    const at = lines.slice(start, end).findIndex((text) => text.trim() !== '');
+    return at < 0 ? undefined : start + at;
+  };
+  const sections = bounds.flatMap(({ line, start, level, heading }, index): Section[] => {
     if (level === 1) return [];
     const end = bounds[index + 1]?.line ?? lines.length;
-    const written = lines.findIndex((text, at) => at >= start && at < end && text.trim() !== '');
     const within = <T extends { line: number }>(things: readonly T[]): T[] =>
       things.filter((thing) => thing.line >= start && thing.line < end);
     return [
       {
-        name,
+        name: sectionName(heading),
+        heading,
         line,
         start,
         end,
-        text: lines.slice(start, end).join('\n').trim(),
-        textLine: written < 0 ? line : written,
+        text: textOf(start, end),
+        textLine: firstWritten(start, end) ?? line,
         items: within(items).map(({ text, line }) => ({ text, line })),
         paragraphs: within(paragraphs),
         code: within(code),
+        parts: within(parts).map((part, at, all) => {
+          const last = all[at + 1]?.line ?? end;
+          return { heading: part.heading, line: part.line, end: last, text: textOf(part.start, last) };
+        }),
       },
     ];
   });
-  return { lines, ...(heading && { heading }), sections, verbatim };
+
+  const [first, second] = bounds;
+  const [from, to] = first?.level === 1 ? [first.start, second?.line] : [0, first?.line];
+  const before = {
+    text: textOf(from, to ?? lines.length),
+    line: firstWritten(from, to ?? lines.length) ?? from,
+  };
+  return { lines, ...(heading && { heading }), preamble: before, sections, verbatim };
 }
 
 const sectionName = (heading: string): string =>

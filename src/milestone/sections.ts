@@ -1,10 +1,11 @@
-/** What a milestone's classic sections say. */
+/** What a milestone's sections say, classic or free. */
 import type { Diagnostic } from '../model/diagnostic.js';
-import { parseDuration } from '../model/duration.js';
 import type { MilestoneId, Recipe, Task } from '../model/milestone.js';
-import { shown } from '../model/shown.js';
-import type { Markdown, Section } from './markdown.js';
+import { readDependencies } from './dependencies.js';
+import { readEstimate } from './estimate.js';
+import { type Markdown, NONE, type Section } from './markdown.js';
 import { parseId } from './name.js';
+import { readTasks } from './tasks.js';
 
 /** What the body says, as far as it says it. Lines are 1-based, in the file. */
 export interface Stated {
@@ -18,6 +19,8 @@ export interface Stated {
   readonly dependsOnLine?: number;
   readonly estimateMinutes?: number;
   readonly estimateLine?: number;
+  /** Where the estimate stands, for a sentence. */
+  readonly estimateSource?: string;
   readonly recipe: Recipe;
 }
 
@@ -28,21 +31,38 @@ const RECIPES = [
   ['resolve', 'resolve'],
 ] as const;
 
-const NONE = /^(?:none|no|nothing|n\/a|not applicable|-|–|—)(?![\w/])/i;
+const ENTRY = ['entry requirements', 'entry criteria', 'prerequisites'];
+const CRITERIA = ['exit criteria', 'acceptance criteria', 'success criteria', 'definition of done'];
 
-/** `bodyOffset`: lines of the file before the body. */
+/** Names of sections that mean something; those of tasks are in `tasks.ts`. */
+const KNOWN: ReadonlySet<string> = new Set([
+  'description',
+  'overview',
+  ...ENTRY,
+  'tasks',
+  ...CRITERIA,
+  'dependencies',
+  'estimated time',
+  ...RECIPES.map(([, name]) => name),
+]);
+
+/**
+ * `bodyOffset`: lines of the file before the body. `depends`: what front matter says of dependencies,
+ * so that prose about those is not held against the file.
+ */
 export function readSections(
   file: string,
   id: MilestoneId,
   markdown: Markdown,
   bodyOffset: number,
+  depends?: readonly MilestoneId[],
 ): { stated: Stated; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
   const lineOf = (line: number): number => line + 1 + bodyOffset;
   const named = (...names: string[]): Section[] =>
     markdown.sections.filter(({ name }) => names.includes(name));
-  const textOf = (name: string): string =>
-    named(name)
+  const textOf = (...names: string[]): string =>
+    named(...names)
       .map(({ text }) => text)
       .filter((text) => text !== '')
       .join('\n\n');
@@ -66,59 +86,16 @@ export function readSections(
     }
   }
 
-  const tasks = named('tasks')
-    .flatMap(({ items }) => items)
-    .filter(({ text }) => text !== '')
-    .map(({ text, line }) => ({ text, line: lineOf(line) }));
+  const tasks = readTasks(markdown, KNOWN).map((task) => ({ ...task, line: lineOf(task.line) }));
 
-  const criteria = named('exit criteria', 'acceptance criteria')
+  const criteria = named(...CRITERIA)
     .flatMap(({ items, paragraphs }) => (items.length > 0 ? items : paragraphs))
     .map(({ text }) => text.replace(/\s+/g, ' '))
     .filter((text) => text !== '' && !NONE.test(text));
 
-  const needs = named('dependencies').flatMap(({ items, paragraphs }) => [
-    ...items.map((item) => ({ ...item, listed: true })),
-    ...paragraphs.map((item) => ({ ...item, listed: false })),
-  ]);
-  let dependsOn: MilestoneId[] | undefined;
-  let dependsOnLine: number | undefined;
-  for (const { text, line, listed } of needs) {
-    const ids = leadingIds(text, listed);
-    if (ids.length > 0) {
-      dependsOn = [...(dependsOn ?? []), ...ids];
-      dependsOnLine ??= lineOf(line);
-    } else if (NONE.test(text)) {
-      dependsOn ??= [];
-      dependsOnLine ??= lineOf(line);
-    } else if (text !== '') {
-      tell(line, {
-        severity: 'warning',
-        code: 'dependency-text',
-        message: 'this names no milestone, so nothing waits for it',
-        expected: 'a list item led by an id, such as `- 1A`, or `None`',
-        found: shown(text),
-      });
-    }
-  }
-
-  let estimateMinutes: number | undefined;
-  let estimateLine: number | undefined;
-  for (const { text, textLine: line } of named('estimated time')) {
-    if (estimateMinutes !== undefined || text === '') continue;
-    const ms = firstDuration(text);
-    if (ms !== undefined) {
-      estimateMinutes = ms / 60_000;
-      estimateLine = lineOf(line);
-    } else if (!NONE.test(text)) {
-      tell(line, {
-        severity: 'note',
-        code: 'estimate-text',
-        message: 'this estimate is not understood, so the usual one is taken',
-        expected: 'a duration with its unit, such as `45m` or `2 hours`',
-        found: shown(text),
-      });
-    }
-  }
+  const needs = readDependencies(markdown, id, depends);
+  const estimate = readEstimate(markdown);
+  for (const { at, ...rest } of [...needs.remarks, ...estimate.remarks]) tell(at, rest);
 
   const recipe: { -readonly [P in keyof Recipe]: Recipe[P] } = {};
   for (const [purpose, name] of RECIPES) {
@@ -149,14 +126,21 @@ export function readSections(
 
   const stated: Stated = {
     ...(title !== undefined && title !== '' && { title }),
-    description: textOf('description'),
-    entryRequirements: textOf('entry requirements'),
+    // Without a section at all the text is the task.
+    description:
+      textOf('description') ||
+      textOf('overview') ||
+      (markdown.sections.length > 0 ? markdown.preamble.text : ''),
+    entryRequirements: textOf(...ENTRY),
     tasks,
     criteria,
-    ...(dependsOn && { dependsOn: [...new Set(dependsOn)] }),
-    ...(dependsOnLine !== undefined && { dependsOnLine }),
-    ...(estimateMinutes !== undefined && { estimateMinutes }),
-    ...(estimateLine !== undefined && { estimateLine }),
+    ...(needs.dependsOn && { dependsOn: needs.dependsOn }),
+    ...(needs.line !== undefined && { dependsOnLine: lineOf(needs.line) }),
+    ...(estimate.found && {
+      estimateMinutes: estimate.found.minutes,
+      estimateLine: lineOf(estimate.found.line),
+      estimateSource: estimate.found.source,
+    }),
     recipe,
   };
   return { stated, diagnostics };
@@ -170,44 +154,4 @@ function readHeading(text: string, id: MilestoneId): { title: string; says?: Mil
   // `3D: the engine` in 1B.md is a title; `Milestone 3D - the engine` is a slip.
   if (says === undefined || (milestone === undefined && says !== id)) return { title: text };
   return { title, says };
-}
-
-const MARKS = /[*_`[\]~]/g;
-
-/**
- * `1A`, `Milestone 1A - Setup`, `**1A**, 1B and 1C (the API)` → the ids that lead a text. A paragraph
- * must consist of them. A range (`1A-1C`) is none, rather than being half understood.
- */
-function leadingIds(text: string, listed: boolean): MilestoneId[] {
-  const ids: MilestoneId[] = [];
-  let rest = text.replace(MARKS, '').trim();
-  for (;;) {
-    const [whole, word = ''] = /^(?:milestones?\s+)?(\d{1,3}[A-Z]{1,2})(?![A-Za-z0-9_])/i.exec(rest) ?? [];
-    const id = parseId(word)?.id;
-    if (whole === undefined || id === undefined) break;
-    ids.push(id);
-    rest = rest.slice(whole.length);
-    const next = /^\s*(?:,|&|\+|\/|and\b|,\s*and\b)\s*(?=(?:milestones?\s+)?\d)/i.exec(rest)?.[0];
-    if (next === undefined) break;
-    rest = rest.slice(next.length);
-  }
-  if (/^\s*(?:-|–|—|\.\.+|to\b|through\b)\s*\d{1,3}[A-Z]{1,2}(?![A-Za-z0-9_])/.test(rest)) return [];
-  return listed || /^\s*[.;]?\s*$/.test(rest) ? ids : [];
-}
-
-/** The first duration in a text's first lines: `**About 2-3 hours** (with tests)` → 3 hours in ms. */
-function firstDuration(text: string): number | undefined {
-  const words = text
-    .slice(0, 400)
-    .replace(MARKS, '')
-    .replace(/[(),;:]/g, ' $& ')
-    .split(/\s+/)
-    .slice(0, 40);
-  for (let start = 0; start < words.length; start++) {
-    for (let end = Math.min(words.length, start + 8); end > start; end--) {
-      const ms = parseDuration(words.slice(start, end).join(' ').replace(/[.]$/, ''));
-      if (ms !== undefined) return ms;
-    }
-  }
-  return undefined;
 }

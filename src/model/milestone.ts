@@ -2,7 +2,10 @@
 export type MilestoneId = string;
 
 export interface Task {
+  /** All of it, lines and marks as they are written. */
   readonly text: string;
+  /** Where the text is longer: its heading, in one line. */
+  readonly title?: string;
   /** 1-based line in the milestone's file. */
   readonly line: number;
 }

@@ -7,21 +7,11 @@
  */
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
-import { nearest } from '../model/nearest.js';
 import type { Landing, Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import { byMilestone, checkGraph, needsOf, resolvedDependencies } from './graph.js';
-
-/** What the user asked for. Nothing of it: all that is left. */
-export interface Selection {
-  /** Only these, where any is named. */
-  readonly ids: readonly MilestoneId[];
-  /** Only milestones of this stage. */
-  readonly stage?: number;
-  /** Take up stale milestones too. */
-  readonly redoStale?: boolean;
-}
+import { type Choice, choose, type Selection } from './selection.js';
 
 export interface PlanInput {
   /** The branch's short name. */
@@ -39,14 +29,20 @@ const USUAL_MINUTES = 30;
 /** A plan, or everything that is wrong with the graph and with what was asked for. */
 export function makePlan(input: PlanInput): Result<Plan, Diagnostic[]> {
   const milestones = [...input.milestones].sort(byMilestone);
-  const problems = [...checkGraph(milestones), ...checkSelection(milestones, input.selection)];
+  const { choice, problems: wrong } = choose(milestones, input.selection);
+  const problems = [...checkGraph(milestones), ...wrong];
   if (problems.length > 0) return err(problems);
 
   const standings = standingsOf(milestones, input);
-  const refusals = checkNeeds(milestones, standings, input.selection);
+  const isDone = ({ id }: Milestone): boolean =>
+    standings.get(id)?.state === 'done' && !isForced(id, input.selection);
+  const wanted = choice.withNeeds ? addNeeds(milestones, standings, choice.wanted, isDone) : choice.wanted;
+  const refusals = checkNeeds(milestones, standings, wanted, input.selection, isDone);
   if (refusals.length > 0) return err(refusals);
 
-  const chosen = milestones.filter((milestone) => isChosen(milestone, standings, input));
+  const chosen = milestones.filter((milestone) =>
+    isChosen(milestone, standings, { ...choice, wanted }, input),
+  );
   const remaining = remainingMinutes(milestones, new Set(chosen.map(({ id }) => id)));
   const run = chosen
     .sort(
@@ -58,7 +54,9 @@ export function makePlan(input: PlanInput): Result<Plan, Diagnostic[]> {
     .map(({ id }) => id);
 
   const planned = milestones.map((milestone): PlannedMilestone => {
-    const { state, reason } = standings.get(milestone.id) ?? { state: 'todo', reason: 'never landed' };
+    const { state, reason: why } = standings.get(milestone.id) ?? { state: 'todo', reason: 'never landed' };
+    const again = state === 'done' && run.includes(milestone.id);
+    const reason = again ? `${why}; --force does it again` : why;
     const landing = input.landings.get(milestone.id);
     return {
       milestone,
@@ -131,56 +129,58 @@ function standingsOf(
   return standings;
 }
 
-function checkSelection(milestones: readonly Milestone[], { ids, stage }: Selection): Diagnostic[] {
-  const problems: Diagnostic[] = [];
-  const known = new Map(milestones.map((milestone) => [milestone.id, milestone]));
-  const error = (code: string, message: string, rest: Partial<Diagnostic> = {}): void => {
-    problems.push({ severity: 'error', code, message, ...rest });
-  };
-  for (const id of new Set(ids)) {
-    const milestone = known.get(id);
-    if (!milestone) {
-      const meant = nearest(id, known.keys());
-      error('unknown-milestone', `there is no milestone ${shown(id)}`, {
-        ...(meant && { fix: `did you mean \`${meant}\`?` }),
-      });
-    } else if (!milestone.enabled) {
-      error('disabled', `${id} is disabled`, {
-        file: milestone.file,
-        fix: 'remove `enabled: false` from its front matter',
-      });
-    } else if (stage !== undefined && milestone.stage !== stage) {
-      error('not-in-stage', `${id} is not in stage ${stage}`, {
-        fix: 'name milestones or a stage, not both',
-      });
+/** What the wanted ones need and has not landed, and what that needs. */
+function addNeeds(
+  milestones: readonly Milestone[],
+  standings: ReadonlyMap<MilestoneId, Standing>,
+  wanted: ReadonlySet<MilestoneId> | undefined,
+  isDone: (milestone: Milestone) => boolean,
+): ReadonlySet<MilestoneId> | undefined {
+  if (wanted === undefined) return undefined;
+  const all = new Set(wanted);
+  const look = (milestone: Milestone): void => {
+    for (const need of needsOf(milestone, milestones)) {
+      const standing = standings.get(need.id);
+      if (all.has(need.id) || (standing && hasLanded(standing))) continue;
+      all.add(need.id);
+      look(need);
     }
+  };
+  for (const milestone of milestones) {
+    if (wanted.has(milestone.id) && !isDone(milestone)) look(milestone);
   }
-  if (stage !== undefined && !milestones.some((milestone) => milestone.stage === stage)) {
-    const stages = [...new Set(milestones.map((milestone) => milestone.stage))];
-    error('unknown-stage', `stage ${stage} has no milestones`, {
-      expected: stages.length > 0 ? `one of ${stages.join(', ')}` : 'a stage with milestones',
-    });
-  }
-  return problems;
+  return all;
 }
+
+/** A choice with what it needs in it. */
+interface Chosen extends Omit<Choice, 'wanted'> {
+  readonly wanted: ReadonlySet<MilestoneId> | undefined;
+}
+
+/** Whether a milestone that is done is to be done again. */
+const isForced = (id: MilestoneId, { force, redone }: Selection): boolean =>
+  force === true && redone?.has(id) !== true;
 
 /** Refuses what could not be built on what there is: a stage on unfinished ones, a milestone on missing ones. */
 function checkNeeds(
   milestones: readonly Milestone[],
   standings: ReadonlyMap<MilestoneId, Standing>,
-  { ids, stage }: Selection,
+  wanted: ReadonlySet<MilestoneId> | undefined,
+  { ids, stage, until }: Selection,
+  isDone: (milestone: Milestone) => boolean,
 ): Diagnostic[] {
   const isMissing = ({ id, enabled }: Milestone, selected: ReadonlySet<MilestoneId>): boolean => {
     const standing = standings.get(id);
     if (!standing || hasLanded(standing)) return false;
     return standing.state === 'blocked' || (enabled && !selected.has(id));
   };
-  if (ids.length > 0) {
-    const selected = new Set(ids);
+  // Up to a stage is everything before it: what is blocked there is left out, as in a run of everything.
+  if (wanted === undefined || (until !== undefined && /^\d+$/.test(until))) return [];
+  if (stage === undefined || ids.length > 0) {
     return milestones
-      .filter(({ id }) => selected.has(id) && standings.get(id)?.state !== 'done')
+      .filter((milestone) => wanted.has(milestone.id) && !isDone(milestone))
       .flatMap((milestone): Diagnostic[] => {
-        const missing = needsOf(milestone, milestones).filter((need) => isMissing(need, selected));
+        const missing = needsOf(milestone, milestones).filter((need) => isMissing(need, wanted));
         if (missing.length === 0) return [];
         const names = missing.map(({ id }) => id);
         return [
@@ -189,14 +189,13 @@ function checkNeeds(
             code: 'needs-unmet',
             file: milestone.file,
             message: `${milestone.id} needs ${names.join(', ')}, which ${names.length > 1 ? 'are' : 'is'} not done`,
-            fix: fixFor(missing, standings, `mstone run ${[...names, milestone.id].join(' ')}`),
+            fix: fixFor(missing, standings, `mstone run ${milestone.id} --with-needs`),
           },
         ];
       });
   }
-  if (stage === undefined) return [];
   const unfinished = milestones.filter(
-    (milestone) => milestone.stage < stage && milestone.enabled && isMissing(milestone, new Set()),
+    (milestone) => milestone.stage < stage && milestone.enabled && isMissing(milestone, wanted),
   );
   if (unfinished.length === 0) return [];
   const names = unfinished.map(({ id }) => id);
@@ -205,7 +204,7 @@ function checkNeeds(
       severity: 'error',
       code: 'stage-unfinished',
       message: `stage ${stage} needs ${names.join(', ')}, which ${names.length > 1 ? 'are' : 'is'} not done`,
-      fix: fixFor(unfinished, standings, 'mstone run'),
+      fix: fixFor(unfinished, standings, `mstone run --until ${stage}`),
     },
   ];
 }
@@ -224,15 +223,16 @@ function fixFor(
 function isChosen(
   milestone: Milestone,
   standings: ReadonlyMap<MilestoneId, Standing>,
+  { wanted, named }: Chosen,
   { milestones, selection, failed }: PlanInput,
 ): boolean {
-  const { id, stage, enabled } = milestone;
-  const named = selection.ids.includes(id);
-  if (selection.ids.length > 0 && !named) return false;
-  if (selection.stage !== undefined && stage !== selection.stage) return false;
+  const { id, enabled } = milestone;
+  if (wanted !== undefined && !wanted.has(id)) return false;
   const state = standings.get(id)?.state;
-  if (state !== 'stale') return state === 'todo';
-  if (!enabled || failed?.has(id) || !(named || selection.redoStale)) return false;
+  if (state === 'todo') return true;
+  if (state === 'done') return enabled && isForced(id, selection);
+  if (state !== 'stale' || !enabled || failed?.has(id)) return false;
+  if (!named.has(id) && selection.redoStale !== true && !isForced(id, selection)) return false;
   // Its text may by now name something that cannot be built.
   return !needsOf(milestone, milestones).some((need) => standings.get(need.id)?.state === 'blocked');
 }
@@ -294,7 +294,9 @@ function notesOn(
       return note('stale', 'its text has changed since it landed', fix);
     }
     if (state === 'blocked' && failed?.has(id)) return note('gave-up', reason, `mstone retry ${id}`);
-    if (state === 'done' && named.has(id)) return note('already-done', reason);
+    if (state === 'done' && named.has(id) && !run.has(id)) {
+      return note('already-done', reason, `mstone run --force ${id}`);
+    }
     return [];
   });
 }

@@ -5,7 +5,7 @@
  */
 import { safeJson } from '../journal/json.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { Milestone } from '../model/milestone.js';
+import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import type { ItemState, RunState } from '../model/state.js';
 import { waitOf } from '../run/questions.js';
@@ -58,15 +58,41 @@ export interface StatusDocument {
 export interface ValidateDocument {
   readonly schema: 1;
   readonly ok: boolean;
+  /** Each whole, as mstone understands it; the text itself is in the file. */
   readonly milestones: readonly {
     readonly id: string;
     readonly stage: number;
     readonly title: string;
     readonly file: string;
     readonly depends_on: readonly string[];
+    readonly description: string;
+    readonly entry_requirements: string;
+    /** `title` is there where the text is longer; `line` is the file's, from 1. */
+    readonly tasks: readonly { readonly text: string; readonly title?: string; readonly line: number }[];
+    readonly criteria: readonly string[];
+    readonly estimate_minutes?: number;
+    readonly agent?: string;
+    readonly reviewer?: string;
+    readonly checks: readonly string[];
+    readonly requires: readonly Requirement[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly timeout_ms?: number;
+    readonly retries?: number;
+    readonly review_rounds?: number;
+    readonly priority: number;
+    readonly enabled: boolean;
+    /** Scripts by the purpose that they serve. */
+    readonly recipe: Recipe;
+    readonly digest: string;
   }[];
   readonly diagnostics: readonly Diagnostic[];
 }
+
+/** What is undefined is left out. */
+const said = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
 
 /** A document as it is printed: indented, with a line end, safe for a terminal. */
 export const documentText = (document: PlanDocument | StatusDocument | ValidateDocument): string =>
@@ -93,12 +119,30 @@ export const validateDocument = (
 ): ValidateDocument => ({
   schema: 1,
   ok: !diagnostics.some(({ severity }) => severity === 'error'),
-  milestones: milestones.map(({ id, stage, title, file, dependsOn }) => ({
-    id,
-    stage,
-    title,
-    file,
-    depends_on: dependsOn,
+  milestones: milestones.map((milestone) => ({
+    id: milestone.id,
+    stage: milestone.stage,
+    title: milestone.title,
+    file: milestone.file,
+    depends_on: milestone.dependsOn,
+    description: milestone.description,
+    entry_requirements: milestone.entryRequirements,
+    tasks: milestone.tasks.map(({ text, title, line }) => ({ text, ...said({ title }), line })),
+    criteria: milestone.criteria,
+    ...said({ estimate_minutes: milestone.estimateMinutes }),
+    ...said({ agent: milestone.agent, reviewer: milestone.reviewer }),
+    checks: milestone.checks,
+    requires: milestone.requires,
+    env: milestone.env,
+    ...said({
+      timeout_ms: milestone.timeoutMs,
+      retries: milestone.retries,
+      review_rounds: milestone.reviewRounds,
+    }),
+    priority: milestone.priority,
+    enabled: milestone.enabled,
+    recipe: milestone.recipe,
+    digest: milestone.digest,
   })),
   // Field by field, so that nothing else that a diagnostic may carry gets out.
   diagnostics: diagnostics.map(({ severity, code, file, line, message, expected, found, fix }) => ({

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { makeProject, type TestProject } from '../rig/project.js';
+import { approve, makeProject, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
 const project = (...args: Parameters<typeof makeProject>): TestProject => {
@@ -29,6 +29,26 @@ const journalText = (p: TestProject): string =>
 /** The landing's commit on main. */
 const landing = (p: TestProject, id: string): string =>
   p.git('log', '--format=%H', `--grep=^Mstone-Milestone: ${id}$`, 'main');
+
+/** What `validate` says of a recipe of `project.milestone`; its version is pinned elsewhere. */
+const valid = (id: string, implement: string, dependsOn: readonly string[] = []) => ({
+  id,
+  stage: 1,
+  title: `Part ${id}`,
+  file: `milestones/${id}.md`,
+  depends_on: dependsOn,
+  description: '',
+  entry_requirements: '',
+  tasks: [],
+  criteria: [],
+  checks: [],
+  requires: [],
+  env: {},
+  priority: 0,
+  enabled: true,
+  recipe: { implement, review: approve() },
+  digest: expect.stringMatching(/^v1:[0-9a-f]{64}$/),
+});
 
 const planned = (id: string, state: string, reason: string, dependsOn: readonly string[] = []) => ({
   id,
@@ -62,8 +82,11 @@ describe('documents', () => {
       schema: 1,
       ok: true,
       milestones: [
-        { id: '1A', stage: 1, title: 'Part 1A', file: 'milestones/1A.md', depends_on: [] },
-        { id: '1B', stage: 1, title: 'Part 1B', file: 'milestones/1B.md', depends_on: ['1A'] },
+        valid(
+          '1A',
+          `echo '{"mstone":"usage","cost_usd":0.25}'; while ! test -e '${gate}'; do sleep 0.05; done; echo a > a.txt`,
+        ),
+        valid('1B', 'echo b > b.txt', ['1A']),
       ],
       diagnostics: [],
     });
@@ -233,10 +256,7 @@ describe('documents', () => {
     expect(JSON.parse(stdout)).toEqual({
       schema: 1,
       ok: false,
-      milestones: [
-        { id: '1B', stage: 1, title: 'Part 1B', file: 'milestones/1B.md', depends_on: ['1A', '1C'] },
-        { id: '1D', stage: 1, title: 'Part 1D', file: 'milestones/1D.md', depends_on: [] },
-      ],
+      milestones: [valid('1B', 'true', ['1A', '1C']), valid('1D', 'true')],
       diagnostics: [
         {
           severity: 'error',

@@ -66,7 +66,7 @@ it('the help names every command, every exit code, and where to start', async ()
     [...codes.matchAll(/\b(\d+)(?= |,)/g)].map(([, code]) => Number(code)).sort((a, b) => a - b),
   ).toEqual([0, 1, 2, 3, 4, 5, 75, 130, 143]);
   const start = examplesOf(help.stdout, 'Start here:');
-  expect(await Promise.all(start.map(parsed))).toEqual(['demo', 'validate', 'plan', 'run']);
+  expect(await Promise.all(start.map(parsed))).toEqual(['demo', 'init', 'validate', 'plan', 'run']);
 });
 
 it('an example that runs something says the same as a dry run of it, and changes nothing', async () => {

@@ -9,9 +9,22 @@ const project = (...args: Parameters<typeof makeProject>): TestProject => {
   projects.push(made);
   return made;
 };
-afterEach(() => {
+const runs: Running[] = [];
+afterEach(async () => {
+  // A story that broke off leaves no mstone and no agent behind.
+  for (const run of runs.splice(0)) {
+    if (run.child.exitCode === null) run.child.kill('SIGTERM');
+    await run.ended;
+  }
   for (const made of projects.splice(0)) made.remove();
 });
+
+/** Starts mstone for a story in which something happens while it runs. */
+const begin = (p: TestProject, ...args: string[]): Running => {
+  const run = p.start(args);
+  runs.push(run);
+  return run;
+};
 
 const homeOf = (p: TestProject): string => p.env.HOME ?? '';
 
@@ -88,10 +101,14 @@ describe('agents that misuse git', () => {
       implement:
         'echo mine >> TASKS.md; echo mine >> milestones/1G.md; echo "agent: evil" > mstone.yaml; git rm -q milestones/1A.md; echo new > milestones/9Z.md; echo g > g.txt; git add -A; git commit -qm all; echo more >> mstone.yaml',
     });
+    p.milestone('1H', {
+      implement:
+        'printf h > "$(printf "new\\nline")"; printf h > ./-rf; mkdir ro; echo h > ro/h.txt; chmod 555 ro; git add -A; git commit -qm all; rm -rf "$PWD"; exit 0',
+    });
     p.milestone('2A', { implement: 'true' });
     const first = p.commit('Milestones');
 
-    const run = await p.mstone('run', '1A', '1B', '1C', '1D', '1E', '1F', '1G');
+    const run = await p.mstone('run', '1A', '1B', '1C', '1D', '1E', '1F', '1G', '1H');
     expect(run.code, run.stdout + run.stderr).toBe(0);
     expect(notes(run.stdout)).toEqual([
       '1B note: kept in LOGS/1B.1.1.left, because no commit can hold it: .git',
@@ -101,6 +118,7 @@ describe('agents that misuse git', () => {
       "1E note: the slot's history did not hold OID any more, where the work began: its files were taken, its commits were not",
       '1G note: put back as they were, being no part of the work: TASKS.md, milestones/1A.md, milestones/1G.md, milestones/9Z.md, mstone.yaml',
       '1G note: the slot as it was left is kept as refs/mstone/left/runs/RUN/1G/1.1',
+      "1H note: the slot's folder is gone: only what was committed was taken",
       'note: an agent made fresh; it was removed; what it named is kept as refs/mstone/mended/OID',
       'note: an agent made mine; it was removed; what it named is kept as refs/mstone/mended/OID',
       "note: the slot's .git was replaced by a repository of its own; the link was put back",
@@ -113,12 +131,15 @@ describe('agents that misuse git', () => {
       'e.txt': 'e',
       'f.txt': 'f',
       'g.txt': 'g',
+      '-rf': 'h',
+      'new\nline': 'h',
+      'ro/h.txt': 'h',
     });
     expect(p.git('diff', '--name-only', first, 'main', '--', 'milestones', 'mstone.yaml')).toBe('');
     expect(usersRefs(p)).toEqual(['refs/heads/main']);
     expect(p.git('status', '--porcelain')).toBe('');
     expect(await states(p)).toEqual({
-      ...Object.fromEntries('ABCDEFG'.split('').map((letter) => [`1${letter}`, 'done'])),
+      ...Object.fromEntries('ABCDEFGH'.split('').map((letter) => [`1${letter}`, 'done'])),
       '2A': 'todo',
     });
     expect(await p.leftovers()).toEqual([]);
@@ -156,6 +177,31 @@ describe('agents that misuse git', () => {
     expect(p.tree()).toEqual({ 'a.txt': 'a', 'c.txt': 'both' });
     expect(usersRefs(p)).toEqual(['refs/heads/main']);
     expect(p.git('status', '--porcelain')).toBe('');
+    expect(await p.leftovers()).toEqual([]);
+  });
+});
+
+describe('an agent that removes mstone’s own state', () => {
+  it('is told, loses no landing, and the next run begins anew', async () => {
+    const p = project();
+    const once = join(homeOf(p), 'once');
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    p.milestone('1B', {
+      front: 'depends_on: [1A]',
+      implement: `echo b > b.txt; test -e '${once}' || { touch '${once}'; rm -rf "$(git rev-parse --git-common-dir)/mstone"; }`,
+    });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 1,
+      stderr: `error: ${join(p.root, '.git', 'mstone')} is not what it was: something removed it while mstone was at work\n  fix: type \`mstone run\` to begin anew; what has landed has landed, and what agents left is kept\n`,
+    });
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A']);
+
+    const again = await p.mstone('run');
+    expect(again.code, again.stdout + again.stderr).toBe(0);
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '1B: Part 1B']);
+    expect(p.starts()).toEqual(['1B.1.1.implement', '1B.1.2.review']);
     expect(await p.leftovers()).toEqual([]);
   });
 });
@@ -267,7 +313,7 @@ describe('a target that moves', () => {
     p.commit('Milestones');
     p.write('.git/hooks/pre-commit', `#!/bin/sh\npwd >> '${hooked}'\n`);
     chmodSync(join(p.root, '.git', 'hooks', 'pre-commit'), 0o755);
-    const run = p.start(['run']);
+    const run = begin(p, 'run');
     await run.said('1A implement started');
     p.commit('By the user', { 'u.txt': 'u\n' });
     p.write('../gate', '');
@@ -289,7 +335,7 @@ describe('a target that moves', () => {
       implement: `touch '${begun}'; echo b > b.txt; ${until(`test -e '${gate}'`)}`,
     });
     const milestones = p.commit('Milestones');
-    const run = p.start(['run']);
+    const run = begin(p, 'run');
     await appears(begun, run);
     const landed = p.oid('main');
     p.git('reset', '-q', '--hard', 'HEAD~1');
@@ -371,7 +417,7 @@ describe('a checkout in the way', () => {
     p.commit('Milestones', { '.gitignore': '*.log\n' });
     p.write('new.txt', 'mine\n');
     p.write('out.log', 'my log\n');
-    const run = p.start(['run']);
+    const run = begin(p, 'run');
     await run.said('1B implement started');
     p.write('u.txt', 'u\n');
     p.git('add', 'u.txt');
@@ -447,5 +493,135 @@ describe('what no commit can hold', () => {
     expect(readFileSync(join(left, 'nested', 'n.txt'), 'utf8')).toBe('n\n');
     expect(readFileSync(join(left, 'out.log'), 'utf8')).toBe('log\n');
     expect(p.tree()).toEqual({ '.gitignore': '*.log\nnode_modules', 'a.txt': 'a' });
+  });
+});
+
+describe('a usage limit', () => {
+  /** An agent that is limited on its first day, for `ms` from then. */
+  const limited = (ms: number): TestProject => {
+    const p = project(
+      'agent: mine\nreviewer: recipe\nretries: 0\nagents: { mine: { kind: command, command: [sh, tools/agent.sh] } }\n',
+    );
+    p.write(
+      'tools/agent.sh',
+      `if test ! -e "$HOME/reset"; then
+         echo half > half.txt
+         node -p 'new Date(Date.now() + ${ms}).toISOString()' > "$HOME/reset"
+         printf '{"mstone":"limited","reset_at":"%s"}\\n' "$(cat "$HOME/reset")"
+         exit 75
+       fi
+       test -e half.txt
+       echo whole > whole.txt
+      `,
+    );
+    p.milestone('1A', {});
+    p.commit('Milestones');
+    return p;
+  };
+  const resetOf = (p: TestProject): number =>
+    Date.parse(readFileSync(join(homeOf(p), 'reset'), 'utf8').trim());
+  const whole = {
+    landed: ['Milestones', '1A: Part 1A'],
+    starts: ['1A.1.1.implement', '1A.1.2.implement', '1A.1.3.review'],
+  };
+
+  it('is waited for, costs no attempt and ends with Ctrl-C; with --no-wait it pauses with 75 until resume comes late enough', async () => {
+    const [waits, pauses, interrupted] = [limited(3000), limited(12_000), limited(3_600_000)];
+    const [waiting, stopped] = [begin(waits, 'run'), begin(interrupted, 'run')];
+    void stopped.said("1A waits for mine's limit").then(() => stopped.child.kill('SIGINT'));
+    const paused = await pauses.mstone('run', '--no-wait');
+    const early = await pauses.mstone('resume');
+    const told = [
+      '0 of 1 milestone landed on main',
+      expect.stringMatching(/^1A waits for mine's limit until (\S+ )?\d\d:\d\d$/),
+      expect.stringMatching(/^Paused: mine is limited, until (\S+ )?\d\d:\d\d$/),
+      'Next: mstone resume',
+    ];
+    expect({ code: paused.code, summary: summaryOf(paused) }).toEqual({ code: 75, summary: told });
+    expect({ code: early.code, summary: summaryOf(early) }).toEqual({ code: 75, summary: told });
+    expect(early.stdout).toMatch(
+      /^\S+ Continuing \S+: 0 landed, 0 taken up, 1 waits until (\S+ )?\d\d:\d\d\n/,
+    );
+
+    const [waited, ended] = await Promise.all([waiting.ended, stopped.ended]);
+    expect(ended.code).toBe(130);
+    expect(waited.code, waited.stdout + waited.stderr).toBe(0);
+    expect(waited.stdout).toMatch(/ 1A waits for mine's limit until (\S+ )?\d\d:\d\d\n/);
+    expect(Date.now()).toBeGreaterThan(resetOf(waits));
+    expect({ landed: waits.landed(), starts: waits.starts() }).toEqual(whole);
+
+    expect(pauses.starts()).toEqual(['1A.1.1.implement']);
+    await new Promise((resolve) => setTimeout(resolve, resetOf(pauses) - Date.now()));
+    const late = await pauses.mstone('resume');
+    expect(late.code, late.stdout + late.stderr).toBe(0);
+    expect({ landed: pauses.landed(), starts: pauses.starts() }).toEqual(whole);
+    expect(pauses.tree()).toMatchObject({ 'half.txt': 'half', 'whole.txt': 'whole' });
+    expect(await pauses.leftovers()).toEqual([]);
+  });
+});
+
+describe('an interruption', () => {
+  it('the first Ctrl-C lets what runs come to its end and starts nothing more', async () => {
+    const p = project();
+    const [begun, gate] = [join(homeOf(p), 'begun'), join(homeOf(p), 'gate')];
+    p.milestone('1A', { implement: `touch '${begun}'; ${until(`test -e '${gate}'`)}; echo a > a.txt` });
+    p.commit('Milestones');
+    const run = begin(p, 'run');
+    await appears(begun, run);
+    run.child.kill('SIGINT');
+    await run.said('nothing new starts');
+    p.write('../gate', '');
+    const ended = await run.ended;
+    expect({ code: ended.code, summary: summaryOf(ended) }).toEqual({
+      code: 130,
+      summary: ['0 of 1 milestone landed on main', 'Paused: interrupted', 'Next: mstone resume'],
+    });
+    expect(ended.stdout).toContain('1A implement finished');
+    expect(p.starts()).toEqual(['1A.1.1.implement']);
+    expect(p.journal().map(({ type }) => type)).toEqual([
+      'run.started',
+      'work.started',
+      'note',
+      'work.ended',
+      'run.paused',
+    ]);
+    expect(await p.leftovers()).toEqual([]);
+
+    const resumed = await p.mstone('resume');
+    expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
+    expect(p.starts()).toEqual(['1A.1.1.implement', '1A.1.2.review']);
+    expect(p.landed()).toEqual(['Milestones', '1A: Part 1A']);
+  });
+
+  it.each([
+    { signals: ['SIGINT', 'SIGINT'] as const, code: 130 },
+    { signals: ['SIGTERM'] as const, code: 143 },
+  ])('$signals ends agents now, and what they had done is gone on with', async ({ signals, code }) => {
+    const p = project();
+    const begun = join(homeOf(p), 'begun');
+    p.milestone('1A', {
+      implement: `if test -e half.txt; then echo whole > whole.txt; exit; fi; echo half > half.txt; setsid sleep 300 & touch '${begun}'; sleep 300`,
+    });
+    p.commit('Milestones');
+    const run = begin(p, 'run');
+    await appears(begun, run);
+    for (const [nth, signal] of signals.entries()) {
+      // Two at once would arrive as one.
+      if (nth > 0) await run.said('nothing new starts');
+      run.child.kill(signal);
+    }
+    const ended = await run.ended;
+    expect({ code: ended.code, summary: summaryOf(ended) }).toEqual({
+      code,
+      summary: ['0 of 1 milestone landed on main', 'Paused: interrupted', 'Next: mstone resume'],
+    });
+    expect(ended.stdout).toContain('1A implement was cancelled');
+    expect(p.tree('mstone/1A')).toEqual({ 'half.txt': 'half' });
+    expect(await p.leftovers()).toEqual([]);
+
+    const resumed = await p.mstone('resume');
+    expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
+    expect(p.starts()).toEqual(['1A.1.1.implement', '1A.1.2.implement', '1A.1.3.review']);
+    expect(p.tree()).toEqual({ 'half.txt': 'half', 'whole.txt': 'whole' });
   });
 });

@@ -252,6 +252,24 @@ describe('milestones that cannot be read', () => {
     expect(standing(p)).toEqual(before);
   });
 
+  it('lie behind links, of which a commit holds no more than the name', async () => {
+    const p = project('');
+    p.write('../elsewhere/1A.md', '# Elsewhere\n');
+    p.write('../elsewhere.yaml', 'agent: recipe\n');
+    symlinkSync('../elsewhere', join(p.root, 'milestones'));
+    symlinkSync('../elsewhere.yaml', join(p.root, 'mstone.yaml'));
+    p.commit('Links');
+    const before = standing(p);
+    const plain = (file: string, word: string): string[] => [
+      `${file}: error: this must be a plain ${word}`,
+      '  found: a symlink',
+      `  fix: put the ${word} itself there: a commit holds a link, not what it leads to`,
+    ];
+    const links = refused(...plain('mstone.yaml', 'file'), ...plain('milestones', 'folder'));
+    expect(await Promise.all([p.mstone('run'), p.mstone('plan')])).toEqual([links, links]);
+    expect(standing(p)).toEqual(before);
+  });
+
   it('depend on themselves, on a later stage, on nothing, or in a circle', async () => {
     const p = project();
     const depends = (id: string, on: string): void =>
@@ -313,7 +331,7 @@ describe('a command line that cannot be followed', () => {
       [
         ['run', '2A'],
         'milestones/2A.md: error: 2A needs 1A, which is not done',
-        '  fix: `mstone run 1A 2A` builds it first',
+        '  fix: `mstone run 2A --with-needs` builds it first',
       ],
       [['run', '--stage', '3'], 'error: stage 3 has no milestones', '  expected: one of 1, 2'],
       [
@@ -397,7 +415,10 @@ describe('one stage', () => {
     p.commit('Milestones');
     const before = standing(p);
     expect(await p.mstone('run', '--stage', '2')).toEqual(
-      refused('error: stage 2 needs 1A, 1B, which are not done', '  fix: `mstone run` builds them first'),
+      refused(
+        'error: stage 2 needs 1A, 1B, which are not done',
+        '  fix: `mstone run --until 2` builds them first',
+      ),
     );
     expect(standing(p)).toEqual(before);
     expect((await p.mstone('run')).code).toBe(0);
@@ -456,13 +477,16 @@ describe('names that are not plain', () => {
       'agent: recipe\nreviewer: recipe\nchecks: [\'test -s "$(ls -d src/*/)ärger & 漢字.txt"\']\n',
       "Ein 'Ordner' mit $Zeug, ünï 仓库",
     );
+    // Whichever lands second meets the other.
+    const resolve = "printf 'a\\nb\\n' > 'src/a b/ärger & 漢字.txt'";
     p.milestone('1A', {
       title: 'Größe',
       implement: "mkdir -p 'src/a b'; echo a > 'src/a b/ärger & 漢字.txt'",
+      resolve,
     });
     p.milestone('1B', {
       implement: "mkdir -p 'src/a b'; echo b > 'src/a b/ärger & 漢字.txt'; git add .; git commit -qm 'é'",
-      resolve: "printf 'a\\nb\\n' > 'src/a b/ärger & 漢字.txt'",
+      resolve,
     });
     p.milestone('1C', {
       front: 'depends_on: [1A, 1B]',

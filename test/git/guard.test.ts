@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Guard, installGuard } from '../../src/git/guard.js';
-import { mendRefs, type RefSnapshot, snapshotRefs } from '../../src/git/refs-watch.js';
+import { mendBranches, mendRefs, type RefSnapshot, snapshotRefs } from '../../src/git/refs-watch.js';
 import { slotPlace } from '../../src/git/slots.js';
 import { isolated } from '../rig/repository.js';
 import { beginStory, type SlotStory } from './slot-story.js';
@@ -251,6 +251,33 @@ describe('after an attempt', () => {
       `refs/heads/feature ${story.first}\nrefs/heads/main ${story.first}\nrefs/tags/v0 ${story.first}`,
     );
     expect(pinned(tag)).toBe(tag);
+  });
+
+  it('a branch that an agent made and went on working on goes whole, not back to where it was made', async () => {
+    bypass('switch', '-q', '-c', 'mine');
+    story.write('a.txt', 'a');
+    bypass('add', '-A');
+    bypass('commit', '-qm', 'On mine');
+    const made = story.agent('rev-parse', 'HEAD');
+    expect(await mend()).toEqual([
+      `an agent made mine; it was removed; what it named is kept as refs/mstone/mended/${made.slice(0, 12)}`,
+    ]);
+    expect((await story.harvest()).commit).toBe(made);
+  });
+
+  it('the target goes back while the agent that moved it is still at work; a branch of ours that it made goes', async () => {
+    const made = work();
+    const main = 'refs/heads/main';
+    const shadow = 'refs/heads/mstone/main';
+    expect(await mendBranches(story.repo, main, [shadow])).toEqual([]);
+    bypass('update-ref', main, made);
+    bypass('update-ref', shadow, made);
+    const kept = `what it named is kept as refs/mstone/mended/${made.slice(0, 12)}`;
+    expect(await mendBranches(story.repo, main, [shadow])).toEqual([
+      `an agent moved main; it was put back to ${story.first.slice(0, 12)}; ${kept}`,
+      `an agent made mstone/main; it was removed; ${kept}`,
+    ]);
+    expect(story.test.git('for-each-ref', '--format=%(objectname)', main, shadow)).toBe(story.first);
   });
 
   it('a commit that was made elsewhere of the slot’s work counts too', async () => {

@@ -158,7 +158,7 @@ describe('keys', () => {
   });
 
   test('a key with nothing behind it says nothing', () => {
-    expect(read('depends_on:', 'checks:', 'enabled: ~')).toEqual(silent);
+    expect(read('depends_on:', 'checks:', 'enabled: ~')).toEqual(read('# Nothing', '', ''));
   });
 
   test('all keys at once', () => {

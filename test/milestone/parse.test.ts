@@ -138,9 +138,8 @@ describe('the classic sections', () => {
   test.each([
     'All of the database',
     '- the 3rd party API',
-    '- 1a',
-    '- 1A-1C',
-    '1A must be there',
+    '- at least 8GB of memory',
+    '- 2A-2C',
     'Nonetheless',
   ])('dependencies that are not understood are a warning: %j', (text) => {
     expect(read(`## Dependencies\n${text}\n`).dependsOn).toEqual([]);
@@ -150,7 +149,70 @@ describe('the classic sections', () => {
   });
 
   test.each([
+    ['- 1a', [], '1A'],
+    ['- 1A-1D', [], '1A, 1C, 1D'],
+    ['1A must be there', [], '1A'],
+    ['- the tables of 1A\n  and of **1C**', [], '1A'],
+    ['- 1A: which builds on 1C', ['1A'], '1C'],
+    ['| 1A | Setup |\n|---|---|', [], '1A'],
+    ['- the API of [1A](1A.md)', [], '1A'],
+  ])('ids that are only mentioned are told with the line to write: %j', (text, ids, missing) => {
+    const { milestone, diagnostics } = parseMilestone(
+      'milestones/1B.md',
+      encode(`## Dependencies\n${text}\n`),
+    );
+    const it = missing.includes(',') ? 'them' : 'it';
+    expect(milestone?.dependsOn).toEqual(ids);
+    expect(diagnostics[0]).toEqual({
+      severity: 'warning',
+      code: 'dependency-text',
+      file: 'milestones/1B.md',
+      line: 2,
+      message: `${missing} ${it === 'it' ? 'is' : 'are'} only mentioned here, so nothing waits for ${it}`,
+      expected: 'a list item led by an id, such as `- 1A`',
+      found: text.split('\n')[0],
+      fix: `write \`- ${missing}\` as a line of its own if this milestone needs ${it}`,
+    });
+    // What it says to write is understood, and then nothing is told any more.
+    expect(read(`## Dependencies\n- ${missing}\n`).dependsOn).toEqual(missing.split(', '));
+  });
+
+  test('a mention beside a plain None is a note; elsewhere in the text it is nothing', () => {
+    expect(told('## Dependencies\nNone (may run beside 1C)\n')).toEqual([
+      '2 note dependency-text: 1C is only mentioned here, so nothing waits for it',
+    ]);
+    expect(told('## Description\nUnlike 1A and 1C.\n\n## Tasks\n- As in 1A\n')).toEqual([]);
+    expect(told('## Dependencies\n- 1A\n\nThe layout of 1A.\n\n```\n1C\n```\n')).toEqual([]);
+  });
+
+  test('prose about what front matter names is no problem, about another id it is', () => {
+    const text = (prose: string): string => `---\ndepends_on: [1A]\n---\n## Dependencies\n${prose}\n`;
+    expect(told(text('The tables of 1A must be there.'))).toEqual([]);
+    expect(told(text('What the first one built.'))).toEqual([]);
+    const { diagnostics } = parseMilestone('milestones/1B.md', encode(text('The tables of 1A and 1C.')));
+    expect(diagnostics.map(({ line, fix }) => ({ line, fix }))).toEqual([
+      { line: 5, fix: 'add 1C to `depends_on` if this milestone needs it' },
+    ]);
+  });
+
+  test.each(['## 4. Dependencies', '### Dependencies:', '## Depends on', '## Dependency'])(
+    'a heading that is nearly that of dependencies is told: %j',
+    (heading) => {
+      expect(told(`## Notes\n\n${heading}\n- 1A\n- 1C\n`)).toEqual([
+        '3 warning dependency-text: this section is not read, so nothing waits for 1A, 1C',
+      ]);
+      expect(told(`## Notes\n\n${heading}\n- none\n`)).toEqual([]);
+      expect(told(`## Dependencies\n- 1A, 1C\n\n${heading}\n- 1A\n`)).toEqual([]);
+    },
+  );
+
+  test.each([
     ['2 hours', 120],
+    ['45m', 45],
+    ['1h30m', 90],
+    ['half an hour', 30],
+    ['~2.5 h', 150],
+    ['- Model: 2 hours\n- Views: 1 hour\n- **Total:** 3 hours', 180],
     ['- **45m**', 45],
     ['About 2-3 hours (with tests)', 180],
     ['Half a day', 240],
@@ -158,6 +220,19 @@ describe('the classic sections', () => {
     ['Sprint 2, 4 hours', 240],
   ])('estimated time: %j is %d minutes', (text, minutes) => {
     expect(read(`## Estimated Time\n${text}\n`).estimateMinutes).toBe(minutes);
+  });
+
+  test('without that section a line that says so counts; those of tasks are added up', () => {
+    const minutes = (text: string): number | undefined => read(text).estimateMinutes;
+    expect(minutes('# T\n\n**Estimated Time:** 2 hours\n\n## Task 1: a\nEstimate: 1h\n')).toBe(120);
+    expect(minutes('## Task 1: a\n- *Estimate*: 1h30m\n\n## Task 2: b\nEstimated effort: half a day\n')).toBe(
+      330,
+    );
+    expect(minutes('## Task 1: a\nEstimate: 1h\n\n## Estimated Time\n3h\n')).toBe(180);
+    expect(minutes('## Task 1: a\n```\nEstimate: 1h\n```\nEstimate the 2 hours\n')).toBeUndefined();
+    expect(told('---\nestimate: 3h\n---\nEstimate: 1h\n')).toEqual([
+      '4 warning disagreement: the text says otherwise than `estimate`, which counts',
+    ]);
   });
 
   test('an estimate that is not understood is noted and left out', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Diagnostic } from '../../src/model/diagnostic.js';
 import type { Plan } from '../../src/model/plan.js';
-import { makePlan, type PlanInput, type Selection } from '../../src/plan/index.js';
+import { makePlan, type PlanInput } from '../../src/plan/index.js';
+import type { Selection } from '../../src/plan/selection.js';
 import { graph, landed, landing, milestone } from './world.js';
 
 type Said = Omit<Partial<PlanInput>, 'selection'> & { readonly selection?: Partial<Selection> };
@@ -216,7 +217,7 @@ describe('a selected stage', () => {
 
   test('is refused on unfinished earlier ones, which are named', () => {
     expect(messages(refused({ milestones, landings: landed('1A'), selection: { stage: 3 } }))).toEqual([
-      'stage-unfinished | stage 3 needs 1B, 2A, 2B, which are not done | `mstone run` builds them first',
+      'stage-unfinished | stage 3 needs 1B, 2A, 2B, which are not done | `mstone run --until 3` builds them first',
     ]);
     const failed = new Map([['1B', 'too many rounds']]);
     expect(
@@ -250,8 +251,8 @@ describe('selected milestones', () => {
 
   test('are refused on what is neither done nor selected', () => {
     expect(messages(refused({ milestones, selection: { ids: ['1B', '2A'] } }))).toEqual([
-      'needs-unmet | milestones/1B.md | 1B needs 1A, which is not done | `mstone run 1A 1B` builds it first',
-      'needs-unmet | milestones/2A.md | 2A needs 1A, 1C, which are not done | `mstone run 1A 1C 2A` builds them first',
+      'needs-unmet | milestones/1B.md | 1B needs 1A, which is not done | `mstone run 1B --with-needs` builds it first',
+      'needs-unmet | milestones/2A.md | 2A needs 1A, 1C, which are not done | `mstone run 2A --with-needs` builds them first',
     ]);
   });
 
@@ -259,7 +260,7 @@ describe('selected milestones', () => {
     const made = plan({ milestones, landings: landed('1A'), selection: { ids: ['1A', '1B'] } });
     expect([made.run, messages(made.notes)]).toEqual([
       ['1B'],
-      ['already-done | milestones/1A.md | 1A: landed as 41aa0c2'],
+      ['already-done | milestones/1A.md | 1A: landed as 41aa0c2 | mstone run --force 1A'],
     ]);
   });
 

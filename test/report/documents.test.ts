@@ -189,7 +189,26 @@ test('validate --json is a document with all problems', () => {
   expect(validateDocument([milestoneOf('1A', { dependsOn: ['0Z'] })], [diagnostic])).toEqual({
     schema: 1,
     ok: false,
-    milestones: [{ id: '1A', stage: 1, title: 'Title 1A', file: 'milestones/1A.md', depends_on: ['0Z'] }],
+    milestones: [
+      {
+        id: '1A',
+        stage: 1,
+        title: 'Title 1A',
+        file: 'milestones/1A.md',
+        depends_on: ['0Z'],
+        description: '',
+        entry_requirements: '',
+        tasks: [],
+        criteria: [],
+        checks: [],
+        requires: [],
+        env: {},
+        priority: 0,
+        enabled: true,
+        recipe: {},
+        digest: 'v1:00',
+      },
+    ],
     diagnostics: [diagnostic],
   });
   expect(validateDocument([], [{ severity: 'warning', code: 'x', message: 'm' }]).ok).toBe(true);

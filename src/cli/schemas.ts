@@ -1,0 +1,194 @@
+/**
+ * The formats that mstone promises as JSON Schema (2020-12). They are published under `docs/schemas/`;
+ * those of what people write are made from the tables that the reading itself goes by.
+ *
+ * What people write is closed: an unknown key is an error. What mstone prints is open: fields may come,
+ * none goes.
+ */
+import { verdictSchema } from '../brief/verdict.js';
+import { configSchema } from '../config/keys.js';
+import { frontMatterSchema } from '../milestone/keys.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import type { PlanState } from '../model/plan.js';
+import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** A schema for every field, no more and no less: the compiler holds the two against each other. */
+type Fields<T> = { readonly [K in keyof T]-?: Schema };
+type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
+
+const TEXT = { type: 'string' };
+const TEXTS = { type: 'array', items: TEXT };
+const WHOLE = { type: 'integer', minimum: 0 };
+const COUNT = { type: 'integer', minimum: 1 };
+const ID = { type: 'string', pattern: '^[1-9]\\d{0,2}[A-Z]{1,2}$' };
+const IDS = { type: 'array', items: ID };
+const about = (description: string, schema: Schema): Schema => ({ description, ...schema });
+const list = (items: Schema): Schema => ({ type: 'array', items });
+const words = <W extends string>(all: Readonly<Record<W, true>>): Schema => ({
+  type: 'string',
+  enum: Object.keys(all),
+});
+
+/** Every field is required but those named. */
+const object = <T>(properties: Fields<T>, optional: readonly Optional<T>[] = []): Schema => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties).filter((key) => !optional.some((name) => name === key)),
+});
+
+const VERSION = about('of this document', { const: 1 });
+
+const planStates: Readonly<Record<PlanState, true>> = { todo: true, done: true, stale: true, blocked: true };
+
+const planSchema = object<PlanDocument>({
+  schema: VERSION,
+  target: about('the branch', TEXT),
+  milestones: list(
+    object<PlanDocument['milestones'][number]>({
+      id: ID,
+      stage: COUNT,
+      title: TEXT,
+      file: about('relative to the repository', TEXT),
+      depends_on: about('earlier stages come on top', IDS),
+      state: words(planStates),
+      reason: about('one clause', TEXT),
+    }),
+  ),
+  run: about('what a run would take up, in its order', IDS),
+});
+
+const statusSchema = object<StatusDocument>({
+  schema: VERSION,
+  run: about('the newest one; null before the first', {
+    anyOf: [
+      object<NonNullable<StatusDocument['run']>>({
+        id: TEXT,
+        state: words({ running: true, waiting: true, done: true, failed: true, interrupted: true }),
+      }),
+      { type: 'null' },
+    ],
+  }),
+  milestones: list(
+    object<StatusDocument['milestones'][number]>(
+      {
+        id: about('of a milestone, or of a gate: `1-gate`', {
+          type: 'string',
+          pattern: '^[1-9]\\d{0,2}(?:[A-Z]{1,2}|-gate)$',
+        }),
+        phase: words<StatusDocument['milestones'][number]['phase']>({
+          todo: true,
+          stale: true,
+          blocked: true,
+          ready: true,
+          waiting: true,
+          implementing: true,
+          checking: true,
+          reviewing: true,
+          remediating: true,
+          resolving: true,
+          merging: true,
+          verifying: true,
+          landing: true,
+          landed: true,
+          passed: true,
+          failed: true,
+          asking: true,
+        }),
+        attempts: WHOLE,
+        commit: about('where it landed or passed', { type: 'string', pattern: '^[0-9a-f]{40,64}$' }),
+        cost_usd: { type: 'number', minimum: 0 },
+      },
+      ['commit'],
+    ),
+  ),
+});
+
+type ValidMilestone = ValidateDocument['milestones'][number];
+
+const validateSchema = object<ValidateDocument>({
+  schema: VERSION,
+  ok: about('no diagnostic is an error', { type: 'boolean' }),
+  milestones: list(
+    object<ValidMilestone>(
+      {
+        id: ID,
+        stage: COUNT,
+        title: TEXT,
+        file: about('relative to the repository', TEXT),
+        depends_on: IDS,
+        description: TEXT,
+        entry_requirements: TEXT,
+        tasks: list(
+          object<ValidMilestone['tasks'][number]>(
+            {
+              text: TEXT,
+              title: about('where the text is longer: its heading', TEXT),
+              line: about('in the file, from 1', COUNT),
+            },
+            ['title'],
+          ),
+        ),
+        criteria: TEXTS,
+        estimate_minutes: { type: 'number', minimum: 0 },
+        agent: TEXT,
+        reviewer: TEXT,
+        checks: TEXTS,
+        requires: list({
+          anyOf: ['command', 'file', 'env'].map((key) => ({
+            type: 'object',
+            properties: { [key]: TEXT },
+            required: [key],
+          })),
+        }),
+        env: { type: 'object', additionalProperties: TEXT },
+        timeout_ms: WHOLE,
+        retries: WHOLE,
+        review_rounds: WHOLE,
+        priority: { type: 'integer' },
+        enabled: { type: 'boolean' },
+        recipe: about(
+          'scripts by purpose',
+          object<ValidMilestone['recipe']>(
+            { implement: TEXT, review: TEXT, remediate: TEXT, resolve: TEXT },
+            ['implement', 'review', 'remediate', 'resolve'],
+          ),
+        ),
+        digest: about('the version of the text', { type: 'string', pattern: '^v1:[0-9a-f]{64}$' }),
+      },
+      ['estimate_minutes', 'agent', 'reviewer', 'timeout_ms', 'retries', 'review_rounds'],
+    ),
+  ),
+  diagnostics: list(
+    object<Diagnostic>(
+      {
+        severity: words<Diagnostic['severity']>({ error: true, warning: true, note: true }),
+        code: about('stable', TEXT),
+        file: TEXT,
+        line: about('from 1', COUNT),
+        message: TEXT,
+        expected: TEXT,
+        found: TEXT,
+        fix: about('what to do', TEXT),
+      },
+      ['file', 'line', 'expected', 'found', 'fix'],
+    ),
+  ),
+});
+
+const titled = (title: string, schema: object): Schema => ({
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title,
+  ...schema,
+});
+
+/** By the name of the file under `docs/schemas/`, without `.schema.json`. */
+export const schemas: Readonly<Record<string, Schema>> = {
+  milestone: titled('Front matter of a milestone', frontMatterSchema()),
+  mstone: titled('mstone.yaml', configSchema()),
+  verdict: titled("A reviewer's verdict line", verdictSchema()),
+  plan: titled('mstone plan --json', planSchema),
+  status: titled('mstone status --json', statusSchema),
+  validate: titled('mstone validate --json', validateSchema),
+};
