@@ -30,7 +30,8 @@ export function readDependencies(
   readonly remarks: readonly Remark[];
 } {
   const sections = markdown.sections.filter(({ name }) => name === 'dependencies');
-  let dependsOn: MilestoneId[] | undefined;
+  const named: MilestoneId[] = [];
+  let none = false;
   let line: number | undefined;
   const vague: Need[] = [];
   for (const section of sections) {
@@ -40,8 +41,8 @@ export function readDependencies(
     ];
     for (const need of needs) {
       const ids = leadingIds(need.text, need.listed);
-      if (ids.length > 0) dependsOn = [...(dependsOn ?? []), ...ids];
-      else if (NONE.test(need.text)) dependsOn ??= [];
+      if (ids.length > 0) named.push(...ids);
+      else if (NONE.test(need.text)) none = true;
       else {
         if (need.text !== '') vague.push(need);
         continue;
@@ -50,6 +51,7 @@ export function readDependencies(
     }
   }
 
+  const dependsOn = named.length > 0 || none ? [...new Set(named)] : undefined;
   const settled = new Set([...(stated ?? []), ...(dependsOn ?? []), own]);
   const stage = parseId(own)?.stage ?? 0;
   const remarks: Remark[] = [];
@@ -120,7 +122,7 @@ export function readDependencies(
   }
 
   return {
-    ...(dependsOn && { dependsOn: [...new Set(dependsOn)] }),
+    ...(dependsOn && { dependsOn }),
     ...(line !== undefined && { line }),
     remarks,
   };

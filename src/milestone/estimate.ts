@@ -44,8 +44,9 @@ export function readEstimate(markdown: Markdown): {
   if (sections.length > 0) return { remarks };
 
   const labelled = markdown.lines.flatMap((text, line) => {
-    if (markdown.verbatim.has(line)) return [];
-    const ms = firstDuration(LABELLED.exec(text.slice(0, 400))?.[1] ?? '');
+    const words = markdown.verbatim.has(line) ? undefined : LABELLED.exec(text.slice(0, 400))?.[1];
+    if (words === undefined) return [];
+    const ms = firstDuration(words);
     const within = markdown.sections.find((section) => line >= section.start && line < section.end);
     return ms === undefined ? [] : [{ minutes: ms / 60_000, line, within }];
   });

@@ -126,11 +126,13 @@ export function readMarkdown(text: string): Markdown {
     const at = lines.slice(start, end).findIndex((text) => text.trim() !== '');
     return at < 0 ? undefined : start + at;
   };
+  const itemsOf = inOrder(items);
+  const paragraphsOf = inOrder(paragraphs);
+  const codeOf = inOrder(code);
+  const partsOf = inOrder(parts);
   const sections = bounds.flatMap(({ line, start, level, heading }, index): Section[] => {
     if (level === 1) return [];
     const end = bounds[index + 1]?.line ?? lines.length;
-    const within = <T extends { line: number }>(things: readonly T[]): T[] =>
-      things.filter((thing) => thing.line >= start && thing.line < end);
     return [
       {
         name: sectionName(heading),
@@ -140,10 +142,10 @@ export function readMarkdown(text: string): Markdown {
         end,
         text: textOf(start, end),
         textLine: firstWritten(start, end) ?? line,
-        items: within(items).map(({ text, line }) => ({ text, line })),
-        paragraphs: within(paragraphs),
-        code: within(code),
-        parts: within(parts).map((part, at, all) => {
+        items: itemsOf(start, end).map(({ text, line }) => ({ text, line })),
+        paragraphs: paragraphsOf(start, end),
+        code: codeOf(start, end),
+        parts: partsOf(start, end).map((part, at, all) => {
           const last = all[at + 1]?.line ?? end;
           return { heading: part.heading, line: part.line, end: last, text: textOf(part.start, last) };
         }),
@@ -158,6 +160,20 @@ export function readMarkdown(text: string): Markdown {
     line: firstWritten(from, to ?? lines.length) ?? from,
   };
   return { lines, ...(heading && { heading }), preamble: before, sections, verbatim };
+}
+
+/** Things in the order of their lines → those of a range; asked for ranges in order, each is looked at once. */
+function inOrder<T extends { readonly line: number }>(
+  things: readonly T[],
+): (start: number, end: number) => T[] {
+  let next = 0;
+  return (start, end) => {
+    const from = (): T | undefined => things[next];
+    for (let thing = from(); thing && thing.line < start; thing = from()) next += 1;
+    const first = next;
+    for (let thing = from(); thing && thing.line < end; thing = from()) next += 1;
+    return things.slice(first, next);
+  };
 }
 
 const sectionName = (heading: string): string =>

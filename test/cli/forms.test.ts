@@ -300,3 +300,28 @@ describe('every way people write milestones becomes the same milestone', () => {
     expect(JSON.parse(stdout)).toEqual(WHOLE);
   });
 });
+
+it('TASKS.md shows a long task by its heading, and the prompt of a review names it', async () => {
+  const q = makeProject('agent: recipe\nreviewer: recipe\nretries: 0\n');
+  try {
+    q.write(
+      'milestones/1A.md',
+      [
+        '# 1A: Greeting',
+        '## Task 1: Say hello\nIn a file.\n\n**Deliverables:**\n- `a.txt`',
+        '## Issues to Fix\n### 1. Silence\n**Problem**: none is heard.',
+        '## Recipe\n```sh\necho hello > a.txt\n```',
+        '## Review',
+        '```sh\ngrep -F \'1. Say hello\' <<< "$(cat)"; grep -F \'2. Silence\' "$MSTONE_PROMPT_FILE"',
+        `echo '{"mstone":"verdict","verdict":"approve","findings":[]}'\n\`\`\`\n`,
+      ].join('\n'),
+    );
+    q.commit('Milestones');
+    const { code, stderr } = await q.mstone('run', '--output', 'quiet');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const tasks = q.git('show', 'main:TASKS.md').split('\n');
+    expect(tasks.filter((line) => line.startsWith('  - '))).toEqual(['  - [x] Say hello', '  - [x] Silence']);
+  } finally {
+    q.remove();
+  }
+});
