@@ -11,6 +11,8 @@ import { frontMatterSchema } from '../milestone/keys.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { PlanState } from '../model/plan.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
+import type { ConfigDocument } from './config.js';
+import type { DoctorDocument, Finding } from './doctor.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -105,6 +107,22 @@ const statusSchema = object<StatusDocument>({
   ),
 });
 
+const diagnostics = list(
+  object<Diagnostic>(
+    {
+      severity: words<Diagnostic['severity']>({ error: true, warning: true, note: true }),
+      code: about('stable', TEXT),
+      file: TEXT,
+      line: about('from 1', COUNT),
+      message: TEXT,
+      expected: TEXT,
+      found: TEXT,
+      fix: about('what to do', TEXT),
+    },
+    ['file', 'line', 'expected', 'found', 'fix'],
+  ),
+);
+
 type ValidMilestone = ValidateDocument['milestones'][number];
 
 const validateSchema = object<ValidateDocument>({
@@ -160,21 +178,53 @@ const validateSchema = object<ValidateDocument>({
       ['estimate_minutes', 'agent', 'reviewer', 'timeout_ms', 'retries', 'review_rounds'],
     ),
   ),
-  diagnostics: list(
-    object<Diagnostic>(
+  diagnostics,
+});
+
+const doctorSchema = object<DoctorDocument>({
+  schema: VERSION,
+  ok: about('no finding is an error', { type: 'boolean' }),
+  findings: list(
+    object<Finding>(
       {
-        severity: words<Diagnostic['severity']>({ error: true, warning: true, note: true }),
-        code: about('stable', TEXT),
-        file: TEXT,
-        line: about('from 1', COUNT),
+        check: about('what was looked at', TEXT),
+        state: words<Finding['state']>({ ok: true, warning: true, error: true }),
         message: TEXT,
-        expected: TEXT,
-        found: TEXT,
-        fix: about('what to do', TEXT),
+        fix: about('what mends it', TEXT),
       },
-      ['file', 'line', 'expected', 'found', 'fix'],
+      ['fix'],
     ),
   ),
+  fixed: about('what `--fix` did, a sentence each', TEXTS),
+});
+
+type Setting = ConfigDocument['settings'][number];
+
+const configDocumentSchema = object<ConfigDocument>({
+  schema: VERSION,
+  ok: about('no diagnostic is an error', { type: 'boolean' }),
+  settings: list(
+    object<Setting>({
+      key: about('levels joined with dots; each agent as `agents.NAME`', TEXT),
+      value: about('as in mstone.yaml; null where nobody says anything', {}),
+      origin: object<Setting['origin']>(
+        {
+          from: words<Setting['origin']['from']>({
+            flag: true,
+            environment: true,
+            project: true,
+            user: true,
+            default: true,
+          }),
+          variable: TEXT,
+          file: TEXT,
+          line: about('from 1', COUNT),
+        },
+        ['variable', 'file', 'line'],
+      ),
+    }),
+  ),
+  diagnostics,
 });
 
 const titled = (title: string, schema: object): Schema => ({
@@ -191,4 +241,6 @@ export const schemas: Readonly<Record<string, Schema>> = {
   plan: titled('mstone plan --json', planSchema),
   status: titled('mstone status --json', statusSchema),
   validate: titled('mstone validate --json', validateSchema),
+  doctor: titled('mstone doctor --json', doctorSchema),
+  config: titled('mstone config --json', configDocumentSchema),
 };

@@ -233,10 +233,10 @@ describe('documents', () => {
   );
   afterAll(() => p.remove());
 
-  /** Prints all three and holds them against their schemas. */
+  /** Prints them all and holds them against their schemas. */
   async function fitting(): Promise<Record<string, unknown>> {
     const documents: Record<string, unknown> = {};
-    for (const name of ['plan', 'status', 'validate']) {
+    for (const name of ['plan', 'status', 'validate', 'doctor', 'config']) {
       const { stdout } = await p.mstone(name, '--json');
       documents[name] = JSON.parse(stdout);
       expect(misfits(name, documents[name], true), name).toEqual([]);
