@@ -9,10 +9,13 @@ import { verdictSchema } from '../brief/verdict.js';
 import { configSchema } from '../config/keys.js';
 import { frontMatterSchema } from '../milestone/keys.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { CheckResult } from '../model/outcome.js';
 import type { PlanState } from '../model/plan.js';
+import type { CriterionAnswer, Finding } from '../model/verdict.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
+import type { ExplainDocument, ExplainStep } from '../report/explain.js';
 import type { ConfigDocument } from './config.js';
-import type { DoctorDocument, Finding } from './doctor.js';
+import type { DoctorDocument } from './doctor.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -181,14 +184,16 @@ const validateSchema = object<ValidateDocument>({
   diagnostics,
 });
 
+type Looked = DoctorDocument['findings'][number];
+
 const doctorSchema = object<DoctorDocument>({
   schema: VERSION,
   ok: about('no finding is an error', { type: 'boolean' }),
   findings: list(
-    object<Finding>(
+    object<Looked>(
       {
         check: about('what was looked at', TEXT),
-        state: words<Finding['state']>({ ok: true, warning: true, error: true }),
+        state: words<Looked['state']>({ ok: true, warning: true, error: true }),
         message: TEXT,
         fix: about('what mends it', TEXT),
       },
@@ -227,6 +232,146 @@ const configDocumentSchema = object<ConfigDocument>({
   diagnostics,
 });
 
+type Attempt = ExplainDocument['attempts'][number];
+const MS = { type: 'number', minimum: 0 };
+const OID = { type: 'string', pattern: '^[0-9a-f]{40,64}$' };
+
+const explainSchema = object<ExplainDocument>(
+  {
+    schema: VERSION,
+    id: ID,
+    stage: COUNT,
+    title: TEXT,
+    file: about('relative to the repository', TEXT),
+    depends_on: about('earlier stages come on top', IDS),
+    state: words(planStates),
+    reason: about('one clause', TEXT),
+    would_run: { type: 'boolean' },
+    waits_for: about('what must land first and has not', IDS),
+    phase: about('where the unfinished run has it', TEXT),
+    commit: about('where it landed', OID),
+    text_change: about('since it landed, as a unified diff', TEXT),
+    attempts: about(
+      'oldest first; after `retry` they count anew',
+      list(
+        object<Attempt>({
+          run: TEXT,
+          attempt: WHOLE,
+          steps: list(
+            object<ExplainStep>(
+              {
+                did: words<ExplainStep['did']>({
+                  implement: true,
+                  review: true,
+                  remediate: true,
+                  resolve: true,
+                  check: true,
+                  merge: true,
+                  land: true,
+                }),
+                at: about('RFC 3339, UTC', TEXT),
+                ms: MS,
+                outcome: words<ExplainStep['outcome']>({
+                  unfinished: true,
+                  finished: true,
+                  approved: true,
+                  refused: true,
+                  unreadable: true,
+                  limited: true,
+                  unprepared: true,
+                  unmet: true,
+                  unstartable: true,
+                  crashed: true,
+                  'timed-out': true,
+                  stuck: true,
+                  cancelled: true,
+                  interrupted: true,
+                  passed: true,
+                  failed: true,
+                  built: true,
+                  conflict: true,
+                  diverged: true,
+                  rewound: true,
+                  landed: true,
+                  moved: true,
+                }),
+                message: TEXT,
+                agent: TEXT,
+                round: WHOLE,
+                cost_usd: { type: 'number', minimum: 0 },
+                findings: list(
+                  object<Finding>(
+                    {
+                      id: TEXT,
+                      severity: words<Finding['severity']>({
+                        blocker: true,
+                        major: true,
+                        minor: true,
+                        nit: true,
+                      }),
+                      cites: TEXT,
+                      file: TEXT,
+                      line: COUNT,
+                      problem: TEXT,
+                      suggestion: TEXT,
+                    },
+                    ['cites', 'file', 'line', 'suggestion'],
+                  ),
+                ),
+                unmet: list(
+                  object<CriterionAnswer>({ text: TEXT, met: { type: 'boolean' }, evidence: TEXT }, [
+                    'evidence',
+                  ]),
+                ),
+                of: words<NonNullable<ExplainStep['of']>>({
+                  work: true,
+                  candidate: true,
+                  base: true,
+                  stage: true,
+                }),
+                checks: list(
+                  object<CheckResult>(
+                    {
+                      command: TEXT,
+                      kind: words<CheckResult['kind']>({
+                        passed: true,
+                        failed: true,
+                        unstartable: true,
+                        'timed-out': true,
+                      }),
+                      exit: WHOLE,
+                      ms: MS,
+                      tail: about('the end of its output', TEXT),
+                    },
+                    ['exit'],
+                  ),
+                ),
+                commit: OID,
+                log: about('absolute', TEXT),
+              },
+              [
+                'ms',
+                'message',
+                'agent',
+                'round',
+                'cost_usd',
+                'findings',
+                'unmet',
+                'of',
+                'checks',
+                'commit',
+                'log',
+              ],
+            ),
+          ),
+        }),
+      ),
+    ),
+    next: about('what to type', TEXT),
+  },
+  ['phase', 'commit', 'text_change'],
+);
+
 const titled = (title: string, schema: object): Schema => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title,
@@ -240,6 +385,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
   verdict: titled("A reviewer's verdict line", verdictSchema()),
   plan: titled('mstone plan --json', planSchema),
   status: titled('mstone status --json', statusSchema),
+  explain: titled('mstone explain --json', explainSchema),
   validate: titled('mstone validate --json', validateSchema),
   doctor: titled('mstone doctor --json', doctorSchema),
   config: titled('mstone config --json', configDocumentSchema),

@@ -1,5 +1,7 @@
 /** `mstone explain`: why a milestone would run or would not, and what happened to it, as text and as a document. */
+import type { CheckResult } from '../model/outcome.js';
 import type { PlannedMilestone, PlanState } from '../model/plan.js';
+import type { CriterionAnswer, Finding } from '../model/verdict.js';
 import type { AttemptRecord, Passage } from '../run/attempts.js';
 import { oneLine, type Paint, painter } from './text.js';
 import { formatDuration, formatUsd, names, shortOid } from './words.js';
@@ -38,9 +40,29 @@ export interface ExplainDocument {
   readonly attempts: readonly {
     readonly run: string;
     readonly attempt: number;
-    readonly steps: readonly object[];
+    readonly steps: readonly ExplainStep[];
   }[];
   readonly next: string;
+}
+
+/** One thing that was done; which fields there are depends on `did`. */
+export interface ExplainStep {
+  readonly did: Passage['did'];
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly ms?: number;
+  readonly outcome: NonNullable<Passage['outcome']> | 'unfinished';
+  readonly message?: string;
+  readonly agent?: string;
+  readonly round?: number;
+  readonly cost_usd?: number;
+  readonly findings?: readonly Finding[];
+  readonly unmet?: readonly CriterionAnswer[];
+  readonly of?: 'work' | 'candidate' | 'base' | 'stage';
+  readonly checks?: readonly CheckResult[];
+  readonly commit?: string;
+  /** Absolute. */
+  readonly log?: string;
 }
 
 export function explainDocument(known: Explanation): ExplainDocument {
@@ -69,7 +91,7 @@ export function explainDocument(known: Explanation): ExplainDocument {
   };
 }
 
-function stepDocument(passage: Passage, logOf: (name: string) => string): object {
+function stepDocument(passage: Passage, logOf: (name: string) => string): ExplainStep {
   const { did, at, ms, outcome, message } = passage;
   return {
     did,
@@ -87,7 +109,7 @@ function stepDocument(passage: Passage, logOf: (name: string) => string): object
         }
       : {}),
     ...(passage.did === 'check' ? { of: passage.of, checks: passage.results } : {}),
-    ...('commit' in passage ? { commit: passage.commit } : {}),
+    ...('commit' in passage && passage.commit !== undefined ? { commit: passage.commit } : {}),
     ...('log' in passage ? { log: logOf(passage.log) } : {}),
   };
 }

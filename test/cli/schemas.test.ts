@@ -236,10 +236,11 @@ describe('documents', () => {
   /** Prints them all and holds them against their schemas. */
   async function fitting(): Promise<Record<string, unknown>> {
     const documents: Record<string, unknown> = {};
-    for (const name of ['plan', 'status', 'validate', 'doctor', 'config']) {
-      const { stdout } = await p.mstone(name, '--json');
-      documents[name] = JSON.parse(stdout);
-      expect(misfits(name, documents[name], true), name).toEqual([]);
+    for (const line of ['plan', 'status', 'validate', 'doctor', 'config', 'explain 1A', 'explain 2A']) {
+      const [name = '', ...rest] = line.split(' ');
+      const { stdout } = await p.mstone(name, ...rest, '--json');
+      documents[line] = JSON.parse(stdout);
+      expect(misfits(name, documents[line], true), line).toEqual([]);
     }
     return documents;
   }
@@ -270,6 +271,9 @@ describe('documents', () => {
         { phase: 'blocked' },
         { id: '2-gate' },
       ],
+    });
+    expect(after['explain 2A']).toMatchObject({
+      attempts: [{ steps: [{ did: 'implement' }, { did: 'review', findings: [{ problem: 'no' }] }] }],
     });
 
     p.write('milestones/2C.md', '---\nenabld: no\n---\n');
