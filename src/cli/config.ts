@@ -2,7 +2,7 @@
 import { configKeys, type Origin } from '../config/index.js';
 import { isDuration } from '../config/keys.js';
 import { openRepository } from '../git/index.js';
-import { hasErrors } from '../model/diagnostic.js';
+import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import { shown, shownValue } from '../model/shown.js';
 import { painter, table } from '../report/text.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
@@ -12,6 +12,25 @@ import type { World } from './world.js';
 export interface ConfigOptions {
   readonly origin?: true;
   readonly json?: true;
+}
+
+/** What `--json` prints. */
+export interface ConfigDocument {
+  readonly schema: 1;
+  /** No diagnostic is an error. */
+  readonly ok: boolean;
+  readonly settings: readonly {
+    readonly key: string;
+    /** As in `mstone.yaml`; null where nobody says anything. */
+    readonly value: unknown;
+    readonly origin: {
+      readonly from: Origin['from'];
+      readonly variable?: string;
+      readonly file?: string;
+      readonly line?: number;
+    };
+  }[];
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 export async function config(world: World & { color: boolean }, options: ConfigOptions): Promise<number> {
@@ -25,12 +44,13 @@ export async function config(world: World & { color: boolean }, options: ConfigO
     origin: settings.origins.get(key) ?? ({ from: 'default' } as const),
   }));
   if (options.json === true) {
-    sayJson(world, {
+    const document: ConfigDocument = {
       schema: 1,
       ok: !failed,
       settings: rows.map(({ key, value, origin }) => ({ key, value: value ?? null, origin })),
       diagnostics: configDiagnostics,
-    });
+    };
+    sayJson(world, document);
     return failed ? 2 : 0;
   }
   sayDiagnostics(world, configDiagnostics);

@@ -37,6 +37,16 @@ export interface Finding {
   readonly fix?: string;
 }
 
+/** What `--json` prints. */
+export interface DoctorDocument {
+  readonly schema: 1;
+  /** No finding is an error. */
+  readonly ok: boolean;
+  readonly findings: readonly Finding[];
+  /** What `--fix` did, a sentence each. */
+  readonly fixed: readonly string[];
+}
+
 type Judged = Omit<Finding, 'check'>;
 
 const fine = (message: string): Judged => ({ state: 'ok', message });
@@ -51,7 +61,8 @@ export async function doctor(world: World & { color: boolean }, options: DoctorO
       : repository.error.map((diagnostic) => ({ check: 'git', ...fromDiagnostic(diagnostic) }))),
   ];
   const failed = findings.some(({ state }) => state === 'error');
-  if (options.json === true) sayJson(world, { schema: 1, ok: !failed, findings, fixed });
+  const document: DoctorDocument = { schema: 1, ok: !failed, findings, fixed };
+  if (options.json === true) sayJson(world, document);
   else say(world, findingsText(findings, fixed, world.color));
   return failed ? 1 : 0;
 }

@@ -10,9 +10,8 @@ import { formatMessage, type Trailer } from '../git/trailers.js';
 import { readFileAt } from '../git/tree.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Milestone } from '../model/milestone.js';
-import { nearest } from '../model/nearest.js';
 import type { Landing } from '../model/plan.js';
-import { shown } from '../model/shown.js';
+import { choose } from '../plan/selection.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasks } from '../report/tasks.js';
 import { count, names, shellWord, shortOid } from '../report/words.js';
@@ -82,10 +81,12 @@ async function markOnce(
   if (!read.ok) return sayDiagnostics(world, read.error);
   const { milestones, config } = read.value;
 
-  const strangers = unknown(milestones, options.ids);
+  const { choice, problems } = choose(milestones, { ids: options.ids });
+  // What is disabled may still be done.
+  const strangers = problems.filter(({ code }) => code !== 'disabled');
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
   const wanted = milestones.filter(({ id, enabled }) =>
-    options.all === true ? enabled : options.ids.includes(id),
+    options.all === true ? enabled : choice.wanted?.has(id),
   );
   const changing = wanted.filter((milestone) => isOther(milestone, landings.get(milestone.id), to));
   if (repository.branch === target.branch) {
@@ -179,28 +180,13 @@ async function markOnce(
 
 /** The command line that was typed. */
 function againWords({ ids, all, onto }: MarkOptions, to: State): string {
-  const which = all === true ? '--all' : ids.join(' ');
+  const which = all === true ? '--all' : ids.map(shellWord).join(' ');
   return `mstone mark ${which} --${to}${onto === undefined ? '' : ` --onto ${shellWord(onto)}`}`;
 }
 
 /** Whether a mark would say something else than history does. */
 const isOther = ({ digest }: Milestone, landing: Landing | undefined, to: State): boolean =>
   to === 'todo' ? landing?.state === 'done' : landing?.state !== 'done' || landing.digest !== digest;
-
-function unknown(milestones: readonly Milestone[], ids: readonly string[]): Diagnostic[] {
-  const known = new Set(milestones.map(({ id }) => id));
-  return ids
-    .filter((id) => !known.has(id))
-    .map((id) => {
-      const meant = nearest(id, known);
-      return {
-        severity: 'error',
-        code: 'unknown-milestone',
-        message: `there is no milestone ${shown(id)}`,
-        ...(meant && { fix: `did you mean \`${meant}\`?` }),
-      };
-    });
-}
 
 /** The files among these milestones that are not committed as they are: another text would be accepted. */
 async function looseOf(repository: Repository, milestones: readonly Milestone[]): Promise<string[]> {

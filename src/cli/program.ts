@@ -203,9 +203,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   command(
     'mark',
     'Set milestones to done or todo by hand, as a commit on the target.',
-    '  mstone mark 1A --done\n  mstone mark --all --todo',
+    "  mstone mark 1A --done\n  mstone mark '2*' --todo",
   )
-    .argument('[ids...]', 'the milestones')
+    .argument('[ids...]', "the milestones, or patterns such as '2*'")
     .option('--all', 'every milestone that is enabled')
     .option('--done', 'they are done as they are; a changed text is accepted')
     .option('--todo', 'they are to be done again')

@@ -14,6 +14,8 @@ import type { PlanState } from '../model/plan.js';
 import type { CriterionAnswer, Finding } from '../model/verdict.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
 import type { ExplainDocument, ExplainStep } from '../report/explain.js';
+import type { ConfigDocument } from './config.js';
+import type { DoctorDocument } from './doctor.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -108,6 +110,22 @@ const statusSchema = object<StatusDocument>({
   ),
 });
 
+const diagnostics = list(
+  object<Diagnostic>(
+    {
+      severity: words<Diagnostic['severity']>({ error: true, warning: true, note: true }),
+      code: about('stable', TEXT),
+      file: TEXT,
+      line: about('from 1', COUNT),
+      message: TEXT,
+      expected: TEXT,
+      found: TEXT,
+      fix: about('what to do', TEXT),
+    },
+    ['file', 'line', 'expected', 'found', 'fix'],
+  ),
+);
+
 type ValidMilestone = ValidateDocument['milestones'][number];
 
 const validateSchema = object<ValidateDocument>({
@@ -163,21 +181,55 @@ const validateSchema = object<ValidateDocument>({
       ['estimate_minutes', 'agent', 'reviewer', 'timeout_ms', 'retries', 'review_rounds'],
     ),
   ),
-  diagnostics: list(
-    object<Diagnostic>(
+  diagnostics,
+});
+
+type Looked = DoctorDocument['findings'][number];
+
+const doctorSchema = object<DoctorDocument>({
+  schema: VERSION,
+  ok: about('no finding is an error', { type: 'boolean' }),
+  findings: list(
+    object<Looked>(
       {
-        severity: words<Diagnostic['severity']>({ error: true, warning: true, note: true }),
-        code: about('stable', TEXT),
-        file: TEXT,
-        line: about('from 1', COUNT),
+        check: about('what was looked at', TEXT),
+        state: words<Looked['state']>({ ok: true, warning: true, error: true }),
         message: TEXT,
-        expected: TEXT,
-        found: TEXT,
-        fix: about('what to do', TEXT),
+        fix: about('what mends it', TEXT),
       },
-      ['file', 'line', 'expected', 'found', 'fix'],
+      ['fix'],
     ),
   ),
+  fixed: about('what `--fix` did, a sentence each', TEXTS),
+});
+
+type Setting = ConfigDocument['settings'][number];
+
+const configDocumentSchema = object<ConfigDocument>({
+  schema: VERSION,
+  ok: about('no diagnostic is an error', { type: 'boolean' }),
+  settings: list(
+    object<Setting>({
+      key: about('levels joined with dots; each agent as `agents.NAME`', TEXT),
+      value: about('as in mstone.yaml; null where nobody says anything', {}),
+      origin: object<Setting['origin']>(
+        {
+          from: words<Setting['origin']['from']>({
+            flag: true,
+            environment: true,
+            project: true,
+            user: true,
+            default: true,
+          }),
+          variable: TEXT,
+          file: TEXT,
+          line: about('from 1', COUNT),
+        },
+        ['variable', 'file', 'line'],
+      ),
+    }),
+  ),
+  diagnostics,
 });
 
 type Attempt = ExplainDocument['attempts'][number];
@@ -335,4 +387,6 @@ export const schemas: Readonly<Record<string, Schema>> = {
   status: titled('mstone status --json', statusSchema),
   explain: titled('mstone explain --json', explainSchema),
   validate: titled('mstone validate --json', validateSchema),
+  doctor: titled('mstone doctor --json', doctorSchema),
+  config: titled('mstone config --json', configDocumentSchema),
 };
