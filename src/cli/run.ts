@@ -60,6 +60,7 @@ export interface RunOptions extends SelectionOptions {
   readonly failFast?: boolean;
   readonly keepGoing?: boolean;
   readonly agent?: string;
+  readonly profile?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
   readonly commit?: boolean;
