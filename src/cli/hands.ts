@@ -498,9 +498,9 @@ const reviewWords = (effect: CandidateEffect): string =>
       : `approved after ${effect.rounds} remediation${effect.rounds === 1 ? '' : 's'}`;
 
 /** A landing names its run, a mark has none. */
-function howDone({ at, digest, run, agent, review }: Landing): Partial<TasksMilestone> {
-  if (run === undefined) return { marked: { atMs: at, digest } };
-  return { landed: { atMs: at, agent: agent ?? '', review: review ?? '' } };
+function standingIn({ state, at, digest, run, agent, review }: Landing): Partial<TasksMilestone> {
+  if (run === undefined) return { marked: { to: state, atMs: at, digest } };
+  return state === 'done' ? { landed: { atMs: at, agent: agent ?? '', review: review ?? '' } } : {};
 }
 
 /** TASKS.md as milestones and landings say it. */
@@ -521,7 +521,7 @@ export function tasksView(
           id: milestone.id,
           title: milestone.title,
           tasks: milestone.tasks.map((task) => task.title ?? task.text),
-          ...(landing?.state === 'done' ? howDone(landing) : {}),
+          ...(landing === undefined ? {} : standingIn(landing)),
         };
       }),
     })),

@@ -20,7 +20,7 @@ import { slotsFolder, tasksView } from './hands.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { MILESTONES, openProject, readCommit, TASKS, withoutErrors } from './project.js';
 import { notCommitted } from './run.js';
-import { knownRuns, underLock, unfinishedOf } from './state.js';
+import { type KnownRun, knownRuns, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 export interface MarkOptions {
@@ -54,7 +54,7 @@ export async function mark(world: World, options: MarkOptions): Promise<number> 
     const unfinished = unfinishedOf(runs.value);
     if (unfinished !== undefined) await endTagged(`${unfinished.run}.git`, { graceMs: 1000 });
     for (let turn = 1; ; turn += 1) {
-      const exit = await markOnce(world, options, done === true ? 'done' : 'todo');
+      const exit = await markOnce(world, options, done === true ? 'done' : 'todo', unfinished);
       if (exit !== 'moved') return exit;
       if (turn === TURNS) {
         return sayError(world, 'the target does not stand still', 'type the same again in a moment');
@@ -64,7 +64,12 @@ export async function mark(world: World, options: MarkOptions): Promise<number> 
 }
 
 /** From what is on the target now to the commit on top of it; `moved` where it was no longer that then. */
-async function markOnce(world: World, options: MarkOptions, to: State): Promise<number | 'moved'> {
+async function markOnce(
+  world: World,
+  options: MarkOptions,
+  to: State,
+  unfinished: KnownRun | undefined,
+): Promise<number | 'moved'> {
   // Read now that nobody else can land: what was read before the lock may be old.
   const project = await openProject(world, options.onto);
   if (!project.ok) return sayDiagnostics(world, project.error);
@@ -92,6 +97,21 @@ async function markOnce(world: World, options: MarkOptions, to: State): Promise<
       wanted.length === 1 ? `${wanted[0]?.id} is` : `all ${count(wanted.length, 'milestone')} are`;
     say(world, `Nothing to change: ${which} ${to} already.\nNext: mstone plan`);
     return 0;
+  }
+
+  // What an interrupted run is at the run takes to its end, whatever history says by then.
+  const state = unfinished?.state;
+  const busy = changing.filter(
+    ({ id }) => state?.target === target.branch && state.items.get(id)?.phase.is === 'doing',
+  );
+  if (busy.length > 0) {
+    const which = names(busy.map(({ id }) => id));
+    const are = busy.length === 1 ? 'is' : 'are';
+    return sayError(
+      world,
+      `${which} ${are} under way in run ${state?.run}, which is unfinished`,
+      `finish it first: mstone resume`,
+    );
   }
 
   const at = world.now();
@@ -122,7 +142,7 @@ async function markOnce(world: World, options: MarkOptions, to: State): Promise<
   });
   if (built.kind !== 'built') {
     const why = built.kind === 'refused' ? `${TASKS} shows this already, and history does not` : built.kind;
-    return sayError(world, why, `git rm --cached ${TASKS} && git commit -m "${TASKS} anew", then again`);
+    return sayError(world, why, `take its line out of ${TASKS}, commit that, and type the same again`);
   }
   const landed = await land(repository, {
     target,

@@ -20,8 +20,8 @@ export interface TasksMilestone {
   readonly tasks: readonly string[];
   /** `atMs`: epoch ms, shown as a date in UTC. `review` as in the trailer: `approved in 2 rounds`, `off`. */
   readonly landed?: { readonly atMs: number; readonly agent?: string; readonly review?: string };
-  /** Set by hand to be done, with the text of this digest. Not both. */
-  readonly marked?: { readonly atMs: number; readonly digest: string };
+  /** Set by hand, with the text of this digest. Not both. */
+  readonly marked?: { readonly to: 'done' | 'todo'; readonly atMs: number; readonly digest: string };
 }
 
 const BEGIN = '<!-- mstone:begin -->';
@@ -101,7 +101,7 @@ function blockOf(view: TasksView, lineEnd: string): string {
 }
 
 function milestoneLines({ id, title, tasks, landed, marked }: TasksMilestone): string[] {
-  const box = landed === undefined && marked === undefined ? '[ ]' : '[x]';
+  const box = landed !== undefined || marked?.to === 'done' ? '[x]' : '[ ]';
   const how = landed !== undefined ? howLanded(landed) : marked !== undefined ? howMarked(marked) : '';
   return [
     `- ${box} **${inline(id, TITLE_LENGTH)}** ${inline(title, TITLE_LENGTH)}${how}`,
@@ -116,9 +116,15 @@ function howLanded({ atMs, agent, review }: NonNullable<TasksMilestone['landed']
   return ` — landed ${new Date(atMs).toISOString().slice(0, 10)}${by}${how}`;
 }
 
-/** The text is named: of two marks on one day each still changes the file, and no commit is empty. */
-const howMarked = ({ atMs, digest }: NonNullable<TasksMilestone['marked']>): string =>
-  ` — marked done ${new Date(atMs).toISOString().slice(0, 10)}, text ${inline(digest.replace(/^v\d+:/, ''), 7)}`;
+/**
+ * A mark is seen whatever stood there, also a box that was ticked by hand; and the text is named, so that of
+ * two marks on one day each changes the file. No commit is empty.
+ */
+function howMarked({ to, atMs, digest }: NonNullable<TasksMilestone['marked']>): string {
+  const day = new Date(atMs).toISOString().slice(0, 10);
+  if (to === 'todo') return ` — set back to todo ${day}`;
+  return ` — marked done ${day}, text ${inline(digest.replace(/^v\d+:/, ''), 7)}`;
+}
 
 /**
  * Text as part of a Markdown line. What stands behind a checkbox starts no block, so one line is one

@@ -77,13 +77,16 @@ it('several milestones are marked done in one commit that changes TASKS.md alone
   expect(readFileSync(join(p.root, 'TASKS.md'), 'utf8')).toContain(`**2A** Part 2A — marked done ${today}`);
 });
 
-it('a landed milestone is set back to todo and run again; all are set at once', async () => {
+it('a landed milestone is set back to todo; all are set at once; a reverted mark is none', async () => {
   const p = project();
   const run = await p.mstone('run', '1A', '1B');
   expect(run.code, run.stdout + run.stderr).toBe(0);
   expect((await mstone(p, 'mark', '1A', '--todo')).code).toBe(0);
   expect(await states(p)).toEqual({ '1A': 'todo', '1B': 'done', '2A': 'todo' });
   expect(p.git('log', '-1', '--format=%s')).toBe('Mark 1A todo');
+  expect(readFileSync(join(p.root, 'TASKS.md'), 'utf8')).toMatch(
+    /^- \[ \] \*\*1A\*\* Part 1A — set back to todo /m,
+  );
   const plan = await mstone(p, 'plan');
   expect(plan.stdout).toContain(`1A  todo  Part 1A  set back to todo by ${p.oid('main').slice(0, 7)}`);
 
@@ -173,4 +176,28 @@ it('is refused without a state, with two, without milestones, with a name that i
   writeFileSync(gate, '');
   expect((await run.ended).code).toBe(0);
   expect(p.landed()).toEqual(['Milestones', 'A gate', '1A: Part 1A']);
+});
+
+it('what an interrupted run was at is not marked before that has ended; what it had yet to begin is', async () => {
+  const p = project();
+  const gate = join(p.env.HOME ?? '', 'gate');
+  p.milestone('1A', { implement: `while ! test -e '${gate}'; do sleep 0.05; done; echo a > a.txt` });
+  p.commit('A gate');
+  const run = p.start(['run', '-j', '1']);
+  await run.said('1A implement');
+  await expect.poll(() => p.starts(), { timeout: 20_000 }).toEqual(['1A.1.1.implement']);
+  run.child.kill('SIGKILL');
+  await run.ended;
+  const refused = await mstone(p, 'mark', '1A', '1B', '--done');
+  expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 2, stdout: '' });
+  expect(refused.stderr).toMatch(
+    /^error: 1A is under way in run \w{26}, which is unfinished\n {2}fix: .*mstone resume\n$/,
+  );
+  expect((await mstone(p, 'mark', '1B', '--done')).code).toBe(0);
+  writeFileSync(gate, '');
+  const resumed = await p.mstone('resume');
+  expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
+  expect(p.landed()).toEqual(['Milestones', 'A gate', 'Mark 1B done', '1A: Part 1A', '2A: Part 2A']);
+  expect(p.tree()).toEqual({ 'a.txt': 'a', '2A.txt': '2A' });
+  expect(await p.leftovers()).toEqual([]);
 });

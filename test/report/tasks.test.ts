@@ -55,6 +55,31 @@ describe('TASKS.md', () => {
     expect(renderTasks(undefined, VIEW)).toBe(`# Tasks\n\n${BLOCK}\n`);
   });
 
+  test('tells what was set by hand, and which text was accepted', () => {
+    const marked = { atMs: NOON, digest: 'v1:0123456789abcdef' };
+    const view: TasksView = {
+      stages: [
+        {
+          stage: 1,
+          milestones: [
+            { id: '1A', title: 'A', tasks: ['One'], marked: { to: 'done', ...marked } },
+            { id: '1B', title: 'B', tasks: ['Two'], marked: { to: 'todo', ...marked } },
+          ],
+        },
+      ],
+    };
+    expect(
+      renderTasks('', view)
+        .split('\n')
+        .filter((line) => line.includes('[')),
+    ).toEqual([
+      '- [x] **1A** A — marked done 2026-11-20, text 012345…',
+      '  - [x] One',
+      '- [ ] **1B** B — set back to todo 2026-11-20',
+      '  - [ ] Two',
+    ]);
+  });
+
   test('gets its block replaced, and the rest stays', () => {
     expect(renderTasks(`# Mine\n\n${OLD}\n\nAlso mine`, VIEW)).toBe(`# Mine\n\n${BLOCK}\n\nAlso mine`);
     expect(renderTasks(`\ufeff${OLD}`, VIEW)).toBe(`\ufeff${BLOCK}`);
