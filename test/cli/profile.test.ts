@@ -27,6 +27,7 @@ it('wins over both files, and gives way to environment and flags', async () => {
   expect(await jobs(['plan'], { MSTONE_PROFILE: 'ci' })).toBe('2');
   expect(await jobs(['plan', '--profile', 'home'], { MSTONE_PROFILE: 'ci' })).toBe('7');
   expect(await jobs(['plan', '--profile', 'ci'], { MSTONE_JOBS: '5' })).toBe('5');
+  expect(await jobs(['run', '-n', '--profile', 'ci'])).toBe('2');
   expect(await jobs(['run', '-n', '--profile', 'ci', '-j', '6'], { MSTONE_JOBS: '5' })).toBe('6');
   expect(await mstone(['validate', '--profile', 'ci'])).toMatchObject({ code: 0 });
   const { stdout } = await mstone(['config', '--origin', '--profile', 'ci']);
