@@ -102,6 +102,8 @@ function originWords(origin: Origin): string {
     case 'project':
     case 'user':
       return `${shown(origin.file, 200)}:${origin.line}`;
+    case 'profile':
+      return `${shown(origin.file, 200)}:${origin.line}, profile ${shown(origin.profile)}`;
     case 'flag':
     case 'default':
       return origin.from;

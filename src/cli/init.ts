@@ -19,7 +19,7 @@ import { absent, CONFIG, MILESTONES } from './project.js';
 import type { World } from './world.js';
 
 /** Where editors find what may stand in `mstone.yaml`. */
-const SCHEMA = 'https://unpkg.com/mstone/docs/schemas/mstone.schema.json';
+const SCHEMA = './node_modules/mstone/docs/schemas/mstone.schema.json';
 
 export interface InitOptions {
   readonly yes?: true;

@@ -62,14 +62,20 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
 
   program.hook('preAction', (_program, command) => {
     readTwins(program as unknown as CommandUnknownOpts, world.env);
-    if (['run', 'plan', 'resume', 'retry', 'demo'].includes(command.name())) readTwins(command, world.env);
+    if (['run', 'plan', 'resume', 'retry', 'demo', 'validate', 'config'].includes(command.name()))
+      readTwins(command, world.env);
   });
 
-  const here = (): World & { color: boolean } => {
+  const here = (profile?: string): World & { color: boolean } => {
     const { color } = program.opts();
     const C = program.opts().C ?? (world.env.MSTONE_DIR || undefined);
     const cwd = C === undefined ? world.cwd : join(C.startsWith('/') ? '' : world.cwd, C);
-    return { ...world, cwd, color: wantsColor(color, world) };
+    return {
+      ...world,
+      cwd,
+      color: wantsColor(color, world),
+      ...(profile === undefined ? {} : { profile }),
+    };
   };
 
   /** Bare `mstone` is status: a bare word never spends money. */
@@ -129,7 +135,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .option('--onto <branch>', 'plan for this branch')
     .option('--json', 'print one JSON document')
-    .action(async (ids, options) => exit(await plan(here(), { ...options, ids })));
+    .action(async (ids, options) => exit(await plan(here(options.profile), { ...options, ids })));
 
   command('status', 'Show where everything is.', '  mstone status --json\n  mstone status --watch')
     .addOption(new Option('--json', 'print one JSON document').conflicts('watch'))
@@ -177,7 +183,8 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
 
   command('validate', 'Check every milestone and the configuration.', '  mstone validate')
     .option('--json', 'print one JSON document')
-    .action(async (options) => exit(await validate(here(), options)));
+    .addOption(profileOption())
+    .action(async (options) => exit(await validate(here(options.profile), options)));
 
   command(
     'logs',
@@ -238,7 +245,8 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   )
     .option('--origin', 'and who decided it: flag, environment, file and line, or default')
     .option('--json', 'print one JSON document')
-    .action(async (options) => exit(await config(here(), options)));
+    .addOption(profileOption())
+    .action(async (options) => exit(await config(here(options.profile), options)));
 
   command(
     'demo',
@@ -261,7 +269,8 @@ function selectionOptions(command: Command) {
     )
     .option('--with-needs', 'build what the named milestones need, too')
     .option('--stale', 'redo milestones whose text changed after they landed')
-    .option('-f, --force', 'redo named milestones though they are done');
+    .option('-f, --force', 'redo named milestones though they are done')
+    .addOption(profileOption());
 }
 
 function runOptions(command: Command) {
@@ -281,6 +290,8 @@ function runOptions(command: Command) {
     .addOption(outputOption())
     .addOption(new Option('-q, --quiet', 'only failures and the end, as --output quiet').conflicts('output'));
 }
+
+const profileOption = () => new Option('--profile <name>', 'with the settings under `profiles: { NAME: … }`');
 
 const outputOption = () =>
   new Option('--output <form>', 'how progress is shown')

@@ -146,6 +146,7 @@ async function readSources(
     flags,
     env: world.env,
     cpus: world.cpus,
+    ...(world.profile === undefined ? {} : { profile: world.profile }),
     ...(project === undefined ? {} : { project: { file: CONFIG, text: project } }),
     ...(user === undefined ? {} : { user: { file: userFile, text: user } }),
   });

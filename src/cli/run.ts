@@ -60,6 +60,7 @@ export interface RunOptions extends SelectionOptions {
   readonly failFast?: boolean;
   readonly keepGoing?: boolean;
   readonly agent?: string;
+  readonly profile?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
   readonly commit?: boolean;
@@ -150,7 +151,8 @@ function asked(options: RunOptions): Asked {
   return rest;
 }
 
-async function prepareAndRun(terminal: Terminal, options: RunOptions, extra: Extra): Promise<number> {
+async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra): Promise<number> {
+  const terminal = options.profile === undefined ? caller : { ...caller, profile: options.profile };
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);

@@ -13,6 +13,8 @@ export interface World {
   /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */
   onSignal(handler: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
   readonly cpus: number;
+  /** Which of the configuration's `profiles` holds. */
+  readonly profile?: string;
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
   readonly home: string;
 }

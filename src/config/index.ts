@@ -1,5 +1,5 @@
 /*
- * Settings from four places become one `Config`: flags before the environment before `mstone.yaml`
+ * Settings from five places become one `Config`: flags before the environment before a profile before `mstone.yaml`
  * before the user's own file before defaults, setting by setting. All that is wrong anywhere is told.
  *
  * This room reads no file and no environment (both are passed in) and does not know what any setting
@@ -43,13 +43,16 @@ export interface ConfigSources {
   readonly user?: { readonly file: string; readonly text: string };
   /** Processors that may be used: what `jobs: 50%` is a share of. */
   readonly cpus: number;
+  /** Which of the files' `profiles` holds; it wins over both files themselves. */
+  readonly profile?: string;
 }
 
 /** Who decided a setting. */
 export type Origin =
   | { readonly from: 'flag' | 'default' }
   | { readonly from: 'environment'; readonly variable: string }
-  | { readonly from: 'project' | 'user'; readonly file: string; readonly line: number };
+  | { readonly from: 'project' | 'user'; readonly file: string; readonly line: number }
+  | { readonly from: 'profile'; readonly profile: string; readonly file: string; readonly line: number };
 
 /** One source's word on one setting. */
 interface Word<T = unknown> {
@@ -80,11 +83,17 @@ export function resolveConfig(sources: ConfigSources): {
   diagnostics: Diagnostic[];
 } {
   const diagnostics: Diagnostic[] = [];
-  const layers = [
-    readFlags(sources.flags, diagnostics),
-    readEnvironment(sources.env, diagnostics),
+  const flags = readFlags(sources.flags, diagnostics);
+  const environment = readEnvironment(sources.env, diagnostics);
+  const files = [
     ...(sources.project ? [readFile('project', sources.project, diagnostics)] : []),
     ...(sources.user ? [readFile('user', sources.user, diagnostics)] : []),
+  ];
+  const layers = [
+    flags,
+    environment,
+    ...chosenProfile(sources.profile, files, diagnostics),
+    ...files.map(({ layer }) => layer),
     defaults,
   ];
 
@@ -289,15 +298,84 @@ function jsonOr(text: string): unknown {
   }
 }
 
+/** What a file says, and what each of its profiles would have instead. */
+interface FileLayers {
+  readonly layer: Layer;
+  readonly profiles: ReadonlyMap<string, Layer>;
+}
+
+function chosenProfile(
+  name: string | undefined,
+  files: readonly FileLayers[],
+  diagnostics: Diagnostic[],
+): Layer[] {
+  if (name === undefined) return [];
+  const found = files.flatMap(({ profiles }) => profiles.get(name) ?? []);
+  if (found.length > 0) return found;
+  const names = [...new Set(files.flatMap(({ profiles }) => [...profiles.keys()]))];
+  const meant = nearest(name, names);
+  diagnostics.push({
+    severity: 'error',
+    code: 'unknown-profile',
+    message: `there is no profile ${shown(name)}`,
+    ...(names.length > 0 ? { expected: `one of ${names.map((one) => shown(one)).join(', ')}` } : {}),
+    fix: meant ? `did you mean \`${meant}\`?` : 'add `profiles: { NAME: { … } }` to mstone.yaml',
+  });
+  return [];
+}
+
 function readFile(
   from: 'project' | 'user',
   { file, text }: { readonly file: string; readonly text: string },
   diagnostics: Diagnostic[],
-): Layer {
-  const layer = emptyLayer();
+): FileLayers {
   const yaml = readYaml(file, text);
   diagnostics.push(...yaml.diagnostics);
+  const { profiles, ...own } = yaml.data;
   const originOf = (path: readonly PropertyKey[]): Origin => ({ from, file, line: yaml.lineOf(path) });
+  const layer = readSettings(own, yaml, file, originOf, diagnostics);
+  const read = new Map<string, Layer>();
+  const unreadable = (path: readonly PropertyKey[], message: string, value: unknown): void => {
+    const expected = 'a mapping from names to settings';
+    const found = shownValue(value);
+    const line = yaml.lineOf(path);
+    diagnostics.push({ severity: 'error', code: 'invalid-value', file, line, message, expected, found });
+  };
+  if (profiles !== undefined && profiles !== null && !isMapping(profiles)) {
+    unreadable(['profiles'], '`profiles` cannot be read', profiles);
+  }
+  for (const [profile, said] of Object.entries(isMapping(profiles) ? profiles : {})) {
+    if (said !== null && !isMapping(said)) {
+      unreadable(['profiles', profile], `\`profiles.${shown(profile)}\` cannot be read`, said);
+      continue;
+    }
+    const below = (path: readonly PropertyKey[]): PropertyKey[] => ['profiles', profile, ...path];
+    const inner: YamlFile = {
+      data: said ?? {},
+      diagnostics: [],
+      lineOf: (path) => yaml.lineOf(below(path)),
+      sourceOf: (path) => yaml.sourceOf(below(path)),
+    };
+    const origin = (path: readonly PropertyKey[]): Origin => ({
+      from: 'profile',
+      profile,
+      file,
+      line: inner.lineOf(path),
+    });
+    read.set(profile, readSettings(inner.data, inner, file, origin, diagnostics));
+  }
+  return { layer, profiles: read };
+}
+
+/** A mapping of settings, of a file or of a profile in it. */
+function readSettings(
+  data: Readonly<Record<string, unknown>>,
+  yaml: YamlFile,
+  file: string,
+  originOf: (path: readonly PropertyKey[]) => Origin,
+  diagnostics: Diagnostic[],
+): Layer {
+  const layer = emptyLayer();
   const error = (
     path: readonly PropertyKey[],
     rest: Omit<Diagnostic, 'severity' | 'file' | 'line'>,
@@ -307,7 +385,7 @@ function readFile(
   const leaf = (key: LeafKey, path: readonly string[], raw: unknown): void =>
     readWord(layer, diagnostics, key, raw, originOf(path), (below) => yaml.lineOf([...path, ...below]));
 
-  for (const [name, value] of Object.entries(yaml.data)) {
+  for (const [name, value] of Object.entries(data)) {
     const inner = leafKeys.filter((key) => key.startsWith(`${name}.`));
     if ((LATER_KEYS as readonly string[]).includes(name)) {
       error([name], {

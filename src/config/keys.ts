@@ -243,6 +243,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--dry-run', 'MSTONE_DRY_RUN'],
   ['--output', 'MSTONE_OUTPUT'],
   ['--quiet', 'MSTONE_QUIET'],
+  ['--profile', 'MSTONE_PROFILE'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -334,7 +335,13 @@ export function configSchema(): object {
   const agents = configKeys.find(({ key }) => key === 'agents');
   const { $schema, ...shape } = z.toJSONSchema(z.record(agentName, agentSchema), { io: 'input' });
   properties.agents = { description: `${agents?.description}: ${agents?.type}`, default: {}, ...shape };
-  return { $schema, type: 'object', properties, additionalProperties: false };
+  const settings = { type: 'object', properties, additionalProperties: false };
+  const profiles = {
+    description: 'Settings by name that `--profile NAME` puts before all others of the files',
+    type: 'object',
+    additionalProperties: settings,
+  };
+  return { $schema, ...settings, properties: { ...properties, profiles } };
 }
 
 function leafSchema(key: LeafKey): { readonly [word: string]: unknown } {

@@ -85,7 +85,7 @@ it('makes an empty folder a project that validates and runs', async () => {
     worktrees: { setup: [], copy: [], keep: [] },
   });
   expect(read('mstone.yaml').split('\n')[0]).toBe(
-    '# yaml-language-server: $schema=https://unpkg.com/mstone/docs/schemas/mstone.schema.json',
+    '# yaml-language-server: $schema=./node_modules/mstone/docs/schemas/mstone.schema.json',
   );
   expect(await mstone('validate')).toEqual({
     code: 0,

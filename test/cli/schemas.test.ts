@@ -136,7 +136,12 @@ describe('mstone.yaml', () => {
           ...inner.flatMap((below) => said(below, `${before}${key}.`)),
         ].map(([name, words, value]): [string, unknown, unknown] => [name, words, value]);
       });
-    expect(said(Object(schemas.mstone?.properties)).sort()).toEqual(
+    // A profile holds the same settings again.
+    const { profiles, ...settings } = Object(schemas.mstone?.properties);
+    expect(Object.keys(profiles.additionalProperties.properties).sort()).toEqual(
+      Object.keys(settings).sort(),
+    );
+    expect(said(settings).sort()).toEqual(
       configKeys
         .map(({ key, description, type, default: value }): [string, unknown, unknown] => [
           key,
@@ -170,6 +175,7 @@ describe('mstone.yaml', () => {
     'timeouts: { agent: 1 hour }',
     'worktrees: { copy: .env, keep: [node_modules] }',
     'limits: { wait: false }',
+    'profiles: { ci: { jobs: 2, review: false }, night: {} }',
     'agents: { mine: { kind: command, command: [node, a.mjs], env: { A: 1 } }, r: { kind: recipe } }',
   ])('%s is accepted by the schema and by mstone', (text) => {
     expect([misfits('mstone', parse(text)), refused(text)]).toEqual([[], false]);
@@ -177,6 +183,9 @@ describe('mstone.yaml', () => {
 
   it.each([
     'agnt: recipe',
+    'profiles: { ci: { jbs: 2 } }',
+    'profiles: { ci: { profiles: {} } }',
+    'profiles: [ci]',
     'jobs: 0',
     'jobs: 0%',
     'checks: [""]',
