@@ -217,6 +217,7 @@ const configDocumentSchema = object<ConfigDocument>({
           from: words<Setting['origin']['from']>({
             flag: true,
             environment: true,
+            profile: true,
             project: true,
             user: true,
             default: true,
