@@ -24,6 +24,8 @@ import type { ItemState, Phase, RunState, Step } from '../model/state.js';
 const FREE_INTERRUPTIONS = 5;
 /** How long a credential stays closed when a limit does not say until when, ms. */
 const UNKNOWN_LIMIT_MS = 5 * 60_000;
+/** How long it stays closed at least when the time that a limit told has passed already, ms. */
+const PASSED_LIMIT_MS = 30_000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
 
 /** A run before its first event. */
@@ -274,7 +276,9 @@ function endWork(state: RunState, effect: WorkEffect, outcome: WorkOutcome, now:
     case 'finished':
       return withItem(state, afterWork(state, item, step, effect, outcome));
     case 'limited': {
-      const until = agent.resetAt ?? now + UNKNOWN_LIMIT_MS;
+      const told = agent.resetAt ?? now + UNKNOWN_LIMIT_MS;
+      // An agent that goes on naming a time gone by would be started over and over.
+      const until = told > now ? told : now + PASSED_LIMIT_MS;
       const closed = new Map(state.closed).set(
         effect.agent,
         Math.max(until, state.closed.get(effect.agent) ?? 0),

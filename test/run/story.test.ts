@@ -374,6 +374,16 @@ describe('waiting is not failing', () => {
     });
   });
 
+  it('a limit that names a time gone by waits all the same', () => {
+    story.begin([planItem('1A')]);
+    story.work('1A', { agent: { kind: 'limited', resetAt: story.now - 1, message: '' } });
+    expect(story.startable).toEqual([]);
+    expect(standingOf(story.state, { now: story.now, capacity: 4 })).toEqual({
+      is: 'waiting',
+      until: story.now + 30_000,
+    });
+  });
+
   it('an interruption is free five times, then it counts', () => {
     story.begin([planItem('1A', { retries: 0 })]);
     for (let n = 0; n < 5; n += 1) story.work('1A', { agent: { kind: 'interrupted', message: 'power cut' } });
