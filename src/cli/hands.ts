@@ -30,13 +30,22 @@ import { slotsKey } from '../git/tidy.js';
 import { formatMessage } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
-import type { CandidateEffect, CheckEffect, ItemId, Purpose, WorkEffect } from '../model/effect.js';
+import type {
+  CandidateEffect,
+  CheckEffect,
+  ItemId,
+  LandEffect,
+  Purpose,
+  WorkEffect,
+} from '../model/effect.js';
 import type { Milestone } from '../model/milestone.js';
 import type {
   AgentOutcome,
   CandidateOutcome,
   CheckOutcome,
+  FollowOutcome,
   Harvest,
+  LandOutcome,
   Oid,
   WorkOutcome,
 } from '../model/outcome.js';
@@ -44,7 +53,7 @@ import type { Landing, PlanItem } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { endTagged } from '../process/tagged.js';
-import { renderTasks, type TasksMilestone, type TasksView } from '../report/tasks.js';
+import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
 import { absent, CONFIG, fileThen, landingsOf, MILESTONES, stateHome, TASKS } from './project.js';
 import type { World } from './world.js';
 
@@ -364,11 +373,11 @@ export function makeHands(context: HandsContext): Hands {
       subject: `${effect.item}: ${milestone.title}`,
     };
     const landings = new Map(await landingsOf(repository, found.target)).set(effect.item, landing);
-    const existing = (await readFileAt(repository, head, TASKS))?.toString('utf8');
+    const existing = await readFileAt(repository, head, TASKS);
     return buildCandidate(repository, {
       head,
       work: effect.commit,
-      tasks: renderTasks(existing, tasksView(context.milestones, landings)),
+      tasks: renderTasksFile(existing, tasksView(context.milestones, landings)),
       message: formatMessage({
         subject: landing.subject,
         trailers: [
@@ -384,18 +393,16 @@ export function makeHands(context: HandsContext): Hands {
     });
   };
 
+  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> =>
+    land(repository, { target: await resolve(), candidate: made, lastKnown: made.base, slots: [slotsDir] });
+  const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
+
   return {
     work: (id, effect, signal) => work(id, effect, signal).catch(asUnprepared),
     check: (id, effect, signal) => check(id, effect, signal).catch(asUnstartable),
     candidate: (id, effect) => candidate(id, effect).catch(asRefused),
-    land: async (_id, effect) =>
-      land(repository, {
-        target: await resolve(),
-        candidate: effect.candidate,
-        lastKnown: effect.candidate.base,
-        slots: [slotsDir],
-      }),
-    follow: async () => follow(repository, await resolve(), [slotsDir]),
+    land: (_id, effect) => landing(effect).catch(asRefused),
+    follow: () => following().catch(asBlocked),
   };
 }
 
@@ -411,6 +418,11 @@ const asUnstartable = (error: unknown): CheckOutcome => {
 const asRefused = (error: unknown): { kind: 'refused'; message: string } => {
   if (!(error instanceof GitError)) throw error;
   return { kind: 'refused', message: error.message };
+};
+
+const asBlocked = (error: unknown): FollowOutcome => {
+  const { message } = asRefused(error);
+  return { kind: 'blocked', block: { files: [], message, command: 'mstone run' } };
 };
 
 const refsOf = ({ refs }: AssignmentRecord): RefSnapshot => ({ ...refs, refs: new Map(refs.refs) });

@@ -13,7 +13,7 @@ import type { Milestone } from '../model/milestone.js';
 import type { Landing } from '../model/plan.js';
 import { choose } from '../plan/selection.js';
 import { endTagged } from '../process/tagged.js';
-import { renderTasks } from '../report/tasks.js';
+import { renderTasksFile } from '../report/tasks.js';
 import { count, names, shellWord, shortOid } from '../report/words.js';
 import { slotsFolder, tasksView } from './hands.js';
 import { say, sayDiagnostics, sayError } from './output.js';
@@ -124,10 +124,7 @@ async function markOnce(
   const built = await buildCandidate(repository, {
     head,
     work: head,
-    tasks: renderTasks(
-      (await readFileAt(repository, head, TASKS))?.toString('utf8'),
-      tasksView(milestones, all),
-    ),
+    tasks: renderTasksFile(await readFileAt(repository, head, TASKS), tasksView(milestones, all)),
     message: formatMessage({
       subject: `Mark ${names(ids)} ${to}`,
       trailers: [

@@ -29,7 +29,7 @@ export interface CandidateRequest {
   /** The milestone's work, or `head` itself for a commit that changes TASKS.md alone. */
   readonly work: Oid;
   /** TASKS.md in the candidate; undefined leaves that of `head`. */
-  readonly tasks: string | undefined;
+  readonly tasks: string | Uint8Array | undefined;
   readonly message: string;
   /** Epoch ms: author and committer date. */
   readonly dateMs: number;

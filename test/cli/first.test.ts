@@ -129,3 +129,20 @@ it('with the state folder gone, in a fresh clone and after a merging pull, the p
   expect(await states()).toEqual({ [first]: 'done', [second]: 'todo' });
   expect(existsSync(join(p.root, '.git', 'mstone'))).toBe(false);
 });
+
+it("the user's own text in TASKS.md stays to the byte, whatever its encoding, through a landing and a mark", async () => {
+  const p = project('agent: recipe\nreview: false\n');
+  const own = Buffer.concat([Buffer.from('M\xfcll\xe4r\xff\r\n', 'latin1'), Buffer.from('ü\n\n')]);
+  p.milestone('1A', { implement: 'echo a > a.txt' });
+  p.commit('Milestones', { 'TASKS.md': own });
+  const ownPart = (): Buffer => {
+    const bytes = readFileSync(join(p.root, 'TASKS.md'));
+    return bytes.subarray(0, bytes.indexOf('<!-- mstone:begin -->'));
+  };
+  expect((await p.mstone('run')).code).toBe(0);
+  expect(readFileSync(join(p.root, 'TASKS.md'), 'latin1')).toContain('- [x] **1A**');
+  expect(ownPart()).toEqual(own);
+  expect((await p.mstone('mark', '1A', '--todo')).code).toBe(0);
+  expect(readFileSync(join(p.root, 'TASKS.md'), 'latin1')).toContain('- [ ] **1A**');
+  expect(ownPart()).toEqual(own);
+});
