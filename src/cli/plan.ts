@@ -38,11 +38,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
     return 0;
   }
   const items = planItems(made.value, sources.value.config, { gates: new Set(), base: false });
-  sayDiagnostics(world, [
-    ...sources.value.diagnostics,
-    ...made.value.notes,
-    ...(items.ok ? [] : items.error),
-  ]);
+  sayDiagnostics(world, [...sources.value.diagnostics, ...(items.ok ? [] : items.error)]);
   say(world, `${planText(made.value, world.color)}${stepsWords(sources.value.config)}`);
   return items.ok ? 0 : 2;
 }

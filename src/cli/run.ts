@@ -11,6 +11,7 @@ import { treeKey } from '../git/tree.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
+import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
@@ -359,10 +360,14 @@ function settingsOf(sources: Sources, options: RunOptions): RunSettings {
     failFast: options.failFast === true && options.keepGoing !== true,
     wait: options.wait !== false && config.limits.wait,
     backoffMs: config.backoffMs,
-    folder: JSON.stringify([config.worktrees.setup, config.worktrees.copy, config.worktrees.keep]),
+    folder: folderOf(config),
     argv: [JSON.stringify(asked(options))],
   };
 }
+
+/** What a folder is made with beside the tree: a remembered verdict holds for the same only. */
+const folderOf = ({ worktrees: { setup, copy, keep } }: Config): string =>
+  JSON.stringify([setup, copy, keep]);
 
 /** The plan and what `decide` has to know of each item in it. */
 async function planRun(
@@ -394,13 +399,14 @@ async function planRun(
   );
   const { head } = project.target;
   const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
-  const folder = JSON.stringify([config.worktrees.setup, config.worktrees.copy, config.worktrees.keep]);
   const base =
     someLanded &&
     head !== undefined &&
     plan.run.length > 0 &&
     config.checks.length > 0 &&
-    !past.passed.includes(verdictKey(await treeKey(project.repository, head), folder, config.checks));
+    !past.passed.includes(
+      verdictKey(await treeKey(project.repository, head), folderOf(config), config.checks),
+    );
   const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
   if (!items.ok) return items;
   return ok({ plan, items: items.value });
@@ -497,9 +503,9 @@ function lastWords(runDir: string, item: ItemState): string | undefined {
   if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve')
     return undefined;
   const name = `${item.item.id}.${item.attempt}.${item.assignment}.${step.is}.log`;
-  const line = readPlainTail(join(runDir, 'logs', name), 500)
+  const lines = readPlainTail(join(runDir, 'logs', name), 16_000)
     .trimEnd()
-    .split('\n')
-    .at(-1);
-  return line === '' ? undefined : line;
+    .split('\n');
+  // What it says to mstone itself is no news for people.
+  return lines.findLast((line) => line !== '' && !line.includes('"mstone"'));
 }
