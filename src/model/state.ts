@@ -51,8 +51,10 @@ export type Phase =
 export interface ItemState {
   readonly item: PlanItem;
   readonly phase: Phase;
-  /** The current one; 0 before the first. */
+  /** The current one; 0 before the first. Counts on within a run, so that no folder or ref is used twice. */
   readonly attempt: number;
+  /** Attempts of this run that no longer count: of another version of the text, or before a retry. */
+  readonly forgotten: number;
   /** Assignments so far within the attempt. */
   readonly assignment: number;
   /** Remediations so far within the attempt. */

@@ -27,7 +27,7 @@ export function historyOf(runs: readonly RunState[]): { history: ItemHistory[]; 
       history.set(id, {
         id,
         digest: item.item.digest,
-        attempts: item.attempt,
+        attempts: item.attempt - item.forgotten,
         costUsd: item.costUsd,
         interruptions: item.interruptions,
         fingerprints: item.fingerprints,

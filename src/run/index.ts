@@ -88,7 +88,7 @@ export function reduce(state: RunState, event: Event): RunState {
       const items = new Map(state.items);
       for (const id of event.items) {
         const old = items.get(id);
-        if (old && old.phase.is !== 'doing') items.set(id, freshItem(old.item));
+        if (old && old.phase.is !== 'doing') items.set(id, freshItem(old.item, undefined, old.attempt));
       }
       return { ...state, items };
     }
@@ -146,7 +146,7 @@ function firstStep(item: PlanItem): Step {
   }
 }
 
-function freshItem(item: PlanItem, past?: ItemHistory): ItemState {
+function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState {
   const known = past !== undefined && past.digest === item.digest ? past : undefined;
   const phase: Phase =
     known?.end === undefined
@@ -155,7 +155,8 @@ function freshItem(item: PlanItem, past?: ItemHistory): ItemState {
   return {
     item,
     phase,
-    attempt: known?.attempts ?? 0,
+    attempt: known?.attempts ?? forgotten,
+    forgotten,
     assignment: 0,
     round: 0,
     checks: [],
@@ -184,7 +185,7 @@ function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<Run
     const known = old !== undefined && old.item.digest === item.digest;
     // Planned again though it had landed: its landing was reverted.
     const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
-    items.set(item.id, known && !undone ? { ...old, item } : freshItem(item));
+    items.set(item.id, known && !undone ? { ...old, item } : freshItem(item, undefined, old?.attempt));
   }
   for (const id of items.keys()) parked.delete(id);
   return { items, parked };
@@ -395,13 +396,14 @@ function stumble(state: RunState, item: ItemState, step: Step, message: string, 
   const wait = (times: number): number =>
     now + Math.min(LONGEST_BACKOFF_MS, state.settings.backoffMs * 2 ** Math.max(0, times - 1));
   if (step.is === 'implement') {
-    if (item.attempt > retries) return fail(item, `${message} (attempt ${item.attempt} of ${retries + 1})`);
+    const used = item.attempt - item.forgotten;
+    if (used > retries) return fail(item, `${message} (attempt ${used} of ${retries + 1})`);
     const { work: _work, ...rest } = item;
     return release({
       ...rest,
       phase: {
         is: 'waiting',
-        wait: { for: 'backoff', until: wait(item.attempt) },
+        wait: { for: 'backoff', until: wait(used) },
         step: { is: 'implement', because: 'again' },
       },
     });
@@ -509,7 +511,11 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
       const work = { commit: outcome.commit, tree: outcome.tree, base: outcome.commit };
       return withItem(
         learnt,
-        toRemediate({ ...item, work, attempt: Math.max(1, item.attempt) }, 'checks', outcome.tree),
+        toRemediate(
+          { ...item, work, attempt: Math.max(item.forgotten + 1, item.attempt) },
+          'checks',
+          outcome.tree,
+        ),
       );
     }
   }

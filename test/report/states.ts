@@ -35,6 +35,7 @@ export function itemOf(
   return {
     phase,
     attempt: 0,
+    forgotten: 0,
     assignment: 0,
     round: 0,
     checks: [],

@@ -317,7 +317,11 @@ describe('brakes', () => {
     const same = new Story().begin([planItem('1A', { retries: 0 })], { history });
     expect(same.startable).toEqual([]);
     same.tell({ type: 'items.reset', items: ['1A'] });
-    expect(same.startable).toEqual(['1A implement #1.1 slot 1']);
+    expect(same.startable).toEqual(['1A implement #2.1 slot 1']);
+    // Its number goes on, its count begins anew.
+    same.work('1A', { agent: { kind: 'crashed', message: 'exit 2' } });
+    expect(same.phase('1A')).toEqual({ is: 'failed', message: 'author crashed: exit 2 (attempt 1 of 1)' });
+    expect(historyOf([same.state]).history.map(({ attempts }) => attempts)).toEqual([1]);
     const edited = new Story().begin([planItem('1A', { retries: 0, digest: 'v1:other' })], { history });
     expect(edited.startable).toEqual(['1A implement #1.1 slot 1']);
   });
