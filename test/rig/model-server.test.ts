@@ -429,7 +429,7 @@ test('a stream that is cut ends without an end', async () => {
 });
 
 test('a key that is dead is refused, and no key is kept', async () => {
-  const server = await serve(() => say('x'), { deadKeys: ['sk-dead'] });
+  const server = await serve(() => say('x'), { deadKeys: new Set(['sk-dead']) });
   expect((await messages(server, { key: 'sk-dead' })).status).toBe(401);
   expect((await messages(server, { key: 'sk-alive' })).status).toBe(200);
   expect(server.asked.map(({ keys, answer }) => ({ keys, answer }))).toEqual([

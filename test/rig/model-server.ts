@@ -46,8 +46,8 @@ export interface ModelServer {
 }
 
 export interface ModelServerOptions {
-  /** Whoever comes with one of these keys is unauthorized. */
-  readonly deadKeys?: readonly string[];
+  /** Whoever comes with one of these keys is unauthorized; looked at for each request. */
+  readonly deadKeys?: ReadonlySet<string>;
   /** Milliseconds; for reset times. */
   readonly now?: () => number;
 }
@@ -61,9 +61,8 @@ export const fingerprint = (key: string): string =>
 
 export async function startModelServer(
   script: Script,
-  { deadKeys = [], now = Date.now }: ModelServerOptions = {},
+  { deadKeys = new Set(), now = Date.now }: ModelServerOptions = {},
 ): Promise<ModelServer> {
-  const dead = new Set(deadKeys.map(fingerprint));
   const asked: Recorded[] = [];
   const strangers: string[] = [];
   const unknown: string[] = [];
@@ -103,7 +102,8 @@ export async function startModelServer(
   };
 
   const decide = async (one: Asked, keys: readonly string[]): Promise<Answer> => {
-    if (keys.some((key) => dead.has(key))) return refuse({ why: 'unauthorized' });
+    const dead = [...deadKeys].map(fingerprint);
+    if (keys.some((key) => dead.includes(key))) return refuse({ why: 'unauthorized' });
     return script(one);
   };
 
