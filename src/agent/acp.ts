@@ -66,7 +66,8 @@ function hear(before: AcpFacts, event: Event): AcpFacts {
     return { ...asked, prompt: message.id, text: '' };
   }
   if (method === undefined) return heardAnswer(facts, message);
-  if (!KNOWN.has(method)) return { ...facts, unknown: facts.unknown + 1 };
+  // What begins with `_` is an agent's own, by the protocol.
+  if (!KNOWN.has(method) && !method.startsWith('_')) return { ...facts, unknown: facts.unknown + 1 };
   if (method !== 'session/update') return facts;
   const update = at(message, 'params', 'update');
   switch (at(update, 'sessionUpdate')) {

@@ -249,7 +249,10 @@ function failed(facts: ClaudeFacts, result: ClaudeResult, { end, at: moment }: E
     if (status === 402 || apiErrorType === 'billing_error' || facts.error === 'billing_error') {
       return { kind: 'out-of-credit', message };
     }
-    if (terminalReason === 'prompt_too_long' || (status === 400 && /^Prompt is too long/.test(result.text))) {
+    // 2.1.197 calls every end `completed`.
+    const tooLong =
+      terminalReason === 'completed' && status === 400 && /^Prompt is too long/.test(result.text);
+    if (terminalReason === 'prompt_too_long' || tooLong) {
       return { kind: 'context-exceeded', message };
     }
     if (result.stopReason === 'refusal') return { kind: 'declined', message };

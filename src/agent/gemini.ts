@@ -4,8 +4,10 @@
  * Its exit status is the service's HTTP status modulo 256; its error is a text which may hold JSON. It names no
  * cost. Conversations are not resumed.
  */
+import { constants } from 'node:os';
 import type { AgentConfig } from '../model/config.js';
 import type { AgentOutcome } from '../model/outcome.js';
+import type { SupervisedEnd } from '../process/supervise.js';
 import { verdictIn } from './answer.js';
 import {
   appended,
@@ -79,24 +81,23 @@ const UNTRUSTED = 55;
 
 function judged({ result }: GeminiFacts, ending: Ending): AgentOutcome {
   const { end } = ending;
-  if (end.kind !== 'exited' || end.code === 126 || end.code === 127) return unexplained(ending, 'gemini');
-  if (end.code === UNTRUSTED) {
+  const code = statusOf(end);
+  if (code === 126 || code === 127) return unexplained(ending, 'gemini');
+  if (code === UNTRUSTED) {
     return { kind: 'unstartable', message: `it does not trust the folder (exit 55): ${ending.lastLine}` };
   }
   if (result === undefined) {
-    return end.code === 0 ? crashed(end, 'it ended without a result') : unexplained(ending, 'gemini');
+    return code === 0 ? crashed(end, 'it ended without a result') : unexplained(ending, 'gemini');
   }
   if (result.status === 'success') {
-    return end.code === 0
-      ? { kind: 'finished' }
-      : crashed(end, `exit ${end.code}, though its result is a success`);
+    return code === 0 ? { kind: 'finished' } : crashed(end, `exit ${code}, though its result is a success`);
   }
   if (result.status !== 'error') {
     return crashed(end, 'its result has no known `status`: this version of gemini is not understood');
   }
   const { message: text } = result;
   const message = brief(text);
-  const status = statusIn(text) ?? (end.code >= 144 ? end.code + 256 : undefined);
+  const status = statusIn(text) ?? (code >= 144 ? code + 256 : undefined);
   if (/API_KEY_INVALID/.test(text) || status === 401 || status === 403)
     return { kind: 'unauthorized', message };
   if (status === 402) return { kind: 'out-of-credit', message };
@@ -105,6 +106,13 @@ function judged({ result }: GeminiFacts, ending: Ending): AgentOutcome {
   if (status !== undefined && status >= 500) return { kind: 'overloaded', message };
   if (/exceeds the maximum number of tokens/.test(text)) return { kind: 'context-exceeded', message };
   return crashed(end, message);
+}
+
+/** 144 is HTTP's 400 here, and to the shell signal 16. */
+function statusOf(end: SupervisedEnd): number {
+  if (end.kind === 'exited') return end.code;
+  const signals: Readonly<Record<string, number>> = constants.signals;
+  return end.kind === 'killed' ? 128 + (signals[end.signal] ?? 0) : 1;
 }
 
 /** `[API Error: {"error":{"code":400,…}}]` → 400. */
