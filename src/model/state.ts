@@ -76,6 +76,12 @@ export interface ItemState {
   readonly interruptions: number;
   /** Reviewers and remediators that crashed within the attempt. */
   readonly stumbles: number;
+  /** The author's conversation in this attempt, by which it goes on. */
+  readonly session?: { readonly agent: string; readonly id: string };
+  /** A conversation grew too long in this attempt; a second time counts as a crash. */
+  readonly exceeded?: true;
+  /** How often in a row the service had no room. */
+  readonly overloads?: number;
   readonly costUsd: number;
   /** For people: files put back, archives, refs mended. */
   readonly told: readonly string[];
@@ -105,6 +111,8 @@ export interface RunState {
   readonly nextIntent: number;
   /** Agent name → when its credential opens again, epoch ms. */
   readonly closed: ReadonlyMap<string, number>;
+  /** Agent name → why it is used no more until a person acts: its credential is refused, or empty. */
+  readonly shut: ReadonlyMap<string, string>;
   readonly passed: ReadonlySet<string>;
   readonly end?: {
     readonly is: 'paused' | 'ended';

@@ -1,7 +1,7 @@
 /** What people and the engine ask of a run's state: why something waits, and how it all ended. */
 import type { ItemId } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
-import type { ItemState, RunState, Wait } from '../model/state.js';
+import type { ItemState, RunState, Step, Wait } from '../model/state.js';
 
 const succeeded = (item: ItemState | undefined): boolean =>
   item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
@@ -70,10 +70,15 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
     if (before !== undefined) return { for: 'lane', item: before.item.id };
   }
   const credential = step.is === 'review' ? reviewerOf(item) : item.item.author;
+  const shut = worksNext(step) ? state.shut.get(credential) : undefined;
+  if (shut !== undefined) return { for: 'person', why: `${credential} cannot be used: ${shut}` };
   const until = state.closed.get(credential) ?? 0;
   if (until > now) return { for: 'credential', credential, until };
   return { for: 'slot' };
 }
+
+const worksNext = (step: Step): boolean =>
+  step.is === 'implement' || step.is === 'remediate' || step.is === 'resolve' || step.is === 'review';
 
 /** Who reviews an item; asked only where a review is due. */
 export function reviewerOf(item: ItemState): string {
@@ -86,6 +91,8 @@ export type Standing =
   /** Nothing can start before `until` (epoch ms). */
   | { readonly is: 'waiting'; readonly until: number }
   | { readonly is: 'paused'; readonly exit: 75; readonly why: string; readonly until: number }
+  /** What is left needs an agent that a person must log in, or pay for; then it goes on. */
+  | { readonly is: 'paused'; readonly exit: 1 | 3 | 5; readonly why: string; readonly until?: never }
   | { readonly is: 'ended'; readonly exit: 0 | 1 | 3 | 5; readonly why: string };
 
 /** Where the run stands when `decide` has nothing to start and nothing is in flight. */
@@ -104,6 +111,12 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   const waitedFor = state.settings.wait ? [...backoffs, ...limits.map((wait) => wait.until)] : backoffs;
   if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
 
+  if (state.shut.size > 0) {
+    const { exit, why } = exitOf(state);
+    const whys = [...state.shut].map(([agent, problem]) => `${agent} cannot be used: ${problem}`);
+    const others = exit === 0 ? [] : [why];
+    return { is: 'paused', exit: exit === 0 ? 3 : exit, why: [...whys, ...others].join('; ') };
+  }
   const first = limits.sort((a, b) => a.until - b.until)[0];
   if (first !== undefined) {
     // What failed elsewhere counts for more than a pause, but the run goes on: it can be resumed.

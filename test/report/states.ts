@@ -85,6 +85,7 @@ export function stateOf(items: readonly ItemState[], more: Partial<RunState> = {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
+    shut: new Map(),
     passed: new Set(),
     ...more,
   };
