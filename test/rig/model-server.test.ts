@@ -474,12 +474,17 @@ test('a meeting answers only once all are there', async () => {
   expect([await first, (await second).status]).toEqual([200, 200]);
 });
 
-test('what a CLI asks for itself is answered with a title and no part of the story', async () => {
+test('what a CLI asks for itself is answered, and no part of the story', async () => {
   const server = await serve(play({ '1A implement': [[say('Done.')]] }));
   const aside = await messages(server, { tools: [], system: 'You are a title generator.', stream: false });
   expect(await aside.json()).toMatchObject({ content: [{ text: '{"title":"A milestone"}' }] });
   await messages(server);
+  const suggest = { role: 'user', content: '[SUGGESTION MODE: Suggest what the user might type next.]' };
+  await messages(server, {
+    messages: [{ role: 'user', content: IMPLEMENT }, { role: 'assistant' }, suggest],
+  });
   expect(server.story()).toEqual(['1A implement 1.1 → say']);
+  expect(server.asked.map(({ purpose }) => purpose)).toEqual(['aside', 'implement', 'aside']);
 });
 
 test('what is not scripted is refused in words that name it', async () => {

@@ -40,6 +40,8 @@ const PURPOSES: readonly (readonly [RegExp, Asked['purpose']])[] = [
 ];
 const MILESTONE = /<milestone id="([^"]+)">/;
 const FOLDER = /(?:[Ww]orking directory: |<cwd>)(\/[^\s<]*)/g;
+/** Prompts by which a CLI asks for something to itself: what its user might type next. */
+const SUGGESTION = /^\s*\[SUGGESTION MODE:/;
 /** Texts in a user's turn that a CLI puts there by itself. */
 const BY_THE_CLI =
   /^\s*(?:<system-reminder>|<environment_context>|<user_instructions>|# AGENTS\.md|\[structured-output|\[Request interrupted)/;
@@ -66,12 +68,14 @@ export function hear(api: Asked['api'], body: Json): Heard {
   const about = prompts.findLast((prompt) => MILESTONE.test(prompt)) ?? '';
   const opening = prompts.findLast((prompt) => PURPOSES.some(([pattern]) => pattern.test(prompt))) ?? '';
   const tools = records(body.tools).flatMap((tool) => textOf(tool.name) || textOf(tool.type) || []);
-  const isTitle = tools.length === 0 && system.some((text) => /\btitle\b/i.test(text));
+  const isAside =
+    SUGGESTION.test(prompts.at(-1) ?? '') ||
+    (tools.length === 0 && system.some((text) => /\btitle\b/i.test(text)));
   const text = JSON.stringify([body.tools, body.system, body.instructions, body.messages, body.input]);
   return {
     api,
     milestone: MILESTONE.exec(about)?.[1] ?? '',
-    purpose: isTitle ? 'aside' : (PURPOSES.find(([pattern]) => pattern.test(opening))?.[1] ?? 'other'),
+    purpose: isAside ? 'aside' : (PURPOSES.find(([pattern]) => pattern.test(opening))?.[1] ?? 'other'),
     prompts: prompts.length,
     prompt: prompts.at(-1) ?? '',
     results: since.flatMap((step) => (step.from === 'tool' ? [step.text] : [])),
