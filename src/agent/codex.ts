@@ -17,7 +17,6 @@ import {
   type Ending,
   type Event,
   endedForIt,
-  fold,
   type Invocation,
   limitedUntil,
   numberOf,
@@ -157,7 +156,6 @@ function failed(text: string, { end, at: moment }: Ending): AgentOutcome {
 }
 
 export const codex: Cli<CodexFacts> = { mark: '"type"', nothing, hear, outcomeOf };
-export const readEvents = (lines: Iterable<string>): CodexFacts => fold(codex, lines);
 
 const SCHEMA_FILE = 'verdict.schema.json';
 
