@@ -225,10 +225,70 @@ export function tellStories(cli: RealCli): void {
     expect(refused, refused.stdout + refused.stderr).toMatchObject({ code: 3 });
     expect(shop.starts().length).toBe(1);
     const requests = shop.server.asked.filter(({ purpose }) => purpose === 'implement').length;
+    expect(requests).toBeLessThanOrEqual(6);
     tell(cli, 'a dead key', `${requests} requests and ${seconds(began)} until a person is asked`);
     expect(`${refused.stdout}${refused.stderr}`).not.toContain(KEY);
     deadKeys.clear();
     const end = await shop.mstone('resume');
+    expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 });
+    expect(shop.tree()).toEqual({ 'a.txt': 'a.txt' });
+    expect(await shop.milestones()).toEqual([landed('1A')]);
+  });
+
+  test(`${cli.name} that has nothing to pay with asks at once`, async () => {
+    const shop = await workshopOf(
+      cli,
+      play({ '1A implement': [[refuse({ why: 'no-credit', status: 400 })]] }),
+    );
+    shop.ask('1A', 'a.txt');
+    shop.commit('Milestones');
+    const end = await shop.mstone('run');
+    expect(end, end.stdout + end.stderr).toMatchObject({ code: 3 });
+    expect(shop.server.story()).toEqual(['1A implement 1.1 → no-credit']);
+    expect(shop.starts().length).toBe(1);
+  });
+
+  test(`${cli.name} whose conversation grew too long goes on in a fresh one, with what is done`, async () => {
+    const shop = await workshopOf(
+      cli,
+      play({
+        '1A implement': [
+          [act(write('a.txt', 'a.txt\n')), refuse({ why: 'too-long' })],
+          [act(read('a.txt')), done],
+        ],
+        '1A review': [approves('a.txt')],
+      }),
+    );
+    shop.ask('1A', 'a.txt');
+    shop.commit('Milestones');
+    const end = await shop.mstone('run');
+    expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 });
+    expect(shop.server.story('1A implement')).toEqual([
+      '1A implement 1.1 → write',
+      '1A implement 1.2 → too-long',
+      '1A implement 2.1 → read',
+      '1A implement 2.2 → say',
+    ]);
+    expect(sessionsOf(shop.server.asked, '1A implement').length).toBe(2);
+    expect(await shop.milestones()).toEqual([landed('1A')]);
+  });
+
+  test(`${cli.name} whose service has no room is waited for, at no attempt`, async () => {
+    let hasRoom = false;
+    const full = refuse({ why: 'overloaded' });
+    const shop = await workshopOf(
+      cli,
+      play({
+        '1A implement': [[() => (hasRoom ? done : full)], [act(write('a.txt', 'a.txt\n')), done]],
+        '1A review': [approves('a.txt')],
+      }),
+    );
+    shop.ask('1A', 'a.txt');
+    shop.commit('Milestones');
+    const running = shop.start(['run']);
+    await running.said('without room');
+    hasRoom = true;
+    const end = await running.ended;
     expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 });
     expect(shop.tree()).toEqual({ 'a.txt': 'a.txt' });
     expect(await shop.milestones()).toEqual([landed('1A')]);
@@ -251,7 +311,15 @@ export function tellStories(cli: RealCli): void {
     const began = Date.now();
     const end = await shop.mstone('run');
     expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 });
-    expect(shop.server.asked.filter(({ round }) => round === 2).length).toBeGreaterThan(0);
+    expect(shop.server.story('1A implement')).toEqual([
+      '1A implement 1.1 → write',
+      '1A implement 1.2 → hang',
+      '1A implement 2.1 → read',
+      '1A implement 2.2 → say',
+    ]);
+    // What the session has done so far is not paid for again.
+    expect(sessionsOf(shop.server.asked, '1A implement').length).toBe(1);
+    expect(await shop.milestones()).toEqual([landed('1A')]);
     expect(shop.tree()).toEqual({ 'a.txt': 'a.txt' });
     expect(await shop.leftovers()).toEqual([]);
     tell(cli, 'a service that says nothing', `the whole run took ${seconds(began)}`);
