@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeProgram } from '../../src/cli/program.js';
 import { home, inside, makeInside } from '../rig/inside.js';
 import { makeProject, type TestProject } from '../rig/project.js';
+import { shellWords } from '../rig/shell-words.js';
 
 let p: TestProject;
 beforeAll(() => {
@@ -28,10 +29,7 @@ function examplesOf(help: string, heading = 'Example:'): string[] {
 
 /** The command that a line would run, with its options parsed and nothing done. */
 async function parsed(line: string): Promise<string> {
-  const words = line
-    .replace(/ {2,}.*/, '')
-    .split(' ')
-    .filter((word) => !/^[A-Z_]+=/.test(word));
+  const words = shellWords(line.replace(/ {2,}.*/, '')).filter((word) => !/^[A-Z_]+=/.test(word));
   expect(words[0], line).toBe('mstone');
   const { world } = makeInside(home, {});
   const program = makeProgram(world, () => undefined);
