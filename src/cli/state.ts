@@ -104,23 +104,17 @@ export async function underLock(
   const lock = await acquireLock(lockFile, owner, ownerIsAlive);
   if (!lock.ok) {
     const { why, command } = lock.error;
-    sayError(
-      world,
-      `another run holds the lock: ${why}`,
-      command ?? 'type `mstone status` to see what it does',
-    );
-    return 4;
+    return sayError(world, 'locked', `another run holds the lock: ${why}`, command);
   }
   try {
     return await act();
   } catch (error) {
     if ((await readOwner(lockFile))?.nonce === owner.nonce) throw error;
-    sayError(
+    return sayError(
       world,
+      'state-removed',
       `${repository.stateDir} is not what it was: something removed it while mstone was at work`,
-      'type `mstone run` to begin anew; what has landed has landed, and what agents left is kept',
     );
-    return 1;
   } finally {
     await lock.value.release();
   }

@@ -1,8 +1,10 @@
 /** A plan and the configuration → what `decide` works on. */
+
 import { createHash } from 'node:crypto';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Plan, PlanItem, PlannedMilestone } from '../model/plan.js';
@@ -159,7 +161,7 @@ const digestOf = (commands: readonly string[]): string =>
 function checkAgents(milestone: Milestone, config: Config): Diagnostic[] {
   const { id, file, recipe } = milestone;
   const problems: Diagnostic[] = [];
-  const error = (code: string, message: string, rest: Partial<Diagnostic>): void => {
+  const error = (code: MessageCode, message: string, rest: Partial<Diagnostic>): void => {
     problems.push({ severity: 'error', code, file, message, ...rest });
   };
   const kindOf = (name: string): string | undefined =>
