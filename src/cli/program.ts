@@ -307,6 +307,7 @@ function runOptions(command: Command) {
     )
     .option('--fail-fast', 'start nothing new once a milestone has failed')
     .option('--agent <name>', 'who implements')
+    .option('--model <name>', 'the model that the agent uses')
     .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
     .option('--commit', 'commit milestones and configuration first where they are not')
     .addOption(outputOption())

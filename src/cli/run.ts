@@ -61,6 +61,7 @@ export interface RunOptions extends SelectionOptions {
   readonly failFast?: boolean;
   readonly keepGoing?: boolean;
   readonly agent?: string;
+  readonly model?: string;
   readonly profile?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
@@ -162,6 +163,7 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   const flags = {
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
+    ...(options.model === undefined ? {} : { model: options.model }),
   };
 
   // What is wrong in the checkout is said first, whether it is committed or not.

@@ -1,5 +1,4 @@
 /** What the state folder says: earlier runs, who holds the lock, the prompt templates that go with this mstone. */
-import { randomUUID } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Repository } from '../git/index.js';
@@ -71,7 +70,7 @@ export function givenUp(
 }
 
 /** This process, as the lock's record names it. */
-function hostOwner(world: World): Owner {
+function hostOwner(world: World): Omit<Owner, 'nonce'> {
   const { pid, start, boot } = selfIdentity();
   const { pidNamespace, host } = hostIdentity();
   return {
@@ -80,7 +79,6 @@ function hostOwner(world: World): Owner {
     boot,
     pidNamespace,
     host,
-    nonce: randomUUID(),
     since: new Date(world.now()).toISOString(),
   };
 }
@@ -100,8 +98,7 @@ export async function underLock(
 ): Promise<number> {
   await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
   const lockFile = join(repository.stateDir, 'lock');
-  const owner = hostOwner(world);
-  const lock = await acquireLock(lockFile, owner, ownerIsAlive);
+  const lock = await acquireLock(lockFile, hostOwner(world), ownerIsAlive);
   if (!lock.ok) {
     const { why, command } = lock.error;
     return sayError(world, 'locked', `another run holds the lock: ${why}`, command);
@@ -109,7 +106,7 @@ export async function underLock(
   try {
     return await act();
   } catch (error) {
-    if ((await readOwner(lockFile))?.nonce === owner.nonce) throw error;
+    if ((await readOwner(lockFile))?.nonce === lock.value.owner.nonce) throw error;
     return sayError(
       world,
       'state-removed',

@@ -73,6 +73,7 @@ export interface ValidateDocument {
     readonly estimate_minutes?: number;
     readonly agent?: string;
     readonly reviewer?: string;
+    readonly model?: string;
     readonly checks: readonly string[];
     readonly requires: readonly Requirement[];
     readonly env: Readonly<Record<string, string>>;
@@ -130,7 +131,7 @@ export const validateDocument = (
     tasks: milestone.tasks.map(({ text, title, line }) => ({ text, ...said({ title }), line })),
     criteria: milestone.criteria,
     ...said({ estimate_minutes: milestone.estimateMinutes }),
-    ...said({ agent: milestone.agent, reviewer: milestone.reviewer }),
+    ...said({ agent: milestone.agent, reviewer: milestone.reviewer, model: milestone.model }),
     checks: milestone.checks,
     requires: milestone.requires,
     env: milestone.env,

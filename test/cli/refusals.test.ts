@@ -212,7 +212,7 @@ describe('milestones that cannot be read', () => {
     expect(run).toEqual(
       refused(
         'mstone.yaml:3: error: `chekcs` is no setting',
-        '  expected: one of agent, reviewer, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, stages, isolation, land, agents',
+        '  expected: one of agent, reviewer, model, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, stages, isolation, land, agents',
         '  fix: did you mean `checks`?',
         'milestones/0A.md: error: stages are numbered from 1',
         '  expected: one to three digits, one or two capital letters and perhaps a slug: `1A.md`, `12B-orders-api.md`',
@@ -231,7 +231,7 @@ describe('milestones that cannot be read', () => {
         '  expected: a heading and what is to be done',
         '  fix: write what is to be done, or remove the file',
         'milestones/1D.md:2: error: `depend_on` is not a key of a milestone',
-        '  expected: one of title, depends_on, agent, reviewer, checks, estimate, timeout, retries, review_rounds, priority, requires, env, enabled',
+        '  expected: one of title, depends_on, agent, reviewer, model, checks, estimate, timeout, retries, review_rounds, priority, requires, env, enabled',
         '  fix: did you mean `depends_on`?',
         'milestones/1E.md: error: the file is too large for a milestone',
         '  expected: at most 256 KB',
@@ -363,7 +363,7 @@ describe('a command line that cannot be followed', () => {
       [
         ['run', '--agent', 'nobody'],
         'error: `agent` names an agent that is not configured',
-        '  expected: one of recipe',
+        '  expected: one of claude, codex, gemini, opencode, recipe',
         '  found: nobody',
         '  fix: add `agents: { nobody: { kind: command, command: [...] } }` to mstone.yaml',
       ],
