@@ -35,6 +35,7 @@ export async function init(world: World, options: InitOptions): Promise<number> 
   if (isNew && !isEmpty && !asks && options.yes !== true) {
     return sayError(
       world,
+      'not-a-repository',
       `${world.cwd} is not in a git repository, and not empty`,
       'git init, or let mstone do it: mstone init --yes',
     );

@@ -56,7 +56,6 @@ export async function examineSources(
       severity: 'error',
       code: 'no-milestones',
       message: 'no milestones under milestones/',
-      fix: 'write milestones/1A.md; the README shows the smallest one',
     });
   }
   return { ...sources, diagnostics };

@@ -1,10 +1,12 @@
 /** A plan and the configuration → what `decide` works on. */
+
 import { createHash } from 'node:crypto';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { INSTALL_LINE, KNOWN_AGENTS } from '../model/known-agents.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Plan, PlanItem, PlannedMilestone } from '../model/plan.js';
@@ -200,7 +202,7 @@ function checkNobody(milestones: readonly Milestone[], { agents }: Config): Diag
 function checkAgents(milestone: Milestone, named: string | false | undefined, config: Config): Diagnostic[] {
   const { id, file, recipe } = milestone;
   const problems: Diagnostic[] = [];
-  const error = (code: string, message: string, rest: Partial<Diagnostic>): void => {
+  const error = (code: MessageCode, message: string, rest: Partial<Diagnostic>): void => {
     problems.push({ severity: 'error', code, file, message, ...rest });
   };
   const kindOf = (name: string): string | undefined =>

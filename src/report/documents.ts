@@ -5,7 +5,7 @@
  */
 import { safeJson } from '../journal/json.js';
 import type { Chosen } from '../model/chosen.js';
-import type { Diagnostic } from '../model/diagnostic.js';
+import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import type { ItemState, RunState } from '../model/state.js';
@@ -150,16 +150,18 @@ export const validateDocument = (
     digest: milestone.digest,
   })),
   // Field by field, so that nothing else that a diagnostic may carry gets out.
-  diagnostics: diagnostics.map(({ severity, code, file, line, message, expected, found, fix }) => ({
-    severity,
-    code,
-    ...(file === undefined ? {} : { file }),
-    ...(line === undefined ? {} : { line }),
-    message,
-    ...(expected === undefined ? {} : { expected }),
-    ...(found === undefined ? {} : { found }),
-    ...(fix === undefined ? {} : { fix }),
-  })),
+  diagnostics: diagnostics
+    .map(withFix)
+    .map(({ severity, code, file, line, message, expected, found, fix }) => ({
+      severity,
+      code,
+      ...(file === undefined ? {} : { file }),
+      ...(line === undefined ? {} : { line }),
+      message,
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
+      ...(fix === undefined ? {} : { fix }),
+    })),
 });
 
 /**
@@ -372,20 +374,4 @@ function remarkOf(row: Row, state: RunState | undefined, when: When): string {
   if (item.phase.is === 'failed') return oneLine(item.phase.message);
   const wait = waitOf(state, item, when.now);
   return wait === undefined ? '' : explainWait(wait, when);
-}
-
-/** All problems, each with its place, and how many there are. */
-export function diagnosticsText(diagnostics: readonly Diagnostic[], color: boolean): string {
-  if (diagnostics.length === 0) return '';
-  const paint = painter(color);
-  const kinds = [
-    ['error', 'error'],
-    ['warning', 'warning'],
-    ['note', 'note'],
-  ] as const;
-  const counts = kinds.flatMap(([severity, noun]) => {
-    const number = diagnostics.filter((one) => one.severity === severity).length;
-    return number === 0 ? [] : [count(number, noun)];
-  });
-  return `${[...diagnostics.map((one) => formatDiagnostic(one, paint)), '', counts.join(', ')].join('\n')}\n`;
 }

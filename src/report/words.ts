@@ -4,7 +4,7 @@
  * All text that comes from elsewhere goes through `oneLine` here; what these functions return may be
  * printed as it is.
  */
-import type { Diagnostic } from '../model/diagnostic.js';
+import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
@@ -212,7 +212,7 @@ export function shellWord(text: string): string {
 
 /** `milestones/1A.md:3: error: unknown key "depend_on"`, and below it what was expected, found, and what to do. */
 export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(false)): string {
-  const { severity, file, line, message, expected, found, fix } = diagnostic;
+  const { severity, file, line, message, expected, found, fix } = withFix(diagnostic);
   const place = file === undefined ? '' : `${oneLine(file)}:${line === undefined ? '' : `${line}:`} `;
   const style = severity === 'error' ? 'red' : severity === 'warning' ? 'yellow' : 'cyan';
   const more = [

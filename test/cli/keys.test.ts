@@ -448,6 +448,7 @@ describe('where a setting comes from', () => {
         'error: `MSTONE_JOBS` cannot be read',
         '  expected: a whole number from 1, or a share of the processors such as `50%`',
         '  found: "some"',
+        '  fix: write what is expected; `mstone config --origin` shows who says what',
         '',
       ].join('\n'),
     });

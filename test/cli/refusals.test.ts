@@ -118,10 +118,7 @@ describe('a project that cannot start', () => {
 
     const [noMilestones, noAgent, noReview] = await Promise.all(all.map((p) => p.mstone('run')));
     expect(noMilestones).toEqual(
-      refused(
-        'error: no milestones under milestones/',
-        '  fix: write milestones/1A.md; the README shows the smallest one',
-      ),
+      refused('error: no milestones under milestones/', '  fix: write a first one: mstone new 1A'),
     );
     expect(noAgent).toEqual(
       refused(
@@ -227,10 +224,12 @@ describe('milestones that cannot be read', () => {
         '  fix: rename it to `1A.md`',
         'milestones/1A.md: error: this is not a text file',
         '  expected: markdown in UTF-8',
+        '  fix: save it as UTF-8',
         'milestones/1B-two.md: error: 1B-one.md and 1B-two.md are both milestone 1B',
         '  fix: rename or remove one of them',
         'milestones/1C.md: error: the file is empty',
         '  expected: a heading and what is to be done',
+        '  fix: write what is to be done, or remove the file',
         'milestones/1D.md:2: error: `depend_on` is not a key of a milestone',
         '  expected: one of title, depends_on, agent, reviewer, model, checks, estimate, timeout, retries, review_rounds, priority, requires, env, enabled',
         '  fix: did you mean `depends_on`?',
@@ -240,6 +239,7 @@ describe('milestones that cannot be read', () => {
         '  fix: put long reference material into files of its own and name them in the milestone',
         'milestones/1F.md: error: a milestone must be a plain file',
         '  found: a symlink',
+        '  fix: put the text itself there, as a file',
         'milestones/notes.md: note: ignored: the names of milestones begin with a number, as in `1A.md`',
       ),
     );
@@ -327,30 +327,34 @@ describe('a command line that cannot be followed', () => {
         'error: there is no milestone 1B',
         '  fix: did you mean `1A`?',
         'error: there is no milestone 9Z',
+        '  fix: type `mstone plan` to see what there is',
       ],
       [
         ['run', '2A'],
         'milestones/2A.md: error: 2A needs 1A, which is not done',
         '  fix: `mstone run 2A --with-needs` builds it first',
       ],
-      [['run', '--stage', '3'], 'error: stage 3 has no milestones', '  expected: one of 1, 2'],
+      [
+        ['run', '--stage', '3'],
+        'error: stage 3 has no milestones',
+        '  expected: one of 1, 2',
+        '  fix: type `mstone plan` to see the stages',
+      ],
       [
         ['run', '--stage', '0'],
-        "error: option '--stage <n>' argument '0' is invalid. a whole number from 1 to 999 is expected.",
-        '(try `mstone --help`)',
+        'error: `--stage` cannot be read',
+        '  expected: a whole number from 1 to 999',
+        '  found: 0',
+        '  fix: write what is expected, or leave it out',
       ],
       [
         ['run', '-j', '0'],
         'error: `jobs` cannot be read',
         '  expected: a whole number from 1, or a share of the processors such as `50%`',
         '  found: "0"',
+        '  fix: write what is expected; `mstone config --origin` shows who says what',
       ],
-      [
-        ['run', '--jbos', '2'],
-        "error: unknown option '--jbos'",
-        '(Did you mean --jobs?)',
-        '(try `mstone --help`)',
-      ],
+      [['run', '--jbos', '2'], "error: unknown option '--jbos'", '  fix: did you mean `--jobs`?'],
       [
         ['run', '--onto', 'mian'],
         'error: there is no local branch "mian"',
@@ -363,7 +367,7 @@ describe('a command line that cannot be followed', () => {
         '  found: nobody',
         '  fix: add `agents: { nobody: { kind: command, command: [...] } }` to mstone.yaml',
       ],
-      [['rnu'], "error: unknown command 'rnu'", '(Did you mean run?)', '(try `mstone --help`)'],
+      [['rnu'], "error: unknown command 'rnu'", '  fix: did you mean `run`?'],
       [
         ['retry'],
         'error: which milestones?',

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findTagged } from '../../src/process/tagged.js';
+import { record } from './record.js';
 import { isolated, makeRepository, type TestRepository } from './repository.js';
 
 const bin = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bin', 'mstone.js');
@@ -117,7 +118,10 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
     });
     const ended = new Promise<Ended>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) => resolve({ code, stdout, stderr }));
+      child.once('close', (code) => {
+        record({ args, cwd, env, code, stdout, stderr });
+        resolve({ code, stdout, stderr });
+      });
     });
     const said = (text: string): Promise<void> =>
       new Promise((resolve, reject) => {
