@@ -26,6 +26,8 @@ export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const
 export interface Sources {
   readonly milestones: readonly Milestone[];
   readonly config: Config;
+  /** Whether there is an `mstone.yaml`. */
+  readonly configured: boolean;
   /** By dotted key: every setting as it holds, and who decided it. */
   readonly settings: Pick<ReturnType<typeof resolveConfig>, 'values' | 'origins'>;
   /** The user's own prompt templates, by purpose. */
@@ -154,6 +156,7 @@ async function readSources(
   return {
     milestones: read.milestones,
     config,
+    configured: project !== undefined,
     settings: { values, origins },
     templates,
     diagnostics: [...diagnostics, ...read.diagnostics],

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
+import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
@@ -11,6 +12,7 @@ import { treeKey } from '../git/tree.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
@@ -28,6 +30,7 @@ import { planText } from '../report/documents.js';
 import { explainFound, interruptedWords, names } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
+import { settle } from './choose.js';
 import { makeHands } from './hands.js';
 import {
   besideEvents,
@@ -50,7 +53,7 @@ import {
   withoutErrors,
 } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { keptOn, knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -244,9 +247,10 @@ async function runLocked(
   const past = historyOf(statesOn(target.branch, runs.value));
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
-  const made = await planRun(project, sources, options, past, redone);
+  const kept = unfinished?.state.settings.chosen;
+  const made = await planRun(world, project, sources, options, past, redone, kept);
   if (!made.ok) return sayDiagnostics(world, made.error);
-  const { plan, items } = made.value;
+  const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
   sayDiagnostics(world, plan.notes);
@@ -266,10 +270,14 @@ async function runLocked(
   const runDir = join(repository.stateDir, 'runs', runId);
   await mkdir(join(runDir, 'logs'), { recursive: true, mode: 0o700 });
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
+  // Before the first agent starts, and where a run under way has not said it already.
+  if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
+    say(world, `${stepsWords({ config, chosen })}\n`);
+  }
   const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
-  const settings = settingsOf(sources, options);
+  const settings = settingsOf(config, options, chosen);
   const opening: Event[] = [
     unfinished === undefined
       ? {
@@ -316,7 +324,7 @@ async function runLocked(
       run: runId,
       runDir,
       target: target.branch,
-      config: sources.config,
+      config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
       landings: project.landings,
@@ -345,14 +353,14 @@ async function runLocked(
   }
 }
 
-function settingsOf(sources: Sources, options: RunOptions): RunSettings {
-  const { config } = sources;
+function settingsOf(config: Config, options: RunOptions, chosen: Chosen | undefined): RunSettings {
   return {
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
     wait: options.wait !== false && config.limits.wait,
     backoffMs: config.backoffMs,
     folder: folderOf(config),
+    ...(chosen === undefined ? {} : { chosen }),
     argv: [JSON.stringify(asked(options))],
   };
 }
@@ -363,12 +371,14 @@ const folderOf = ({ worktrees: { setup, copy, keep } }: Config): string =>
 
 /** The plan and what `decide` has to know of each item in it. */
 async function planRun(
+  world: World,
   project: Project,
   sources: Sources,
   options: RunOptions,
   past: ReturnType<typeof historyOf>,
   redone: ReadonlySet<MilestoneId> | undefined,
-): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
+  kept: Chosen | undefined,
+): Promise<Result<Settled & { items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
     target: project.target.branch,
@@ -377,8 +387,8 @@ async function planRun(
     selection,
   });
   if (!made.ok) return made;
-  const plan = made.value;
-  const { config } = sources;
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const { plan, config } = settled;
 
   // A gate that was red or cut short is still to be passed, though its milestones have landed.
   const open = past.history.flatMap(({ id }) => {
@@ -399,9 +409,10 @@ async function planRun(
     !past.passed.includes(
       verdictKey(await treeKey(project.repository, head), folderOf(config), config.checks),
     );
-  const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
+  const gates = config.stageChecks.length > 0 ? stages : new Set<number>();
+  const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
-  return ok({ plan, items: items.value });
+  return ok({ ...settled, items: items.value });
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
@@ -440,6 +451,8 @@ async function showPlan(
   sources: Sources,
   options: RunOptions,
 ): Promise<number> {
+  const runs = await knownRuns(project.repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
   const made = makePlan({
     target: project.target.branch,
     milestones: [...sources.milestones],
@@ -447,10 +460,12 @@ async function showPlan(
     selection: selectionOf(options),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
-  const items = planItems(made.value, sources.config, { gates: new Set(), base: false });
+  const kept = keptOn(project.target.branch, runs.value);
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
   if (!items.ok) return sayDiagnostics(world, items.error);
   sayDiagnostics(world, sources.diagnostics);
-  say(world, `${planText(made.value, world.color)}${stepsWords(sources.config)}`);
+  say(world, `${planText(settled.plan, world.color)}\n${stepsWords(settled)}`);
   return 0;
 }
 

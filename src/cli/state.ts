@@ -5,6 +5,7 @@ import type { Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
 import { acquireLock, type Liveness, type Owner, readOwner } from '../journal/lock.js';
 import { listRuns } from '../journal/runs.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
 import type { Entry } from '../model/event.js';
@@ -121,6 +122,12 @@ export async function underLock(
 export function unfinishedOf(runs: readonly KnownRun[]): KnownRun | undefined {
   const last = runs.at(-1);
   return last !== undefined && last.state.end?.is !== 'ended' ? last : undefined;
+}
+
+/** What an unfinished run on this branch chose, and goes by to its end. */
+export function keptOn(branch: string, runs: readonly KnownRun[]): Chosen | undefined {
+  const state = unfinishedOf(runs)?.state;
+  return state?.target === branch ? state.settings.chosen : undefined;
 }
 
 /** Whether a run is being driven right now. */

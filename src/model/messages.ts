@@ -476,8 +476,11 @@ const MESSAGES = {
   'no-agent': entry(
     2,
     'Nobody is there to do the work',
-    'nobody implements …: no agent is configured',
-    'type `mstone init`, or add `agent: NAME` to mstone.yaml',
+    [
+      'nobody implements …: no agent is named',
+      'nobody implements …: no agent is named, and none is installed',
+    ],
+    'install an agent, add `agent: NAME` to mstone.yaml, or give the milestone a `## Recipe`',
   ),
   'unknown-agent': entry(
     2,
