@@ -13,9 +13,10 @@ import {
 import { openRepository } from '../git/index.js';
 import { type Git, makeGit, need } from '../git/plumbing.js';
 import { draftText, takenIds } from '../milestone/draft.js';
+import { CONFIG_FILE } from '../model/layout.js';
 import { readTemplate } from './new.js';
 import { say, sayDiagnostics, sayError } from './output.js';
-import { absent, CONFIG, MILESTONES } from './project.js';
+import { absent, readLayout } from './project.js';
 import type { World } from './world.js';
 
 /** Where editors find what may stand in `mstone.yaml`. */
@@ -49,11 +50,13 @@ export async function init(world: World, options: InitOptions): Promise<number> 
   for (const sentence of found.found) say(world, `Found ${sentence}`);
   if (found.agents.length > 0) say(world, `Installed: ${found.agents.join(', ')}`);
 
-  const milestones = join(root, MILESTONES);
+  const wrote = [await write(join(root, CONFIG_FILE), firstConfig(found, SCHEMA), options.force === true)];
+  say(world, sentenceOf(CONFIG_FILE, wrote[0] === true));
+  // A configuration that was there, the user's own file or the environment may name another folder.
+  const layout = await readLayout(world, root);
+  const milestones = join(root, layout.milestones);
   const names = await readdir(milestones).catch(absent([] as string[]));
-  const wrote = [await write(join(root, CONFIG), firstConfig(found, SCHEMA), options.force === true)];
-  say(world, sentenceOf(CONFIG, wrote[0] === true));
-  const first = `${MILESTONES}/1A.md`;
+  const first = `${layout.milestones}/1A.md`;
   // Beside milestones of somebody else's a first one would only be in the way.
   if (takenIds(names).size === 0 || (options.force === true && names.includes('1A.md'))) {
     await mkdir(milestones, { recursive: true });
@@ -64,7 +67,7 @@ export async function init(world: World, options: InitOptions): Promise<number> 
     });
     wrote.push(await write(join(root, first), text, options.force === true));
     say(world, sentenceOf(first, wrote[1] === true));
-  } else say(world, `${MILESTONES}/ has milestones already; left as they are.`);
+  } else say(world, `${layout.milestones}/ has milestones already; left as they are.`);
 
   say(world, choiceWords(found));
   say(

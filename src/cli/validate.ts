@@ -8,7 +8,7 @@ import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { validateDocument } from '../report/documents.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { readCheckout, type Sources } from './project.js';
+import { readCheckout, type Sources, templatesIn } from './project.js';
 import { readTemplates } from './state.js';
 import type { World } from './world.js';
 
@@ -18,8 +18,9 @@ export async function examineSources(
   repository: Repository,
 ): Promise<Sources & { readonly diagnostics: readonly Diagnostic[] }> {
   const sources = await readCheckout(world, repository.root, {});
-  const { milestones, config, diagnostics: read, templates } = sources;
-  const diagnostics = [...read, ...checkTemplates(await readTemplates(world, templates))];
+  const { milestones, config, layout, diagnostics: read, templates } = sources;
+  const own = await readTemplates(world, templates);
+  const diagnostics = [...read, ...checkTemplates(own, templatesIn(layout))];
 
   // The graph is judged as far as the files could be read: what is broken is there all the same.
   const broken = new Set(
@@ -46,8 +47,8 @@ export async function examineSources(
     diagnostics.push({
       severity: 'error',
       code: 'no-milestones',
-      message: 'no milestones under milestones/',
-      fix: 'write milestones/1A.md; the README shows the smallest one',
+      message: `no milestones under ${layout.milestones}/`,
+      fix: `write ${layout.milestones}/1A.md; the README shows the smallest one`,
     });
   }
   return { ...sources, diagnostics };

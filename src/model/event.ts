@@ -26,6 +26,8 @@ export interface RunSettings {
   readonly backoffMs: number;
   /** The setup commands and kept folders, part of what a remembered verdict rests on. */
   readonly folder: string;
+  /** The folder of this run's logs, absolute, where it is not the one beside the journal. Stays with the run. */
+  readonly logs?: string;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }
