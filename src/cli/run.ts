@@ -7,7 +7,7 @@ import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
-import { treeKey } from '../git/tree.js';
+import { readFileAt, treeKey } from '../git/tree.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
@@ -16,6 +16,7 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
+import type { Oid } from '../model/outcome.js';
 import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
@@ -40,6 +41,7 @@ import {
 } from './output.js';
 import { stepsWords } from './plan.js';
 import {
+  layoutAt,
   openProject,
   type Project,
   readCommit,
@@ -270,7 +272,7 @@ async function runLocked(
   const { plan, items } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
-  sayDiagnostics(world, plan.notes);
+  sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
   if (items.length === 0 && unfinished === undefined && !follows) {
@@ -439,6 +441,24 @@ async function planRun(
   const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
   if (!items.ok) return items;
   return ok({ plan, items: items.value });
+}
+
+/** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */
+async function formerView(world: World, { repository, landings }: Project, head: Oid): Promise<Diagnostic[]> {
+  const [newest] = [...landings.values()].sort((a, b) => b.at - a.at);
+  if (newest === undefined) return [];
+  const { tasks } = await layoutAt(world, repository, newest.commit);
+  const now = repository.layout.tasks;
+  if (tasks === now || (await readFileAt(repository, head, tasks)) === undefined) return [];
+  return [
+    {
+      severity: 'note',
+      code: 'former-view',
+      file: tasks,
+      message: `this file is yours from now on: \`tasks_file\` is ${shown(now)}`,
+      fix: `if nobody needs it: git rm ${shellWord(tasks)}`,
+    },
+  ];
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
