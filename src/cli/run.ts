@@ -8,6 +8,7 @@ import { commitFiles, uncommitted } from '../git/first-commit.js';
 import type { Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
 import { treeKey } from '../git/tree.js';
+import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
@@ -28,7 +29,7 @@ import { planText } from '../report/documents.js';
 import { explainFound, interruptedWords, names } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
-import { makeHands } from './hands.js';
+import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
   formOf,
@@ -336,7 +337,12 @@ async function runLocked(
         ...hands,
         clock: { now: world.now, until: waitUntil },
         append,
-        capacity: () => settings.jobs,
+        pressure: watchHost(
+          world.host,
+          [repository.stateDir, slotsFolder(world, repository, sources.config)],
+          sources.config.pressure,
+          world.now,
+        ),
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);

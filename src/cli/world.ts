@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Host } from '../host/index.js';
+import { realHost } from '../host/measure.js';
 
 /** What the command line needs of the process it runs in; tests give their own. */
 export interface World {
@@ -13,6 +15,8 @@ export interface World {
   /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */
   onSignal(handler: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
   readonly cpus: number;
+  /** What the machine has left. */
+  readonly host: Host;
   /** Which of the configuration's `profiles` holds. */
   readonly profile?: string;
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
@@ -36,6 +40,7 @@ export function processWorld(): World {
       };
     },
     cpus: availableParallelism(),
+    host: realHost(),
     home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
   };
 }

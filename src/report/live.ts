@@ -19,7 +19,7 @@ import {
 } from 'listr2';
 import type { ItemId } from '../model/effect.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { waitOf } from '../run/questions.js';
+import { shortageOf, waitOf } from '../run/questions.js';
 import { phaseStyle } from './documents.js';
 import { paintSentence, type Reporter, summaryText } from './index.js';
 import { type Sentence, tell } from './story.js';
@@ -385,5 +385,8 @@ function counterOf(state: RunState, { now, color, began }: FrameOptions, width: 
     ...(Number.isFinite(start) ? [formatDuration(now() - start)] : []),
     ...(spent > 0 ? [formatUsd(spent)] : []),
   ];
-  return painter(color)('dim', cutTo(parts.join(', '), width));
+  const counter = painter(color)('dim', cutTo(parts.join(', '), width));
+  const shortage = shortageOf(state, now());
+  if (shortage === undefined) return counter;
+  return `${counter}\n${painter(color)('yellow', cutTo(`no new agents: ${oneLine(shortage)}`, width))}`;
 }
