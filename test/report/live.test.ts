@@ -137,7 +137,8 @@ describe('the live screen', () => {
     const words = 'memory 94% used, limit 90%';
     const items = [itemOf('1A', implementing, { attempt: 1 }), itemOf('1B', ready)];
     const shown = stage();
-    shown.reporter.notice(quietly, stateOf(items, { pressure: words }));
+    const event: Event = { type: 'note', text: `no new agents: ${words}`, pressure: words };
+    shown.reporter.notice(event, stateOf(items, { pressure: words }));
     await firstFrame(shown);
     expect(calm(shown.frame())).toEqual([
       '* 1A Title 1A  implementing, attempt 1, 12s',
@@ -153,6 +154,7 @@ describe('the live screen', () => {
       '  0/1 landed, 1 at work, 12s',
     ]);
     await shown.reporter.close();
+    expect(shown.terminal.writes.at(-1)).toContain(`note: no new agents: ${words}\n`);
   });
 
   test('follows the state, also for what comes up in the run', async () => {
