@@ -7,6 +7,7 @@ import {
   type CommandUnknownOpts,
   InvalidArgumentError,
   Option,
+  type OptionValues,
 } from '@commander-js/extra-typings';
 import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
@@ -23,6 +24,7 @@ import { newMilestone } from './new.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
+import { stop } from './stop.js';
 import { readTwins } from './twins.js';
 import { validate } from './validate.js';
 import type { World } from './world.js';
@@ -101,7 +103,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     command(
       'run',
       'Run what is left to do; continues whatever was interrupted.',
-      "  mstone run --stage 2 -j 2\n  mstone run 1A '2*'\n  mstone run 3B --with-needs",
+      "  mstone run --stage 2 -j 2\n  mstone run 1A '2*'\n  mstone run 3B --with-needs\n  mstone run --deadline 6:30 --max-cost 20",
     ),
   )
     .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
@@ -110,19 +112,25 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       exit(await run(here(), { ...options, ids, ...(quiet ? { output: 'quiet' } : {}) })),
     );
 
-  command('resume', 'Continue the last run with its own flags.', '  mstone resume')
+  termOptions(
+    command(
+      'resume',
+      'Continue the last run with its own flags, and those that are given anew.',
+      '  mstone resume\n  mstone resume --max-cost 20 --deadline 6:30',
+    ),
+  )
     .argument('[run]', 'the id of an unfinished run')
-    .addOption(outputOption())
     .action(async (id, options) => exit(await resume(here(), { ...options, run: id })));
 
-  command(
-    'retry',
-    "Forget what milestones' failures used up, and continue.",
-    '  mstone retry 1A\n  mstone retry --failed',
+  termOptions(
+    command(
+      'retry',
+      "Forget what milestones' failures used up, and continue.",
+      '  mstone retry 1A\n  mstone retry --failed --deadline 8h',
+    ),
   )
     .argument('[ids...]', 'the milestones')
     .option('--failed', 'all that failed or need you')
-    .addOption(outputOption())
     .action(async (ids, options) => exit(await retry(here(), { ...options, ids })));
 
   selectionOptions(
@@ -162,6 +170,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
         .default('tree' as const),
     )
     .action(async (options) => exit(await graph(here(), options)));
+
+  command(
+    'stop',
+    'Ask the run under way to end: nothing new starts, agents at work may end.',
+    '  mstone stop\n  mstone stop --now\n  mstone stop --wait',
+  )
+    .option('--now', 'end its agents, too; their work is kept')
+    .option('--wait', 'show what is still at work, and return when it has ended')
+    .action(async (options) => exit(await stop(here(), options)));
 
   command(
     'init',
@@ -274,9 +291,8 @@ function selectionOptions(command: Command) {
 }
 
 function runOptions(command: Command) {
-  return selectionOptions(command)
+  return termOptions(selectionOptions(command))
     .option('--onto <branch>', 'land on this branch (default: the one checked out)')
-    .option('-j, --jobs <n>', 'agents alive at once, or a share of the cores such as 50%')
     .addOption(
       new Option(
         '-k, --keep-going',
@@ -285,10 +301,24 @@ function runOptions(command: Command) {
     )
     .option('--fail-fast', 'start nothing new once a milestone has failed')
     .option('--agent <name>', 'who implements')
-    .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
     .option('--commit', 'commit milestones and configuration first where they are not')
-    .addOption(outputOption())
     .addOption(new Option('-q, --quiet', 'only failures and the end, as --output quiet').conflicts('output'));
+}
+
+/** How far a run may go, alike for all that start or continue one. */
+function termOptions<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
+  return command
+    .option('-j, --jobs <n>', 'agents alive at once, or a share of the cores such as 50%')
+    .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
+    .option(
+      '--max-cost <usd>',
+      'start no agent that this budget does not hold; then pause with exit 75 (budget.usd)',
+    )
+    .option(
+      '--deadline <time>',
+      'start no agent from then on, and pause with exit 75: 6:30, 8h, 2026-11-21T06:30:00Z',
+    )
+    .addOption(outputOption());
 }
 
 const profileOption = () => new Option('--profile <name>', 'with the settings under `profiles: { NAME: … }`');

@@ -10,8 +10,8 @@ export interface World {
   readonly stderr: NodeJS.WriteStream;
   /** Epoch ms. */
   now(): number;
-  /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */
-  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
+  /** Calls `handler` for SIGINT, SIGTERM and SIGUSR2 (`mstone stop`) until the returned function is called. */
+  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM' | 'SIGUSR2') => void): () => void;
   readonly cpus: number;
   /** Which of the configuration's `profiles` holds. */
   readonly profile?: string;
@@ -30,9 +30,11 @@ export function processWorld(): World {
     onSignal: (handler) => {
       process.on('SIGINT', handler);
       process.on('SIGTERM', handler);
+      process.on('SIGUSR2', handler);
       return () => {
         process.off('SIGINT', handler);
         process.off('SIGTERM', handler);
+        process.off('SIGUSR2', handler);
       };
     },
     cpus: availableParallelism(),

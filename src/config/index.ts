@@ -125,6 +125,8 @@ export function resolveConfig(sources: ConfigSources): {
   const agent = said('agent');
   const reviewer = said('reviewer');
   const dir = said('worktrees.dir');
+  const usd = said('budget.usd');
+  const perMilestone = said('budget.per_milestone');
   const jobs = said('jobs') ?? 1;
   const config: Config = {
     ...(agent !== undefined && { agent }),
@@ -150,6 +152,9 @@ export function resolveConfig(sources: ConfigSources): {
       checkMs: said('timeouts.check') ?? 0,
     },
     limits: { wait: said('limits.wait') ?? true },
+    ...((usd !== undefined || perMilestone !== undefined) && {
+      budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
+    }),
   };
   const values = new Map<string, unknown>([
     ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
@@ -282,7 +287,7 @@ function fromText(key: LeafKey, text: string): unknown {
     return Array.isArray(value) ? value : [text];
   }
   const readings: unknown[] = [text];
-  if (/^-?\d+$/.test(text)) readings.push(Number(text));
+  if (/^-?\d+(?:\.\d+)?$/.test(text)) readings.push(Number(text));
   if (/^(?:true|yes|on|1)$/i.test(text)) readings.push(true);
   if (/^(?:false|no|off|0)$/i.test(text)) readings.push(false);
   return readings.find((reading) => schema.safeParse(reading).success) ?? text;

@@ -41,9 +41,12 @@ const jobs = z.union([
     .transform((text) => ({ percent: Number(text.slice(0, -1)) })),
 ]);
 
+const money = z.number().positive().max(1e9);
+
 const AGENT_NAMES = 'the name of an agent under `agents`, or `recipe`';
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
+const MONEY = 'an amount in US dollars, more than 0, such as `20` or `7.5`';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -183,6 +186,19 @@ const SHAPES = {
     default: 'true',
     description: 'Wait for usage limits to reset; false: pause and exit 75',
   },
+  'budget.usd': {
+    schema: money,
+    type: MONEY,
+    default: '(none)',
+    description: 'What a run may cost, resumed ones included; it pauses with exit 75 before it costs more',
+  },
+  'budget.per_milestone': {
+    schema: money,
+    type: MONEY,
+    default: '(by what agents cost so far)',
+    description:
+      'Put aside before an agent starts; else 1.5 times the median of such agents in this run, at first 5 % of the budget',
+  },
   stages: {
     schema: z.literal('strict'),
     type: '`strict`',
@@ -217,7 +233,7 @@ export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(ke
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
 
 /** Words of the design that this version refuses. */
-export const LATER_KEYS = ['budget', 'pressure'] as const;
+export const LATER_KEYS = ['pressure'] as const;
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
   isolation: ['clone'],
@@ -244,6 +260,8 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--output', 'MSTONE_OUTPUT'],
   ['--quiet', 'MSTONE_QUIET'],
   ['--profile', 'MSTONE_PROFILE'],
+  ['--deadline', 'MSTONE_DEADLINE'],
+  ['--verbose', 'MSTONE_VERBOSE'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -253,6 +271,7 @@ export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
   ['--jobs', 'jobs'],
   ['--agent', 'agent'],
   ['--no-wait', 'limits.wait'],
+  ['--max-cost', 'budget.usd'],
 ]);
 
 /** Names that mstone gives to agents. They are no settings, even where a nested mstone inherits them. */

@@ -1,3 +1,5 @@
+import type { Budget } from './event.js';
+
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
 
 /** A coding CLI that mstone starts, or a recipe. The name `recipe` is always there. */
@@ -34,4 +36,6 @@ export interface Config {
   readonly agents: Readonly<Record<string, AgentConfig>>;
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
   readonly limits: { readonly wait: boolean };
+  /** US dollars; without `usd` there is no limit, whatever is put aside. */
+  readonly budget?: Partial<Budget>;
 }

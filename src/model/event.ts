@@ -17,6 +17,13 @@ export interface Inputs {
   readonly capacity: number;
 }
 
+/** What a run may cost, resumed ones included, USD. */
+export interface Budget {
+  readonly usd: number;
+  /** What is put aside before an agent is started; undefined: by what such agents have cost so far. */
+  readonly perMilestone?: number;
+}
+
 /** The settings a run goes by; a continued run may bring others. */
 export interface RunSettings {
   readonly jobs: number;
@@ -26,6 +33,9 @@ export interface RunSettings {
   readonly backoffMs: number;
   /** The setup commands and kept folders, part of what a remembered verdict rests on. */
   readonly folder: string;
+  /** From then on no agent is started, epoch ms. */
+  readonly deadline?: number;
+  readonly budget?: Budget;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }

@@ -1,4 +1,4 @@
-import type { Effect, ItemId, SlotId } from './effect.js';
+import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings } from './event.js';
 import type { Candidate, CheckoutBlock, CheckResult, Oid, TreeKey } from './outcome.js';
 import type { PlanItem } from './plan.js';
@@ -88,6 +88,15 @@ export interface Flight {
   readonly since: number;
 }
 
+/** What a run has spent on agents, whatever became of their work. */
+export interface Spend {
+  readonly usd: number;
+  /** What assignments cost that finished or cost anything, by purpose, oldest first. */
+  readonly costs: ReadonlyMap<Purpose, readonly number[]>;
+  /** Agents that finished and told no cost. */
+  readonly untold: ReadonlySet<string>;
+}
+
 export interface RunState {
   readonly run: string;
   readonly target: string;
@@ -105,6 +114,7 @@ export interface RunState {
   readonly nextIntent: number;
   /** Agent name → when its credential opens again, epoch ms. */
   readonly closed: ReadonlyMap<string, number>;
+  readonly spend: Spend;
   readonly passed: ReadonlySet<string>;
   readonly end?: {
     readonly is: 'paused' | 'ended';

@@ -19,6 +19,7 @@ import type {
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, Phase, RunState, Step } from '../model/state.js';
+import { NOTHING_SPENT, spent } from './money.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
 const FREE_INTERRUPTIONS = 5;
@@ -40,6 +41,7 @@ export function emptyRun(run: string): RunState {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
+    spend: NOTHING_SPENT,
     passed: new Set(),
   };
 }
@@ -258,7 +260,8 @@ const ask = (item: ItemState, message: string): ItemState =>
 
 // ---------------------------------------------------------------------------------------------- work
 
-function endWork(state: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
+function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
+  const state = { ...past, spend: spent(past.spend, effect, outcome) };
   const before = itemOf(state, effect.item);
   const step = stepOf(before);
   const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];

@@ -95,6 +95,8 @@ describe('each setting', () => {
     ],
     'timeouts.check': ['timeouts: {check: 1s}', '1s', { timeouts: { ...DEFAULTS.timeouts, checkMs: 1000 } }],
     'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
+    'budget.usd': ['budget: {usd: 7.5}', '7.5', { budget: { usd: 7.5 } }],
+    'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
@@ -231,8 +233,8 @@ describe('precedence', () => {
       'warning unknown-variable : `MSTONE_JOB` is no setting of mstone and does nothing; did you mean `MSTONE_JOBS`?',
       'warning unknown-variable : `MSTONE_ZZZZZZ` is no setting of mstone and does nothing',
     ]);
-    expect(told({ env: { MSTONE_BUDGET_USD: '1' } })).toEqual([
-      'error unsupported-key : `MSTONE_BUDGET_USD` is not supported yet; unset it',
+    expect(told({ env: { MSTONE_PRESSURE_MEMORY: '1' } })).toEqual([
+      'error unsupported-key : `MSTONE_PRESSURE_MEMORY` is not supported yet; unset it',
     ]);
   });
 });
@@ -249,7 +251,7 @@ describe('what is wrong', () => {
       '  idle: 0s',
       '  nap: 1m',
       'limits: yes',
-      'budget: {usd: 50}',
+      'budget: {usd: 0}',
       'pressure: {}',
       'review.rounds: 2',
       'retries: -1',
@@ -266,7 +268,7 @@ describe('what is wrong', () => {
       'error invalid-value mstone.yaml:7 `timeouts.idle` cannot be read; "0s"',
       'error unknown-key mstone.yaml:8 `timeouts.nap` is no setting',
       'error invalid-value mstone.yaml:9 `limits` cannot be read; "yes"',
-      'error unsupported-key mstone.yaml:10 `budget` is not supported yet; remove it',
+      'error invalid-value mstone.yaml:10 `budget.usd` cannot be read; 0',
       'error unsupported-key mstone.yaml:11 `pressure` is not supported yet; remove it',
       'error unknown-key mstone.yaml:12 `review.rounds` is no setting; write `review: { rounds: … }`',
       'error invalid-value mstone.yaml:13 `retries` cannot be read; -1',
