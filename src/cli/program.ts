@@ -37,6 +37,11 @@ Exit codes:
   3  needs you                         130, 143  interrupted, resumable
 `;
 
+/** Commands whose flags have twins in the environment. */
+const TWINNED: ReadonlySet<string> = new Set(
+  'run plan resume retry stop logs demo validate config'.split(' '),
+);
+
 export function makeProgram(world: World, exit: (code: number) => void): Command {
   const version = (): string =>
     (JSON.parse(readFileSync(join(world.home, 'package.json'), 'utf8')) as { version: string }).version;
@@ -64,8 +69,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
 
   program.hook('preAction', (_program, command) => {
     readTwins(program as unknown as CommandUnknownOpts, world.env);
-    if (['run', 'plan', 'resume', 'retry', 'demo', 'validate', 'config'].includes(command.name()))
-      readTwins(command, world.env);
+    if (TWINNED.has(command.name())) readTwins(command, world.env);
   });
 
   const here = (profile?: string): World & { color: boolean } => {
@@ -126,11 +130,17 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     command(
       'retry',
       "Forget what milestones' failures used up, and continue.",
-      '  mstone retry 1A\n  mstone retry --failed --deadline 8h',
+      '  mstone retry 1A\n  mstone retry --failed --deadline 8h\n  mstone retry 1A --from check   # the checks were wrong, not the work',
     ),
   )
     .argument('[ids...]', 'the milestones')
     .option('--failed', 'all that failed or need you')
+    .addOption(
+      new Option('--from <step>', 'go on with the work that the failed attempt left, from here').choices([
+        'check',
+        'review',
+      ] as const),
+    )
     .action(async (ids, options) => exit(await retry(here(), { ...options, ids })));
 
   selectionOptions(
@@ -206,11 +216,16 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   command(
     'logs',
     "Print what a milestone's agents and checks printed.",
-    '  mstone logs 1A\n  mstone logs 1A --attempt 1',
+    '  mstone logs 1A\n  mstone logs 1A --attempt 1\n  mstone logs 1A --follow',
   )
     .argument('<id>', 'the milestone')
     .option('--attempt <n>', 'of this attempt (default: the last)', wholeNumber)
     .option('--list', 'only name the files')
+    .addOption(
+      new Option('-f, --follow', 'go on with what comes, until it has landed or failed, or Ctrl-C').conflicts(
+        'list',
+      ),
+    )
     .action(async (id, options) => exit(await logs(here(), { ...options, id })));
 
   command(

@@ -13,7 +13,7 @@ import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { Event, RunSettings } from '../model/event.js';
+import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Plan, PlanItem } from '../model/plan.js';
@@ -50,6 +50,7 @@ import {
   type Sources,
   withoutErrors,
 } from './project.js';
+import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
@@ -83,6 +84,8 @@ type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit' | 'deadline' | 'ver
 interface Extra {
   /** Items whose attempts, brakes and spend are forgotten. */
   readonly reset: readonly string[];
+  /** They go on with the work they left instead of beginning anew. */
+  readonly from?: RetryFrom;
   /** The options are those of the last run: what it was forced to redo and has landed is not redone twice. */
   readonly again: boolean;
   /** Epoch ms: that of the run which is continued, where it is still to come. */
@@ -121,7 +124,11 @@ export async function resume(
 
 export async function retry(
   terminal: Terminal,
-  options: { readonly ids: readonly string[]; readonly failed?: true } & NewTerms,
+  options: {
+    readonly ids: readonly string[];
+    readonly failed?: true;
+    readonly from?: RetryFrom;
+  } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   if (options.ids.length === 0 && options.failed !== true) {
@@ -154,7 +161,12 @@ export async function retry(
   return prepareAndRun(
     terminal,
     { ...asked, ...newTerms(options), ...onto, ids },
-    { reset, again: true, ...(last === undefined ? {} : keptDeadline(world, last.state, options)) },
+    {
+      reset,
+      again: true,
+      ...(options.from === undefined ? {} : { from: options.from }),
+      ...(last === undefined ? {} : keptDeadline(world, last.state, options)),
+    },
   );
 }
 
@@ -298,6 +310,17 @@ async function runLocked(
   const { plan, items } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
+  const works =
+    extra.from === undefined
+      ? undefined
+      : await findWorks(
+          repository,
+          statesOn(target.branch, runs.value),
+          new Map(items.map((item) => [item.id, item])),
+          extra.reset,
+          extra.from,
+        );
+  if (works !== undefined && !works.ok) return sayDiagnostics(world, works.error);
   sayDiagnostics(world, plan.notes);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
@@ -332,7 +355,17 @@ async function runLocked(
           shadow: follows,
         }
       : { type: 'run.continued', head, items, settings, shadow: follows },
-    ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
+    ...(extra.reset.length > 0
+      ? [
+          {
+            type: 'items.reset' as const,
+            items: extra.reset,
+            ...(extra.from === undefined || works === undefined
+              ? {}
+              : { from: extra.from, works: works.value }),
+          },
+        ]
+      : []),
   ];
 
   const reporter = makeReporter(terminal, options.output, (item) => lastWords(runDir, item));

@@ -93,7 +93,8 @@ export async function stop(world: World, options: StopOptions): Promise<number> 
 function askedWords(state: RunState, { pid }: Owner, { now, wait }: StopOptions): string[] {
   const running = runningIn(state);
   if (now === true) {
-    const what = running.length === 0 ? 'no agent was at work' : `${names(running)} is ended, its work is kept`;
+    const what =
+      running.length === 0 ? 'no agent was at work' : `${names(running)} is ended, its work is kept`;
     return [`Told run ${state.run} (process ${pid}) to end now: ${what}`, 'Next: mstone resume'];
   }
   const goesOn = running.map((one) => `  ${one} goes on until it ends; \`mstone stop --now\` ends it`);

@@ -262,6 +262,10 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--profile', 'MSTONE_PROFILE'],
   ['--deadline', 'MSTONE_DEADLINE'],
   ['--verbose', 'MSTONE_VERBOSE'],
+  ['--from', 'MSTONE_FROM'],
+  ['--follow', 'MSTONE_FOLLOW'],
+  ['--now', 'MSTONE_STOP_NOW'],
+  ['--wait', 'MSTONE_STOP_WAIT'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);

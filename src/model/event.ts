@@ -5,6 +5,7 @@ import type {
   FollowOutcome,
   LandOutcome,
   Oid,
+  Work,
   WorkOutcome,
 } from './outcome.js';
 import type { PlanItem } from './plan.js';
@@ -52,6 +53,9 @@ export interface ItemHistory {
   readonly end?: { readonly is: 'failed' | 'asks'; readonly message: string; readonly run: string };
 }
 
+/** Where a retry takes a failed attempt's work up. */
+export type RetryFrom = 'check' | 'review';
+
 interface Started<E> {
   /** An intent and its ending share it: `i1`, `i2`, … in order of the run. */
   readonly id: string;
@@ -89,8 +93,16 @@ export type Event =
       readonly settings: RunSettings;
       readonly shadow: boolean;
     }
-  /** `mstone retry`: what these used up is forgotten. */
-  | { readonly type: 'items.reset'; readonly items: readonly ItemId[] }
+  /**
+   * `mstone retry`: what these used up is forgotten. With `from` they go on with what the failed attempt
+   * left (`works` has it for each) instead of beginning anew.
+   */
+  | {
+      readonly type: 'items.reset';
+      readonly items: readonly ItemId[];
+      readonly from?: RetryFrom;
+      readonly works?: Readonly<Record<ItemId, Work>>;
+    }
   | ({ readonly type: 'work.started' } & Started<WorkEffect>)
   | ({ readonly type: 'work.ended' } & Ended<WorkOutcome>)
   | ({ readonly type: 'check.started' } & Started<CheckEffect>)

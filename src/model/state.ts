@@ -1,6 +1,6 @@
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, TreeKey } from './outcome.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
 
@@ -59,7 +59,7 @@ export interface ItemState {
   readonly assignment: number;
   /** Remediations so far within the attempt. */
   readonly round: number;
-  readonly work?: { readonly commit: Oid; readonly tree: TreeKey; readonly base: Oid };
+  readonly work?: Work;
   /** Held from the first assignment until it has landed, failed or has to wait. */
   readonly slot?: SlotId;
   /** Where it last worked: preferred when it goes on. */

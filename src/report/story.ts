@@ -66,7 +66,12 @@ function tellEvent(
     case 'run.continued':
       return [explainFound(state, when), ...termsOf(state, when)].map((text) => say('plain', text));
     case 'items.reset':
-      return [say('plain', `${names(event.items)}: what was used up is forgotten`)];
+      return [
+        say('plain', `${names(event.items)}: what was used up is forgotten`),
+        ...Object.entries(event.works ?? {}).map(([id, { commit }]) =>
+          say('plain', `${oneLine(id)} goes on with ${shortOid(commit)}, from its ${event.from ?? 'work'}`),
+        ),
+      ];
     case 'work.started': {
       const { effect } = event;
       const round = effect.round > 0 ? `, round ${effect.round}` : '';

@@ -243,6 +243,23 @@ export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(
   ].join('\n');
 }
 
+/** How an item came to its end, a sentence; undefined while it has not. */
+export function settledWords({ item, phase }: ItemState): string | undefined {
+  const id = oneLine(item.id);
+  switch (phase.is) {
+    case 'landed':
+      return `${id} landed as ${shortOid(phase.commit)}`;
+    case 'passed':
+      return `${id} passed`;
+    case 'failed':
+      return `${id} failed: ${oneLine(phase.message)}`;
+    case 'asks':
+      return `${id} needs you: ${oneLine(phase.message)}`;
+    default:
+      return undefined;
+  }
+}
+
 /** What is at work: `1A implement`, `1B check`. */
 export const runningIn = (state: RunState): string[] =>
   [...state.flights.values()].map(({ effect }) =>
