@@ -250,7 +250,8 @@ async function judgeAgents(
   ]);
   const judged: Judged[] = [];
   for (const [name, agent] of Object.entries(config.agents)) {
-    if (agent.kind === 'recipe') continue;
+    // Kinds that are there unasked are of no interest until somebody names them.
+    if (agent.kind === 'recipe' || (agent.kind === name && !named.has(name))) continue;
     const [program = ''] = agent.command;
     const there = await findProgram(program, repository.root, agent.env.PATH ?? world.env.PATH);
     if (there !== undefined) judged.push(fine(`${shown(name)}: ${shown(there, 200)}`));

@@ -34,6 +34,7 @@ export async function init(world: World, options: InitOptions): Promise<number> 
     if (there.length > 0 && options.yes !== true) {
       return sayError(
         world,
+        'not-a-repository',
         `${world.cwd} is not in a git repository, and not empty`,
         'git init, or let mstone do it: mstone init --yes',
       );

@@ -62,7 +62,12 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   }
   const wanted = found.logs.filter((log) => log.attempt === attempt);
   if (wanted.length === 0) {
-    return sayError(world, `${id} has no attempt ${attempt} in run ${found.run}`, `mstone logs ${id} --list`);
+    return sayError(
+      world,
+      'unknown-attempt',
+      `${id} has no attempt ${attempt} in run ${found.run}`,
+      `mstone logs ${id} --list`,
+    );
   }
   for (const { file } of wanted) {
     if (options.list === true) {
@@ -109,8 +114,9 @@ async function unknown(
   const near = nearest(id, [...new Set([...logged, ...ids])]);
   return sayError(
     world,
+    'no-logs',
     `${shown(id)} has no logs yet`,
-    near === undefined ? 'type `mstone status` to see what has run' : `did you mean ${near}?`,
+    near === undefined ? undefined : `did you mean \`${near}\`?`,
   );
 }
 

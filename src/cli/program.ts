@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import {
   Argument,
   Command,
+  CommanderError,
   type CommandUnknownOpts,
   InvalidArgumentError,
   Option,
   type OptionValues,
 } from '@commander-js/extra-typings';
+import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
 import { completion } from './completion.js';
@@ -21,11 +23,13 @@ import { init } from './init.js';
 import { logs } from './logs.js';
 import { mark } from './mark.js';
 import { newMilestone } from './new.js';
+import { sayDiagnostics } from './output.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
 import { stop } from './stop.js';
 import { readTwins } from './twins.js';
+import { readUsage } from './usage.js';
 import { validate } from './validate.js';
 import type { World } from './world.js';
 
@@ -46,6 +50,18 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   const version = (): string =>
     (JSON.parse(readFileSync(join(world.home, 'package.json'), 'utf8')) as { version: string }).version;
 
+  const refusing =
+    (command: Parameters<typeof readUsage>[1]) =>
+    (error: CommanderError): never => {
+      const said = readUsage(error, command);
+      if (said !== undefined) sayDiagnostics(world, [said]);
+      throw error;
+    };
+  const refuse = (diagnostic: Diagnostic): never => {
+    sayDiagnostics(world, [diagnostic]);
+    throw new CommanderError(2, 'mstone.refused', '');
+  };
+
   const program = new Command('mstone')
     .description(
       'Make for milestones: write them as markdown, get them implemented, reviewed, fixed and merged by coding agents.',
@@ -55,12 +71,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .helpOption('-h, --help', 'show this help')
     .option('-C <dir>', 'run as if started in <dir>')
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError(true)
-    .showHelpAfterError('(try `mstone --help`)')
-    .exitOverride()
+    .exitOverride(refusing({ name: 'mstone', example: 'mstone status' }))
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
+      // What is wrong is said once, in the words of all other refusals.
+      outputError: () => undefined,
     })
     .addHelpText(
       'after',
@@ -68,8 +86,8 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     );
 
   program.hook('preAction', (_program, command) => {
-    readTwins(program as unknown as CommandUnknownOpts, world.env);
-    if (TWINNED.has(command.name())) readTwins(command, world.env);
+    readTwins(program as unknown as CommandUnknownOpts, world.env, refuse);
+    if (TWINNED.has(command.name())) readTwins(command, world.env, refuse);
   });
 
   const here = (profile?: string): World & { color: boolean } => {
@@ -101,7 +119,11 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       .description(summary)
       .addHelpText('after', `\nExample:\n${example}`)
       .showSuggestionAfterError(true)
-      .exitOverride() as Command;
+      // The program itself takes any word, to say what was meant by it.
+      .allowExcessArguments(false)
+      .exitOverride(
+        refusing({ name: `mstone ${name}`, example: example.trim().split('\n')[0] ?? '' }),
+      ) as Command;
 
   runOptions(
     command(
@@ -316,6 +338,7 @@ function runOptions(command: Command) {
     )
     .option('--fail-fast', 'start nothing new once a milestone has failed')
     .option('--agent <name>', 'who implements')
+    .option('--model <name>', 'the model that the agent uses')
     .option('--commit', 'commit milestones and configuration first where they are not')
     .addOption(new Option('-q, --quiet', 'only failures and the end, as --output quiet').conflicts('output'));
 }
@@ -344,8 +367,7 @@ const outputOption = () =>
     .default('auto' as const);
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text))
-    throw new InvalidArgumentError('a whole number from 1 to 999 is expected.');
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 to 999');
   return Number(text);
 }
 

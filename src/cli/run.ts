@@ -63,6 +63,7 @@ export interface RunOptions extends SelectionOptions {
   readonly failFast?: boolean;
   readonly keepGoing?: boolean;
   readonly agent?: string;
+  readonly model?: string;
   readonly profile?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
@@ -108,7 +109,7 @@ export async function resume(
   const last =
     options.run === undefined ? runs.value.at(-1) : runs.value.find((known) => known.run === options.run);
   if (last === undefined && options.run !== undefined) {
-    return sayError(world, `no run ${options.run}`, 'type `mstone status` to see the last one');
+    return sayError(world, 'unknown-run', `no run ${shown(options.run)}`);
   }
   if (last === undefined || last.state.end?.is === 'ended') {
     say(world, 'Nothing to resume: no run was interrupted.\nNext: mstone run');
@@ -134,6 +135,7 @@ export async function retry(
   if (options.ids.length === 0 && options.failed !== true) {
     return sayError(
       world,
+      'nothing-named',
       'which milestones?',
       'name them (`mstone retry 1A`) or type `mstone retry --failed`',
     );
@@ -208,6 +210,7 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
     ...(options.maxCost === undefined ? {} : { 'budget.usd': options.maxCost }),
+    ...(options.model === undefined ? {} : { model: options.model }),
   };
   const said = options.deadline === undefined ? undefined : readDeadline(options.deadline, world.now());
   if (said !== undefined && !said.ok) return sayDiagnostics(world, [said.error]);
@@ -218,11 +221,7 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
   if (options.dryRun === true) return showPlan(world, opened.value, checkout.value, options);
   if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
-    return sayError(
-      world,
-      `no milestones under ${MILESTONES}/`,
-      `write ${MILESTONES}/1A.md; the README shows the smallest one`,
-    );
+    return sayError(world, 'no-milestones', `no milestones under ${MILESTONES}/`);
   }
 
   return underLock(world, repository, async () => {
@@ -244,12 +243,7 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
     } catch (error) {
       if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      sayError(
-        world,
-        `the disk is full: ${message}`,
-        'make room, then type `mstone resume`; nothing is lost',
-      );
-      return 75;
+      return sayError(world, 'disk-full', `the disk is full: ${message}`);
     }
   });
 }
@@ -274,16 +268,13 @@ async function runLocked(
   const project = opened.value;
   const { target } = project;
   if (target.head === undefined) {
-    return sayError(
-      world,
-      `${target.branch} has no commit`,
-      'commit your milestones first: mstone run --commit',
-    );
+    return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
   const { head } = target;
   if (unfinished !== undefined && unfinished.state.target !== target.branch) {
     return sayError(
       world,
+      'unfinished-run',
       `run ${unfinished.run} on ${unfinished.state.target} is unfinished, and this one would land on ${target.branch}`,
       `switch to ${unfinished.state.target}, or finish it first: mstone resume`,
     );
@@ -295,8 +286,9 @@ async function runLocked(
   if (sources.milestones.length === 0) {
     return sayError(
       world,
+      'no-milestones',
       `no milestones under ${MILESTONES}/ on ${target.branch}`,
-      `write ${MILESTONES}/1A.md and commit it`,
+      'write a first one (mstone new 1A) and commit it',
     );
   }
   const templates = await readTemplates(world, sources.templates);

@@ -155,6 +155,7 @@ const validateSchema = object<ValidateDocument>({
         estimate_minutes: { type: 'number', minimum: 0 },
         agent: TEXT,
         reviewer: TEXT,
+        model: TEXT,
         checks: TEXTS,
         requires: list({
           anyOf: ['command', 'file', 'env'].map((key) => ({
@@ -178,7 +179,7 @@ const validateSchema = object<ValidateDocument>({
         ),
         digest: about('the version of the text', { type: 'string', pattern: '^v1:[0-9a-f]{64}$' }),
       },
-      ['estimate_minutes', 'agent', 'reviewer', 'timeout_ms', 'retries', 'review_rounds'],
+      ['estimate_minutes', 'agent', 'reviewer', 'model', 'timeout_ms', 'retries', 'review_rounds'],
     ),
   ),
   diagnostics,

@@ -1,5 +1,4 @@
 /** What the state folder says: earlier runs, who holds the lock, the prompt templates that go with this mstone. */
-import { randomUUID } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Repository } from '../git/index.js';
@@ -71,7 +70,7 @@ export function givenUp(
 }
 
 /** This process, as the lock's record names it. */
-function hostOwner(world: World): Owner {
+function hostOwner(world: World): Omit<Owner, 'nonce'> {
   const { pid, start, boot } = selfIdentity();
   const { pidNamespace, host } = hostIdentity();
   return {
@@ -80,7 +79,6 @@ function hostOwner(world: World): Owner {
     boot,
     pidNamespace,
     host,
-    nonce: randomUUID(),
     since: new Date(world.now()).toISOString(),
   };
 }
@@ -100,27 +98,20 @@ export async function underLock(
 ): Promise<number> {
   await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
   const lockFile = join(repository.stateDir, 'lock');
-  const owner = hostOwner(world);
-  const lock = await acquireLock(lockFile, owner, ownerIsAlive);
+  const lock = await acquireLock(lockFile, hostOwner(world), ownerIsAlive);
   if (!lock.ok) {
     const { why, command } = lock.error;
-    sayError(
-      world,
-      `another run holds the lock: ${why}`,
-      command ?? 'type `mstone status` to see what it does',
-    );
-    return 4;
+    return sayError(world, 'locked', `another run holds the lock: ${why}`, command);
   }
   try {
     return await act();
   } catch (error) {
-    if ((await readOwner(lockFile))?.nonce === owner.nonce) throw error;
-    sayError(
+    if ((await readOwner(lockFile))?.nonce === lock.value.owner.nonce) throw error;
+    return sayError(
       world,
+      'state-removed',
       `${repository.stateDir} is not what it was: something removed it while mstone was at work`,
-      'type `mstone run` to begin anew; what has landed has landed, and what agents left is kept',
     );
-    return 1;
   } finally {
     await lock.value.release();
   }

@@ -30,8 +30,6 @@ export interface StopOptions {
 const LOOK_MS = 100;
 /** A run that is being planned holds the lock before it has a journal. */
 const PLANNED_MS = 3000;
-/** Not the business of this command, though something holds the lock. */
-const HELD = 4;
 
 export async function stop(world: World, options: StopOptions): Promise<number> {
   const repository = await openRepository(world.cwd, world.env);
@@ -46,29 +44,33 @@ export async function stop(world: World, options: StopOptions): Promise<number> 
     if (owner === undefined) {
       // Given up since, or never written to its end.
       if ((await readFile(lockFile, 'utf8').catch(absent(''))) === '') return noRun(world, stateDir);
-      sayError(world, `the lock ${lockFile} cannot be read`, 'type `mstone doctor` to see what is wrong');
-      return HELD;
+      return sayError(
+        world,
+        'not-a-run',
+        `the lock ${lockFile} cannot be read`,
+        'type `mstone doctor` to see what is wrong',
+      );
     }
     const life = ownerIsAlive(owner);
     if (life === 'dead') return noRun(world, stateDir);
     const who = `process ${owner.pid} on ${owner.host}, since ${owner.since}`;
     if (life === 'unknown') {
-      sayError(
+      return sayError(
         world,
+        'run-elsewhere',
         `the run under way cannot be reached from here: ${who}`,
         'type `mstone stop` on that machine, in that container',
       );
-      return HELD;
     }
     state = await drivenBy(owner, stateDir);
     if (state !== undefined) break;
     if (waited >= PLANNED_MS) {
-      sayError(
+      return sayError(
         world,
+        'not-a-run',
         `what holds the lock is no run: ${who}`,
         'it plans one, marks or cleans up: wait for its end, or end it in its own terminal',
       );
-      return HELD;
     }
     await sleep(LOOK_MS);
   }
@@ -77,12 +79,12 @@ export async function stop(world: World, options: StopOptions): Promise<number> 
   const sent = signalProcess(owner, options.now === true ? 'SIGTERM' : 'SIGUSR2');
   if (sent === 'gone') return noRun(world, stateDir);
   if (sent === 'forbidden') {
-    sayError(
+    return sayError(
       world,
+      'run-elsewhere',
       `process ${owner.pid}, which drives the run, is another user’s`,
       'type `mstone stop` as that user',
     );
-    return HELD;
   }
   say(world, askedWords(state, owner, options).join('\n'));
   if (options.wait === true) await waitForEnd(world, stateDir, owner, state);

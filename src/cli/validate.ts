@@ -7,6 +7,7 @@ import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { validateDocument } from '../report/documents.js';
+import { count } from '../report/words.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { readCheckout, type Sources } from './project.js';
 import { readTemplates } from './state.js';
@@ -47,7 +48,6 @@ export async function examineSources(
       severity: 'error',
       code: 'no-milestones',
       message: 'no milestones under milestones/',
-      fix: 'write milestones/1A.md; the README shows the smallest one',
     });
   }
   return { ...sources, diagnostics };
@@ -69,8 +69,8 @@ export async function validate(
     say(
       world,
       failed
-        ? `${errors} ${errors === 1 ? 'error' : 'errors'}.`
-        : `${milestones.length} ${milestones.length === 1 ? 'milestone is' : 'milestones are'} fine.\nNext: mstone plan`,
+        ? `${count(errors, 'error')}.\nNext: mend ${errors === 1 ? 'it' : 'them'}, then type: mstone validate`
+        : `${count(milestones.length, 'milestone is', 'milestones are')} fine.\nNext: mstone plan`,
     );
   }
   return failed ? 2 : 0;

@@ -1,8 +1,10 @@
 /** A plan and the configuration → what `decide` works on. */
+
 import { createHash } from 'node:crypto';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Plan, PlanItem, PlannedMilestone } from '../model/plan.js';
@@ -128,6 +130,26 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
 const authorOf = (milestone: Milestone, config: Config): string | undefined =>
   milestone.agent ?? config.agent;
 
+/**
+ * The model that an agent is to use for a milestone: the milestone's own word for its author, the project's for
+ * the project's agent, else the agent's. A model's name means something to one CLI only, so neither of the
+ * first two reaches an agent that it was not said of.
+ */
+export function modelOf(
+  milestone: Pick<Milestone, 'agent' | 'model'>,
+  config: Config,
+  name: string,
+): string | undefined {
+  const agent = config.agents[name];
+  const own = agent !== undefined && 'model' in agent ? agent.model : undefined;
+  const author = milestone.agent ?? config.agent;
+  return (
+    (name === author ? milestone.model : undefined) ??
+    (name === config.agent ? config.model : undefined) ??
+    own
+  );
+}
+
 /** Undefined: whoever is the author, in a session of its own. */
 const reviewerOf = (milestone: Milestone, config: Config): string | false | undefined =>
   config.review === false ? false : (milestone.reviewer ?? config.reviewer);
@@ -139,7 +161,7 @@ const digestOf = (commands: readonly string[]): string =>
 function checkAgents(milestone: Milestone, config: Config): Diagnostic[] {
   const { id, file, recipe } = milestone;
   const problems: Diagnostic[] = [];
-  const error = (code: string, message: string, rest: Partial<Diagnostic>): void => {
+  const error = (code: MessageCode, message: string, rest: Partial<Diagnostic>): void => {
     problems.push({ severity: 'error', code, file, message, ...rest });
   };
   const kindOf = (name: string): string | undefined =>

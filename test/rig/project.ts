@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findTagged } from '../../src/process/tagged.js';
+import { record } from './record.js';
 import { isolated, makeRepository, type TestRepository } from './repository.js';
 
 const bin = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bin', 'mstone.js');
@@ -103,7 +104,10 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
     });
     const ended = new Promise<Ended>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) => resolve({ code, stdout, stderr }));
+      child.once('close', (code) => {
+        record({ args, cwd, env, code, stdout, stderr });
+        resolve({ code, stdout, stderr });
+      });
     });
     const said = (text: string): Promise<void> =>
       new Promise((resolve, reject) => {
