@@ -24,7 +24,6 @@ import {
   envName,
   FLAG_VARIABLES,
   isLeafKey,
-  LATER_KEYS,
   LATER_VALUES,
   type LeafKey,
   type LeafValue,
@@ -132,6 +131,8 @@ export function resolveConfig(sources: ConfigSources): {
   const reviewer = said('reviewer');
   const model = said('model');
   const dir = said('worktrees.dir');
+  const usd = said('budget.usd');
+  const perMilestone = said('budget.per_milestone');
   const jobs = said('jobs') ?? 1;
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
@@ -172,6 +173,9 @@ export function resolveConfig(sources: ConfigSources): {
           ...limit('cpu', said('pressure.cpu'), (text) => Number.parseInt(text, 10) / 100),
         }
       : false,
+    ...((usd !== undefined || perMilestone !== undefined) && {
+      budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
+    }),
   };
   const values = new Map<string, unknown>([
     ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
@@ -328,7 +332,6 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
     const origin: Origin = { from: 'environment', variable };
     const key = known.get(variable);
     const old = Object.entries(DEPRECATED).find(([name]) => envName(name) === variable);
-    const later = LATER_KEYS.find((name) => `${variable}_`.startsWith(`${envName(name)}_`));
     if (key === 'agents') {
       readAgents(layer, diagnostics, jsonOr(text), () => origin);
     } else if (key !== undefined && isLeafKey(key)) {
@@ -339,9 +342,6 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
       const said = (env[instead] ?? '') !== '';
       if (!said) readWord(layer, diagnostics, successor, fromText(successor, text), origin);
       diagnostics.push(deprecated(variable, instead, `${instead}=…`, since, said));
-    } else if (later) {
-      const message = `\`${shown(variable)}\` is not supported yet`;
-      diagnostics.push({ severity: 'error', code: 'unsupported-key', message, fix: 'unset it' });
     } else {
       const meant = nearest(variable, [...known.keys(), ...flags]);
       diagnostics.push({
@@ -392,7 +392,7 @@ function fromText(key: LeafKey, text: string): unknown {
     return Array.isArray(value) ? value : [text];
   }
   const readings: unknown[] = [text];
-  if (/^-?\d+$/.test(text)) readings.push(Number(text));
+  if (/^-?\d+(?:\.\d+)?$/.test(text)) readings.push(Number(text));
   if (/^(?:true|yes|on|1)$/i.test(text)) readings.push(true);
   if (/^(?:false|no|off|0)$/i.test(text)) readings.push(false);
   return readings.find((reading) => schema.safeParse(reading).success) ?? text;
@@ -515,13 +515,7 @@ function readSettings(
       continue;
     }
     const inner = leafKeys.filter((key) => key.startsWith(`${name}.`));
-    if ((LATER_KEYS as readonly string[]).includes(name)) {
-      error([name], {
-        code: 'unsupported-key',
-        message: `\`${name}\` is not supported yet`,
-        fix: 'remove it',
-      });
-    } else if (name === 'agents') {
+    if (name === 'agents') {
       if (value !== null) readAgents(layer, diagnostics, value, originOf, yaml);
     } else if (inner.length > 0 && isMapping(value)) {
       if (isLeafKey(name)) leaf(name, [name], true);
