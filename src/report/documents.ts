@@ -4,6 +4,7 @@
  * The documents are promises: `schema` is 1, and fields are added, never changed.
  */
 import { safeJson } from '../journal/json.js';
+import type { Chosen } from '../model/chosen.js';
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
@@ -37,6 +38,8 @@ export interface PlanDocument {
     readonly reason: string;
   }[];
   readonly run: readonly string[];
+  /** Where something was: what a run would go by and nobody has said. */
+  readonly chosen?: Chosen;
 }
 
 export interface StatusDocument {
@@ -99,7 +102,7 @@ const said = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]>
 export const documentText = (document: PlanDocument | StatusDocument | ValidateDocument): string =>
   `${safeJson(document, 2)}\n`;
 
-export const planDocument = (plan: Plan): PlanDocument => ({
+export const planDocument = (plan: Plan, chosen?: Chosen): PlanDocument => ({
   schema: 1,
   target: plan.target,
   milestones: plan.milestones.map(({ milestone, state, reason, dependsOn }) => ({
@@ -112,6 +115,7 @@ export const planDocument = (plan: Plan): PlanDocument => ({
     reason,
   })),
   run: plan.run,
+  ...said({ chosen }),
 });
 
 export const validateDocument = (

@@ -25,6 +25,7 @@ export function makeInside(
     world: {
       cwd,
       env,
+      stdin: () => new PassThrough() as unknown as NodeJS.ReadStream,
       stdout: stdout.stream,
       stderr: stderr.stream,
       now: () => Date.now(),
