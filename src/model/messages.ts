@@ -668,7 +668,7 @@ const MESSAGES = {
   'would-lose-work': entry(
     3,
     'Work that is nowhere else would be removed',
-    ['1 thing would be lost', '… things would be lost'],
+    '… would be lost',
     'land it or keep it on a branch of yours; to lose it: mstone clean --all -f --lose-work',
   ),
 } as const satisfies Readonly<Record<string, Message>>;
