@@ -9,11 +9,12 @@ import { openRepository } from '../git/index.js';
 import { makeGit, need } from '../git/plumbing.js';
 import { firstMilestone, takenIds } from '../milestone/draft.js';
 import { INSTALL_LINE } from '../model/known-agents.js';
+import { CONFIG_FILE } from '../model/layout.js';
 import { shown } from '../model/shown.js';
 import { secretsIn } from './choose.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { type InstalledAgent, installedAgents } from './programs.js';
-import { absent, CONFIG, MILESTONES } from './project.js';
+import { absent, readLayout } from './project.js';
 import { askSettings, canAsk } from './questions.js';
 import type { World } from './world.js';
 
@@ -41,11 +42,13 @@ export async function init(world: World, options: InitOptions): Promise<number> 
     );
   }
 
-  const milestones = join(root, MILESTONES);
+  // A configuration that is there, the user's own file or the environment may name another folder.
+  const layout = await readLayout(world, root);
+  const milestones = join(root, layout.milestones);
   const names = await readdir(milestones).catch(absent([] as string[]));
   const force = options.force === true;
-  const first = `${MILESTONES}/1A.md`;
-  const writesConfig = force || !(await isThere(join(root, CONFIG)));
+  const first = `${layout.milestones}/1A.md`;
+  const writesConfig = force || !(await isThere(join(root, CONFIG_FILE)));
   // Beside milestones of somebody else's a first one would only be in the way.
   const writesFirst = takenIds(names).size === 0 || (force && names.includes('1A.md'));
 
@@ -73,8 +76,8 @@ export async function init(world: World, options: InitOptions): Promise<number> 
   // Whoever was asked has seen it, and may have answered otherwise.
   if (!asked) for (const sentence of found.found) say(world, `Found ${sentence}`);
   if (!asked && installed.length > 0) say(world, `Installed: ${installed.map(labelOf).join(', ')}`);
-  if (writesConfig) await write(join(root, CONFIG), firstConfig(settings, SCHEMA), force);
-  say(world, sentenceOf(CONFIG, writesConfig));
+  if (writesConfig) await write(join(root, CONFIG_FILE), firstConfig(settings, SCHEMA), force);
+  say(world, sentenceOf(CONFIG_FILE, writesConfig));
   if (writesFirst) {
     await mkdir(milestones, { recursive: true });
     await write(
@@ -83,7 +86,7 @@ export async function init(world: World, options: InitOptions): Promise<number> 
       force,
     );
     say(world, sentenceOf(first, true));
-  } else say(world, `${MILESTONES}/ has milestones already; left as they are.`);
+  } else say(world, `${layout.milestones}/ has milestones already; left as they are.`);
 
   // What is said of a configuration that was left alone would be about another one.
   if (writesConfig) say(world, choiceWords(settings, installed));

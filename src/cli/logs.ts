@@ -2,12 +2,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRepository } from '../git/index.js';
-import { listRuns, runFolder } from '../journal/runs.js';
 import { nearest } from '../model/nearest.js';
 import { shown } from '../model/shown.js';
 import { plainText } from '../process/plain.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { absent } from './project.js';
+import { knownRuns, logsOf } from './state.js';
 import type { World } from './world.js';
 
 export interface LogsOptions {
@@ -24,9 +24,12 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   if (!repository.ok) return sayDiagnostics(world, repository.error);
   const { stateDir } = repository.value;
 
+  const runs = await knownRuns(stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
+
   const known = new Set<string>();
-  for (const { run } of [...(await listRuns(stateDir))].reverse()) {
-    const folder = runFolder(stateDir, run).logs;
+  for (const { run, state } of runs.value.toReversed()) {
+    const folder = logsOf(stateDir, state);
     const found = (await readdir(folder).catch(absent([] as string[]))).flatMap((name) => {
       const { item, attempt } = LOG.exec(name)?.groups ?? {};
       return item === undefined ? [] : [{ name, item, attempt: Number(attempt) }];

@@ -1,14 +1,14 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
 import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
-import type { Repository } from '../git/index.js';
+import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
-import { treeKey } from '../git/tree.js';
+import { readFileAt, treeKey } from '../git/tree.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
@@ -18,6 +18,7 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
+import type { Oid } from '../model/outcome.js';
 import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
@@ -27,7 +28,7 @@ import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound, interruptedWords, names } from '../report/words.js';
+import { explainFound, interruptedWords, names, shellWord } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { settle } from './choose.js';
@@ -43,13 +44,13 @@ import {
 } from './output.js';
 import { stepsWords } from './plan.js';
 import {
-  CONFIG,
-  MILESTONES,
+  layoutAt,
   openProject,
   type Project,
   readCommit,
   readPlanned,
   type Sources,
+  templatesIn,
   withoutErrors,
 } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
@@ -66,6 +67,8 @@ export interface RunOptions extends SelectionOptions {
   readonly agent?: string;
   readonly model?: string;
   readonly profile?: string;
+  /** The file that is read in place of `mstone.yaml`, absolute. */
+  readonly config?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
   readonly commit?: boolean;
@@ -131,7 +134,8 @@ export async function retry(
   const runs = await knownRuns(project.value.repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
   const last = runs.value.at(-1);
-  const { milestones } = await readPlanned(world, project.value, {});
+  const asked = askedFrom(last?.state.settings.argv ?? []);
+  const { milestones } = await readPlanned(worldOf(world, asked), project.value, {});
   const there = new Set(milestones.flatMap(({ id, stage }) => [id, gateId(stage)]));
   const gaveUp = historyOf(statesOn(last?.state.target ?? project.value.target.branch, runs.value))
     .history.filter((item) => item.end !== undefined && there.has(item.id))
@@ -141,7 +145,6 @@ export async function retry(
     say(world, 'Nothing has failed.\nNext: mstone status');
     return 0;
   }
-  const asked = askedFrom(last?.state.settings.argv ?? []);
   // A gate is no milestone that could be named: it is part of the run wherever it is still to be passed.
   const named = reset.filter((id) => !id.endsWith('-gate'));
   const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...named])];
@@ -157,8 +160,18 @@ function asked(options: RunOptions): Asked {
   return rest;
 }
 
+/** The world as the flags want it: the profile, and the configuration that is read. */
+function worldOf(caller: Terminal, { profile, config }: Pick<RunOptions, 'profile' | 'config'>): Terminal {
+  const configFile = caller.configFile ?? config;
+  return {
+    ...caller,
+    ...(profile === undefined ? {} : { profile }),
+    ...(configFile === undefined ? {} : { configFile }),
+  };
+}
+
 async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra): Promise<number> {
-  const terminal = options.profile === undefined ? caller : { ...caller, profile: options.profile };
+  const terminal = worldOf(caller, options);
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
@@ -174,15 +187,16 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
   if (options.dryRun === true) return showPlan(world, opened.value, checkout.value, options);
   if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
-    return sayError(world, 'no-milestones', `no milestones under ${MILESTONES}/`);
+    return sayError(world, 'no-milestones', `no milestones under ${checkout.value.layout.milestones}/`);
   }
+  const laid = laidOut(repository, checkout.value.layout);
 
   return underLock(world, repository, async () => {
     try {
       if (repository.branch === target.branch) {
-        const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
+        const loose = await uncommitted(repository, await decidingPaths(world, laid));
         if (loose.length > 0 && options.commit !== true) {
-          return sayDiagnostics(world, [notCommitted(loose, repository)]);
+          return sayDiagnostics(world, [notCommitted(loose, laid)]);
         }
         if (loose.length > 0) {
           const committed = await commitFiles(repository, loose, 'Milestones', world.now());
@@ -215,8 +229,7 @@ async function runLocked(
   // Read now that nobody else can land: what was read before the lock may be old.
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
-  const project = opened.value;
-  const { target } = project;
+  const { target } = opened.value;
   if (target.head === undefined) {
     return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
@@ -232,28 +245,30 @@ async function runLocked(
   const read = withoutErrors(await readCommit(world, repository, target.target ?? head, flags));
   if (!read.ok) return sayDiagnostics(world, read.error);
   const sources = read.value;
+  const { layout } = sources;
   sayDiagnostics(world, sources.diagnostics);
   if (sources.milestones.length === 0) {
     return sayError(
       world,
       'no-milestones',
-      `no milestones under ${MILESTONES}/ on ${target.branch}`,
+      `no milestones under ${layout.milestones}/ on ${target.branch}`,
       'write a first one (mstone new 1A) and commit it',
     );
   }
   const templates = await readTemplates(world, sources.templates);
-  const broken = checkTemplates(templates);
+  const broken = checkTemplates(templates, templatesIn(layout));
   if (broken.length > 0) return sayDiagnostics(world, broken);
   const past = historyOf(statesOn(target.branch, runs.value));
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
+  const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
   const kept = unfinished?.state.settings.chosen;
   const made = await planRun(world, project, sources, options, past, redone, kept);
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
-  sayDiagnostics(world, plan.notes);
+  sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
   if (items.length === 0 && unfinished === undefined && !follows) {
@@ -268,7 +283,10 @@ async function runLocked(
 
   const runId = unfinished?.run ?? newRunId(world.now());
   const runDir = join(repository.stateDir, 'runs', runId);
-  await mkdir(join(runDir, 'logs'), { recursive: true, mode: 0o700 });
+  const own = join(runDir, 'logs');
+  const logsDir =
+    unfinished === undefined ? newLogsDir(sources, repository, runId) : unfinished.state.settings.logs;
+  await mkdir(logsDir ?? own, { recursive: true, mode: 0o700 });
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
   // Before the first agent starts, and where a run under way has not said it already.
   if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
@@ -277,7 +295,10 @@ async function runLocked(
   const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
-  const settings = settingsOf(config, options, chosen);
+  const settings: RunSettings = {
+    ...settingsOf(world, config, options, chosen),
+    ...(logsDir === undefined ? {} : { logs: logsDir }),
+  };
   const opening: Event[] = [
     unfinished === undefined
       ? {
@@ -294,7 +315,7 @@ async function runLocked(
     ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
   ];
 
-  const reporter = makeReporter(terminal, options.output, (item) => lastWords(runDir, item));
+  const reporter = makeReporter(terminal, options.output, (item) => lastWords(logsDir ?? own, item));
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
@@ -320,9 +341,10 @@ async function runLocked(
     }
     const hands = makeHands({
       world,
-      repository: { ...repository, git: makeGit(world.env, `${runId}.git`) },
+      repository: { ...project.repository, git: makeGit(world.env, `${runId}.git`) },
       run: runId,
       runDir,
+      logsDir: logsDir ?? own,
       target: target.branch,
       config,
       milestones: sources.milestones,
@@ -353,7 +375,18 @@ async function runLocked(
   }
 }
 
-function settingsOf(config: Config, options: RunOptions, chosen: Chosen | undefined): RunSettings {
+/** Where a new run's logs go, where that is not beside its journal: it stays there whatever is configured later. */
+function newLogsDir({ config: { logDir } }: Sources, { root }: Repository, run: string): string | undefined {
+  if (logDir === undefined) return undefined;
+  return join(isAbsolute(logDir) ? logDir : join(root, logDir), run);
+}
+
+function settingsOf(
+  { configFile }: World,
+  config: Config,
+  options: RunOptions,
+  chosen: Chosen | undefined,
+): RunSettings {
   return {
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
@@ -361,7 +394,9 @@ function settingsOf(config: Config, options: RunOptions, chosen: Chosen | undefi
     backoffMs: config.backoffMs,
     folder: folderOf(config),
     ...(chosen === undefined ? {} : { chosen }),
-    argv: [JSON.stringify(asked(options))],
+    argv: [
+      JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
+    ],
   };
 }
 
@@ -413,6 +448,24 @@ async function planRun(
   const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
   return ok({ ...settled, items: items.value });
+}
+
+/** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */
+async function formerView(world: World, { repository, landings }: Project, head: Oid): Promise<Diagnostic[]> {
+  const [newest] = [...landings.values()].sort((a, b) => b.at - a.at);
+  if (newest === undefined) return [];
+  const { tasks } = await layoutAt(world, repository, newest.commit);
+  const now = repository.layout.tasks;
+  if (tasks === now || (await readFileAt(repository, head, tasks)) === undefined) return [];
+  return [
+    {
+      severity: 'note',
+      code: 'former-view',
+      file: tasks,
+      message: `this file is yours from now on: \`tasks_file\` is ${shown(now)}`,
+      fix: `if nobody needs it: git rm ${shellWord(tasks)}`,
+    },
+  ];
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
@@ -469,14 +522,30 @@ async function showPlan(
   return 0;
 }
 
+/**
+ * What a run goes by, and what must be committed therefore. A configuration that was named may lie outside
+ * the repository, or in it for oneself alone, untracked: whoever names it knows what it says.
+ */
+async function decidingPaths(world: World, repository: Repository): Promise<string[]> {
+  const { milestones, config } = repository.layout;
+  if (config === undefined) return [milestones];
+  if (world.configFile === undefined) return [milestones, config];
+  const tracked = await repository.git({
+    args: ['--literal-pathspecs', 'ls-files', '--error-unmatch', '--', config],
+    cwd: repository.root,
+  });
+  return tracked.code === 0 ? [milestones, config] : [milestones];
+}
+
 export function notCommitted(files: readonly string[], repository: Repository): Diagnostic {
   const [is, it] = files.length === 1 ? ['is', 'it is'] : ['are', 'they are'];
   const word = repository.unborn ? 'in any commit: the repository has none' : `committed as ${it}`;
+  const { milestones, config } = repository.layout;
   // `git add` refuses a name behind which there is nothing.
   const places = [
-    ...(files.some((file) => file !== CONFIG) ? [MILESTONES] : []),
-    ...(files.includes(CONFIG) ? [CONFIG] : []),
-  ];
+    ...(files.some((file) => file !== config) ? [milestones] : []),
+    ...(config !== undefined && files.includes(config) ? [config] : []),
+  ].map((path) => shellWord(path));
   return {
     severity: 'error',
     code: 'not-committed',
@@ -504,15 +573,13 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
 }
 
 /** The last line that an item's agent printed, for the screen. */
-function lastWords(runDir: string, item: ItemState): string | undefined {
+function lastWords(logsDir: string, item: ItemState): string | undefined {
   if (item.phase.is !== 'doing' || item.attempt === 0) return undefined;
   const { step } = item.phase;
   if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve')
     return undefined;
   const name = `${item.item.id}.${item.attempt}.${item.assignment}.${step.is}.log`;
-  const lines = readPlainTail(join(runDir, 'logs', name), 16_000)
-    .trimEnd()
-    .split('\n');
+  const lines = readPlainTail(join(logsDir, name), 16_000).trimEnd().split('\n');
   // What it says to mstone itself is no news for people.
   return lines.findLast((line) => line !== '' && !line.includes('"mstone"'));
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
 import { acquireLock, type Liveness, type Owner, readOwner } from '../journal/lock.js';
-import { listRuns } from '../journal/runs.js';
+import { listRuns, runFolder } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
@@ -49,6 +49,10 @@ export async function knownRuns(stateDir: string): Promise<Result<KnownRun[], Di
   }
   return damaged.length > 0 ? err(damaged) : ok(known);
 }
+
+/** Where a run's logs are: beside its journal, or where its configuration said when it began. */
+export const logsOf = (stateDir: string, { run, settings }: Pick<RunState, 'run' | 'settings'>): string =>
+  settings.logs ?? runFolder(stateDir, run).logs;
 
 /** The states of the runs that landed on a branch: what was given up on another says nothing here. */
 export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] =>

@@ -7,9 +7,10 @@ import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { validateDocument } from '../report/documents.js';
+import { count } from '../report/words.js';
 import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { readCheckout, type Sources } from './project.js';
+import { readCheckout, type Sources, templatesIn } from './project.js';
 import { readTemplates } from './state.js';
 import type { World } from './world.js';
 
@@ -19,8 +20,9 @@ export async function examineSources(
   repository: Repository,
 ): Promise<Sources & { readonly diagnostics: readonly Diagnostic[] }> {
   const sources = await readCheckout(world, repository.root, {});
-  const { milestones, diagnostics: read, templates } = sources;
-  const diagnostics = [...read, ...checkTemplates(await readTemplates(world, templates))];
+  const { milestones, layout, diagnostics: read, templates } = sources;
+  const own = await readTemplates(world, templates);
+  const diagnostics = [...read, ...checkTemplates(own, templatesIn(layout))];
 
   // The graph is judged as far as the files could be read: what is broken is there all the same.
   const broken = new Set(
@@ -55,7 +57,7 @@ export async function examineSources(
     diagnostics.push({
       severity: 'error',
       code: 'no-milestones',
-      message: 'no milestones under milestones/',
+      message: `no milestones under ${layout.milestones}/`,
     });
   }
   return { ...sources, diagnostics };
@@ -77,8 +79,8 @@ export async function validate(
     say(
       world,
       failed
-        ? `${errors} ${errors === 1 ? 'error' : 'errors'}.`
-        : `${milestones.length} ${milestones.length === 1 ? 'milestone is' : 'milestones are'} fine.\nNext: mstone plan`,
+        ? `${count(errors, 'error')}.\nNext: mend ${errors === 1 ? 'it' : 'them'}, then type: mstone validate`
+        : `${count(milestones.length, 'milestone is', 'milestones are')} fine.\nNext: mstone plan`,
     );
   }
   return failed ? 2 : 0;

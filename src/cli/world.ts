@@ -17,6 +17,8 @@ export interface World {
   readonly cpus: number;
   /** Which of the configuration's `profiles` holds. */
   readonly profile?: string;
+  /** Absolute: what is read in place of `mstone.yaml`, from disk. */
+  readonly configFile?: string;
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
   readonly home: string;
 }

@@ -35,6 +35,33 @@ const pathInside = z
     );
   });
 
+/** A path of the repository's own, with forward slashes whatever was typed. */
+const repositoryPath = z
+  .string()
+  .regex(/^(?![-/\\~]|[A-Za-z]:)[^\u0000-\u001f\u007f]+$/)
+  .transform((path) =>
+    path
+      .replaceAll('\\', '/')
+      .split('/')
+      .filter((part) => part !== '.')
+      .join('/'),
+  )
+  // Git takes `.gitattributes` and its like at their word, and some disks take `git~1` for `.git`.
+  .refine(
+    (path) => path.split('/').every((part) => part !== '' && part !== '..' && !/^(?:\.git|git~)/i.test(part)),
+    { abort: true },
+  );
+
+const milestonesPath = z
+  .string()
+  .transform((path) => path.replace(/[/\\]+$/, ''))
+  .pipe(repositoryPath);
+
+const tasksPath = repositoryPath.refine((path) => /[^/]\.(?:md|markdown)$/i.test(path));
+
+/** A folder of the machine's. */
+const anyFolder = z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/);
+
 const jobs = z.union([
   z.int().min(1),
   z
@@ -48,6 +75,7 @@ const AGENT_NAMES =
 const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
+const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -143,8 +171,8 @@ const SHAPES = {
     description: 'Pause before the second attempt; doubles with each further one, up to 15 minutes',
   },
   'worktrees.dir': {
-    schema: z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/),
-    type: 'a folder, absolute or relative to the repository (`~` is not expanded)',
+    schema: anyFolder,
+    type: FOLDER,
     default: '(in the XDG state directory)',
     description: 'Where worktrees are made',
   },
@@ -193,6 +221,24 @@ const SHAPES = {
     default: 'true',
     description: 'Wait for usage limits to reset; false: pause and exit 75',
   },
+  milestones: {
+    schema: milestonesPath,
+    type: 'a folder inside the repository, relative to its root, without `..` and `.git`',
+    default: 'milestones',
+    description: 'Where milestones are, and in `templates/` below it your own prompts',
+  },
+  tasks_file: {
+    schema: tasksPath,
+    type: 'a markdown file inside the repository, relative to its root, outside the folder of milestones',
+    default: 'TASKS.md',
+    description: 'Where mstone shows what has landed',
+  },
+  log_dir: {
+    schema: anyFolder,
+    type: FOLDER,
+    default: "(with each run's state)",
+    description: 'Where logs of agents and checks go, a folder for each run',
+  },
   stages: {
     schema: z.literal('strict'),
     type: '`strict`',
@@ -234,6 +280,33 @@ export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   land: ['stage', 'end', 'pr'],
 };
 
+/** Keys of before, and of tools like this one: each still means its successor, with a warning. */
+export const DEPRECATED: Readonly<Record<string, { readonly key: LeafKey; readonly since: string }>> = {
+  milestones_dir: { key: 'milestones', since: '0.1.0' },
+  max_parallel: { key: 'jobs', since: '0.1.0' },
+  test_command: { key: 'checks', since: '0.1.0' },
+  setup_command: { key: 'worktrees.setup', since: '0.1.0' },
+  review_rounds: { key: 'review.rounds', since: '0.1.0' },
+};
+
+/** Words that people type for a key and that no spelling leads to; they are refused, with its name. */
+export const MEANT: Readonly<Record<string, LeafKey | 'agents'>> = {
+  parallel: 'jobs',
+  concurrency: 'jobs',
+  max_instances: 'jobs',
+  workers: 'jobs',
+  tests: 'checks',
+  gate: 'checks',
+  setup: 'worktrees.setup',
+  copy: 'worktrees.copy',
+  keep: 'worktrees.keep',
+  rounds: 'review.rounds',
+  block_on: 'review.block_on',
+  timeout: 'timeouts.agent',
+  logs: 'log_dir',
+  providers: 'agents',
+};
+
 /** `review.block_on` → `MSTONE_REVIEW_BLOCK_ON`. */
 export const envName = (key: string): string => `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
 
@@ -253,6 +326,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--output', 'MSTONE_OUTPUT'],
   ['--quiet', 'MSTONE_QUIET'],
   ['--profile', 'MSTONE_PROFILE'],
+  ['--config', 'MSTONE_CONFIG'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -413,6 +487,10 @@ export function configSchema(): object {
     default: {},
     ...agentsSchema(),
   };
+  for (const [old, { key, since }] of Object.entries(DEPRECATED)) {
+    const { description: _, default: __, ...shape } = leafSchema(key);
+    properties[old] = { description: `Since ${since}: ${key}`, deprecated: true, ...shape };
+  }
   const settings = { type: 'object', properties, additionalProperties: false };
   const profiles = {
     description: 'Settings by name that `--profile NAME` puts before all others of the files',

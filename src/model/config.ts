@@ -40,6 +40,12 @@ export type AgentConfig =
 
 /** The resolved configuration: every default filled in, every duration in ms. */
 export interface Config {
+  /** The folder of milestone files: from the repository's root, with forward slashes. */
+  readonly milestones: string;
+  /** The file of the view of what has landed, likewise. */
+  readonly tasksFile: string;
+  /** Absolute, or relative to the repository's root; undefined: with each run's state. */
+  readonly logDir?: string;
   /** Who implements; undefined when nobody was named. */
   readonly agent?: string;
   /** Who reviews; undefined: the same kind of agent as the author, in a session of its own. */

@@ -29,6 +29,8 @@ export interface RunSettings {
   readonly folder: string;
   /** What was chosen where nobody had said it: a run keeps it to its end. */
   readonly chosen?: Chosen;
+  /** The folder of this run's logs, absolute, where it is not the one beside the journal. Stays with the run. */
+  readonly logs?: string;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }

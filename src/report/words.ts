@@ -196,6 +196,8 @@ export function summaryOf(
 function nextCommand(state: RunState, stuck: readonly ItemId[]): string {
   const { end } = state;
   if (end?.is !== 'ended') return 'mstone resume';
+  if (state.items.get('base')?.phase.is === 'failed')
+    return `mend ${shellWord(state.target)}, commit that, and type: mstone run`;
   if (state.rewound) return `git reflog ${shellWord(state.target)}`;
   if (stuck.length > 0) return `mstone retry ${stuck.join(' ')}`;
   const block = state.shadow?.block;

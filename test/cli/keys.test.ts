@@ -315,6 +315,44 @@ story(
   },
 );
 
+story(
+  'milestones, the view and logs lie where it is said, for agents as for every command',
+  { config: ['milestones', 'tasks_file', 'log_dir'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      milestones: 'docs/plan',
+      tasks_file: 'docs/DONE.md',
+      log_dir: '../logs',
+    });
+    const meddle =
+      'echo x > docs/DONE.md; echo x >> docs/plan/1A.md; echo mine > TASKS.md; echo x > milestones/1A.md';
+    p.write('docs/plan/1A.md', `# One\n\n## Recipe\n\n\`\`\`sh\n${meddle}; echo a > a.txt\n\`\`\`\n`);
+    p.write('milestones/9Z.md', 'no milestone\n');
+    p.commit('Milestones');
+    const text = p.git('show', 'main:docs/plan/1A.md');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    // Its edits of the files that are mstone's here were put back; those that are anywhere else's were not.
+    expect(run.stdout).toContain(
+      'put back as they were, being no part of the work: docs/DONE.md, docs/plan/1A.md',
+    );
+    expect(p.git('show', 'main:docs/plan/1A.md')).toBe(text);
+    expect(p.git('show', 'main:TASKS.md')).toBe('mine');
+    expect(p.git('show', 'main:milestones/1A.md')).toBe('x');
+    expect(p.git('show', 'main:docs/DONE.md')).toMatch(/- \[x\] \*\*1A\*\* One — landed/);
+    expect(p.git('status', '--porcelain')).toBe('');
+
+    const logs = join(p.root, '..', 'logs');
+    const [own = ''] = readdirSync(logs);
+    expect(readdirSync(join(logs, own))).toContain('1A.1.1.implement.log');
+    const { stdout } = await p.mstone('logs', '1A', '--list');
+    expect(stdout.split('\n')[0]).toBe(join(realpathSync(logs), own, '1A.1.1.implement.log'));
+    expect((await p.mstone('explain', '1A')).stdout).toContain(join(realpathSync(logs), own));
+  },
+);
+
 story('a usage limit pauses the run or is waited for', { config: ['limits.wait'] }, async () => {
   const p = project({ agent: 'recipe', review: false, limits: { wait: false } });
   const soon = 'JSON.stringify({mstone:"limited",reset_at:new Date(Date.now()+5000).toISOString()})';

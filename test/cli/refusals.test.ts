@@ -246,7 +246,7 @@ describe('milestones that cannot be read', () => {
     // What could be read is held against the rest as well.
     expect(validated).toEqual({
       code: 2,
-      stdout: '10 errors.\n',
+      stdout: '10 errors.\nNext: mend them, then type: mstone validate\n',
       stderr: `${run.stderr}milestones/1B-one.md: error: 1B has neither a reviewer nor a \`## Review\`\n  fix: add \`reviewer: NAME\`, or a \`## Review\` section with a \`\`\`sh block, or \`review: false\` to mstone.yaml\n`,
     });
     expect(standing(p)).toEqual(before);
