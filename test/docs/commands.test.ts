@@ -13,6 +13,7 @@ afterAll(removeStates);
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm run demo': 'test/cli/demo.test.ts runs the demo, and CI this line in a fresh clone',
   'mstone demo': 'test/cli/demo.test.ts runs it to its end',
+  'npm run transcript': 'it needs tmux; test/cli/transcript.test.ts plays the same',
   'npm test': 'it is what runs this',
   'npm run check': 'it runs this among others',
   'npx vitest run test/cli/kills': 'it is part of this very suite',

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { home } from '../rig/inside.js';
-import { makeProject, type TestProject } from '../rig/project.js';
+import { makeProject, pathWith, type TestProject } from '../rig/project.js';
 
 const CONFIG = 'agent: recipe\nreview: false\nretries: 0\nprofiles: { ci: { jobs: 2 } }\n';
 
@@ -27,8 +27,12 @@ async function after(p: TestProject, exit: number, ...args: string[]): Promise<T
 }
 
 const STATES: Readonly<Record<string, () => Promise<TestProject>>> = {
-  /** A repository without a file. */
-  empty: async () => makeProject(''),
+  /** A repository without a file, on a machine without agents: none is to be found, let alone started. */
+  empty: async () => {
+    const p = makeProject('');
+    p.env.PATH = pathWith(join(dirname(p.root), 'bin'));
+    return p;
+  },
   /** Committed, and nothing has run. */
   ready: async () => project(),
   landed: () => after(project(), 0, 'run'),
