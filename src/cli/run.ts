@@ -9,6 +9,7 @@ import { commitFiles, uncommitted } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
 import { readFileAt, treeKey } from '../git/tree.js';
+import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
@@ -32,7 +33,7 @@ import { explainFound, interruptedWords, names, shellWord } from '../report/word
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { settle } from './choose.js';
-import { makeHands } from './hands.js';
+import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
   formOf,
@@ -358,7 +359,12 @@ async function runLocked(
         ...hands,
         clock: { now: world.now, until: waitUntil },
         append,
-        capacity: () => settings.jobs,
+        pressure: watchHost(
+          world.host,
+          [repository.stateDir, slotsFolder(world, repository, sources.config)],
+          sources.config.pressure,
+          world.now,
+        ),
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Host } from '../host/index.js';
+import { realHost } from '../host/measure.js';
 
 /** What the command line needs of the process it runs in; tests give their own. */
 export interface World {
@@ -15,6 +17,8 @@ export interface World {
   /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */
   onSignal(handler: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
   readonly cpus: number;
+  /** What the machine has left. */
+  readonly host: Host;
   /** Which of the configuration's `profiles` holds. */
   readonly profile?: string;
   /** Absolute: what is read in place of `mstone.yaml`, from disk. */
@@ -41,6 +45,7 @@ export function processWorld(): World {
       };
     },
     cpus: availableParallelism(),
+    host: realHost(),
     home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
   };
 }

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
 import { parseDuration } from '../model/duration.js';
+import { SIZE } from '../model/size.js';
 
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
@@ -61,6 +62,8 @@ const tasksPath = repositoryPath.refine((path) => /[^/]\.(?:md|markdown)$/i.test
 
 /** A folder of the machine's. */
 const anyFolder = z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/);
+const share = z.union([z.literal(false), z.string().regex(/^(?:[1-9]\d?|100)%$/)]);
+const size = z.union([z.literal(false), z.string().regex(SIZE)]);
 
 const jobs = z.union([
   z.int().min(1),
@@ -76,6 +79,7 @@ const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
 const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
+const SHARE = 'a share such as `90%`, or `false`';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -239,6 +243,30 @@ const SHAPES = {
     default: "(with each run's state)",
     description: 'Where logs of agents and checks go, a folder for each run',
   },
+  pressure: {
+    schema: z.boolean(),
+    type: '`false`, or a mapping of `memory`, `disk` and `cpu`',
+    default: 'true',
+    description: 'Whether no further agent starts while the machine is short of something',
+  },
+  'pressure.memory': {
+    schema: share,
+    type: SHARE,
+    default: '90%',
+    description: 'Memory in use from which on it is short',
+  },
+  'pressure.disk': {
+    schema: size,
+    type: 'a size such as `2GB` or `500MB`, or `false`',
+    default: '2GB',
+    description: 'Free disk, for worktrees and state, below which it is short',
+  },
+  'pressure.cpu': {
+    schema: share,
+    type: SHARE,
+    default: '(not looked at)',
+    description: 'Processors in use from which on they are short',
+  },
   stages: {
     schema: z.literal('strict'),
     type: '`strict`',
@@ -273,7 +301,7 @@ export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(ke
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
 
 /** Words of the design that this version refuses. */
-export const LATER_KEYS = ['budget', 'pressure'] as const;
+export const LATER_KEYS = ['budget'] as const;
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
   isolation: ['clone'],

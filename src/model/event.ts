@@ -96,8 +96,11 @@ export type Event =
   | ({ readonly type: 'land.ended' } & Ended<LandOutcome>)
   | ({ readonly type: 'follow.started' } & Started<FollowEffect>)
   | ({ readonly type: 'follow.ended' } & Ended<FollowOutcome>)
-  /** Something the user should know; changes nothing. */
-  | { readonly type: 'note'; readonly item?: ItemId; readonly text: string }
+  /**
+   * Something the user should know. `pressure`: what the machine is short of, so that agents that could start
+   * do not; empty once it no longer is. Nothing else changes.
+   */
+  | { readonly type: 'note'; readonly item?: ItemId; readonly text: string; readonly pressure?: string }
   /** Left in order, to be resumed: 75, 130 or 143. */
   | { readonly type: 'run.paused'; readonly exit: number; readonly why: string; readonly until?: number }
   | { readonly type: 'run.ended'; readonly exit: number; readonly why: string };

@@ -22,6 +22,8 @@ export type Wait =
   | { readonly for: 'backoff'; readonly until: number }
   | { readonly for: 'dependency'; readonly items: readonly ItemId[] }
   | { readonly for: 'slot' }
+  /** The machine is short of something: no agent beside those at work. */
+  | { readonly for: 'host'; readonly why: string }
   /** The landing lane: another candidate is before it. */
   | { readonly for: 'lane'; readonly item: ItemId }
   | { readonly for: 'checkout'; readonly block: CheckoutBlock }
@@ -106,6 +108,8 @@ export interface RunState {
   /** Agent name → when its credential opens again, epoch ms. */
   readonly closed: ReadonlyMap<string, number>;
   readonly passed: ReadonlySet<string>;
+  /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
+  readonly pressure?: string;
   readonly end?: {
     readonly is: 'paused' | 'ended';
     readonly exit: number;

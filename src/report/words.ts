@@ -124,6 +124,8 @@ export function explainWait(wait: Wait, when: When): string {
       return `waits for ${names(wait.items)}`;
     case 'slot':
       return 'waits for a free slot';
+    case 'host':
+      return `no new agents: ${oneLine(wait.why)}`;
     case 'lane':
       return `waits for ${oneLine(wait.item)} to land`;
     case 'checkout':

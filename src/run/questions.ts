@@ -1,7 +1,7 @@
 /** What people and the engine ask of a run's state: why something waits, and how it all ended. */
 import type { ItemId } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
-import type { ItemState, RunState, Wait } from '../model/state.js';
+import type { ItemState, RunState, Step, Wait } from '../model/state.js';
 
 const succeeded = (item: ItemState | undefined): boolean =>
   item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
@@ -72,8 +72,24 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
   const credential = step.is === 'review' ? reviewerOf(item) : item.item.author;
   const until = state.closed.get(credential) ?? 0;
   if (until > now) return { for: 'credential', credential, until };
+  if (state.pressure !== undefined && isWork(step) && agentsOf(state) < state.settings.jobs) {
+    return { for: 'host', why: state.pressure };
+  }
   return { for: 'slot' };
 }
+
+const isWork = ({ is }: Step): boolean =>
+  is === 'implement' || is === 'review' || is === 'remediate' || is === 'resolve';
+
+/** Agents at work. */
+export const agentsOf = (state: RunState): number =>
+  [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
+
+/** What the machine is short of, while that keeps an agent from starting. */
+export const shortageOf = (state: RunState, now: number): string | undefined =>
+  [...state.items.values()].some((item) => waitOf(state, item, now)?.for === 'host')
+    ? state.pressure
+    : undefined;
 
 /** Who reviews an item; asked only where a review is due. */
 export function reviewerOf(item: ItemState): string {

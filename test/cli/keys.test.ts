@@ -5,9 +5,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/index.js';
 import { configKeys, LATER_KEYS, LATER_VALUES } from '../../src/config/keys.js';
+import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
-import { inside } from '../rig/inside.js';
+import { inside, makeInside } from '../rig/inside.js';
 import { approve, makeProject, refuse, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
@@ -45,7 +47,7 @@ interface Line {
   readonly type: string;
   readonly milestone?: string;
   readonly now?: number;
-  readonly inputs?: { readonly now: number };
+  readonly inputs?: { readonly now: number; readonly capacity: number };
   readonly settings?: { readonly jobs: number };
   readonly outcome?: { readonly kind?: string; readonly agent?: { readonly resetAt?: number } };
 }
@@ -424,6 +426,46 @@ story(
       expect(run.stdout).toContain(words);
     }
     expect((await p.mstone('plan')).stdout).toMatch(/1D +blocked +Part 1D +disabled\n/);
+  },
+);
+
+/** Half of everything is in use. */
+const halfFull: Reading = {
+  memory: { totalBytes: 100e9, availableBytes: 50e9 },
+  disks: [{ place: '/disk', freeBytes: 50e9 }],
+  cpu: 0.5,
+};
+
+story(
+  'no agent is started beside another while the machine is short of what is said, as far as it is said',
+  { config: ['pressure', 'pressure.memory', 'pressure.disk', 'pressure.cpu'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, jobs: 2 });
+    delete p.env.MSTONE_PRESSURE;
+    p.milestone('1A', { implement: 'true' });
+    p.milestone('1B', { implement: 'true' });
+    p.commit('Milestones');
+    const capacities = async (pressure: unknown, reading = halfFull): Promise<(number | undefined)[]> => {
+      p.commit('Pressure', {
+        'mstone.yaml': JSON.stringify({ agent: 'recipe', review: false, jobs: 2, pressure }),
+        'milestones/1A.md': `# One\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 1 >> a\n\`\`\`\n`,
+        'milestones/1B.md': `# Two\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 2 >> b\n\`\`\`\n`,
+      });
+      const { world, said } = makeInside(p.root, p.env);
+      const host = { everyMs: 60_000, measure: async () => reading };
+      expect(await main(['run', '--stale'], { ...world, host }), JSON.stringify(said())).toBe(0);
+      return eventsOf(p, 'work.started').map(({ inputs }) => inputs?.capacity);
+    };
+    expect(await capacities(null)).toEqual([2, 2]);
+    expect(await capacities({ memory: '50%' })).toEqual([1, 1]);
+    expect(await capacities({ memory: '51%' })).toEqual([2, 2]);
+    expect(await capacities({ disk: '50.1GB' })).toEqual([1, 1]);
+    expect(await capacities({ disk: '50GB' })).toEqual([2, 2]);
+    expect(await capacities({ cpu: '50%' })).toEqual([1, 1]);
+    expect(await capacities({ cpu: '51%' })).toEqual([2, 2]);
+    const full: Reading = { ...halfFull, memory: { totalBytes: 100e9, availableBytes: 9e9 } };
+    expect(await capacities({}, full)).toEqual([1, 1]);
+    expect(await capacities(false, full)).toEqual([2, 2]);
   },
 );
 
