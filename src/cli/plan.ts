@@ -8,7 +8,7 @@ import { count } from '../report/words.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { givenUp, knownRuns } from './state.js';
+import { givenUp, knownRuns, lostProofs } from './state.js';
 import type { World } from './world.js';
 
 export interface PlanOptions extends SelectionOptions {
@@ -31,6 +31,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
     landings,
     selection: selectionOf(options),
     failed: givenUp(target.branch, runs.value, sources.value.milestones),
+    lost: lostProofs(target.branch, runs.value, sources.value.milestones, landings),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
   if (options.json) {

@@ -21,7 +21,7 @@ import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { makePlan } from '../plan/index.js';
+import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
@@ -51,7 +51,7 @@ import {
   withoutErrors,
 } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -267,7 +267,8 @@ async function runLocked(
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
   const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
-  const made = await planRun(project, sources, options, past, redone);
+  const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
+  const made = await planRun(project, sources, options, past, redone, lost);
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items } = made.value;
   const strangers = unknownTo(plan, extra.reset);
@@ -346,6 +347,7 @@ async function runLocked(
       runDir,
       logsDir: logsDir ?? own,
       target: target.branch,
+      head: state.head,
       config: sources.config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
@@ -407,6 +409,7 @@ async function planRun(
   options: RunOptions,
   past: ReturnType<typeof historyOf>,
   redone: ReadonlySet<MilestoneId> | undefined,
+  lost: ReadonlyMap<MilestoneId, LostProof>,
 ): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
@@ -414,20 +417,13 @@ async function planRun(
     milestones: [...sources.milestones],
     landings: project.landings,
     selection,
+    lost,
   });
   if (!made.ok) return made;
   const plan = made.value;
   const { config } = sources;
 
-  // A gate that was red or cut short is still to be passed, though its milestones have landed.
-  const open = past.history.flatMap(({ id }) => {
-    const stage = /^(\d+)-gate$/.exec(id)?.[1];
-    return stage === undefined ? [] : [Number(stage)];
-  });
-  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
-  const stages = new Set(
-    [...open, ...running.map(({ milestone }) => milestone.stage)].filter((stage) => completes(plan, stage)),
-  );
+  const stages = gatesOf(plan, past);
   const { head } = project.target;
   const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
   const base =
@@ -459,6 +455,18 @@ async function formerView(world: World, { repository, landings }: Project, head:
       fix: `if nobody needs it: git rm ${shellWord(tasks)}`,
     },
   ];
+}
+
+/** The stages whose own checks a run of this plan would ask. */
+export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): ReadonlySet<number> {
+  // A gate that was red or cut short is still to be passed, though its milestones have landed.
+  const open = past.history.flatMap(({ id }) => {
+    const stage = /^(\d+)-gate$/.exec(id)?.[1];
+    return stage === undefined ? [] : [Number(stage)];
+  });
+  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
+  const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
+  return new Set(stages.filter((stage) => completes(plan, stage)));
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
