@@ -157,7 +157,8 @@ function aboutGate(
     .filter(({ state }) => state === 'todo' || state === 'blocked')
     .map(({ milestone }) => milestone.id);
   const gates = gatesOf(plan, known.past);
-  const wouldRun = config.stageChecks.length > 0 && gates.has(stage);
+  const gaveUp = known.past.history.find((item) => item.id === id)?.end;
+  const wouldRun = config.stageChecks.length > 0 && gates.has(stage) && gaveUp === undefined;
   const before = plan.milestones.filter(
     ({ milestone }) => milestone.stage <= stage && plan.run.includes(milestone.id),
   );
@@ -170,7 +171,6 @@ function aboutGate(
     file: origin && 'file' in origin ? origin.file : (layout.config ?? CONFIG_FILE),
     dependsOn: members.map(({ milestone }) => milestone.id),
   };
-  const gaveUp = known.past.history.find((item) => item.id === id)?.end;
   const phase = last?.phase;
   const [standing, next]: [Pick<Subject, 'state' | 'reason' | 'commit'>, string] =
     gaveUp !== undefined

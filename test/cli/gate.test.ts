@@ -146,7 +146,7 @@ describe('the gate of a stage', () => {
     expect(rest.stdout).toContain('1-gate failed: fixer crashed: exit 9');
     const explained = await p.mstone('explain', '1-gate');
     expect(explained.stdout).toMatch(
-      /^1-gate .*\nblocked: fixer crashed: exit 9 .*; `mstone retry 1-gate` tries again\nA run would take it up, as number 1\.\n/,
+      /^1-gate .*\nblocked: fixer crashed: exit 9; `mstone retry 1-gate` tries again\nA run would leave it\.\n/,
     );
     expect(explained.stdout).toMatch(
       /\n {2}checks of the stage: failed .*\n {4}! test -e broken: failed, exit 1\n/,
