@@ -96,13 +96,19 @@ function diagnose(purpose: Purpose, error: unknown, folder: string): Diagnostic 
       code: 'broken-template',
       file,
       ...(line === undefined ? {} : { line }),
-      message: `${file}:${line}:${column}: ${problem}`,
+      message: `this prompt template cannot be used: ${problem} (column ${column})`,
       fix,
     };
   }
   // liquidjs throws bare errors where a limit is met between two tokens, and V8 where a string grows too long.
   const problem = error instanceof Error ? error.message : String(error);
-  return { severity: 'error', code: 'broken-template', file, message: `${file}: ${problem}`, fix };
+  return {
+    severity: 'error',
+    code: 'broken-template',
+    file,
+    message: `this prompt template cannot be used: ${problem}`,
+    fix,
+  };
 }
 
 /**

@@ -67,15 +67,19 @@ interface Sweep {
 
 export async function clean(world: World, options: CleanOptions): Promise<number> {
   if (options.loseWork === true && options.all !== true) {
-    return sayError(world, '--lose-work goes with --all only', 'mstone clean -f never loses work');
+    return sayError(
+      world,
+      'contradiction',
+      '--lose-work goes with --all only',
+      'mstone clean -f never loses work',
+    );
   }
   const project = await openProject(world, undefined);
   if (!project.ok) return sayDiagnostics(world, project.error);
   const { repository } = project.value;
   if (options.force !== true) {
     if (await isDriven(repository.stateDir)) {
-      sayError(world, 'a run is going on', 'wait for its end; `mstone status` shows it');
-      return 4;
+      return sayError(world, 'locked', 'a run is going on', 'wait for its end; `mstone status` shows it');
     }
     return sweepAndSay(world, project.value, options);
   }
@@ -98,10 +102,11 @@ async function sweepAndSay(world: World, project: Project, options: CleanOptions
   if (unfinished !== undefined && options.loseWork !== true) {
     return sayError(
       world,
+      'unfinished-run',
       `run ${unfinished.run} on ${shown(unfinished.state.target)} is unfinished`,
       options.all === true
         ? 'finish it first: mstone resume; or drop it: mstone clean --all -f --lose-work'
-        : 'finish it first: mstone resume',
+        : undefined,
     );
   }
   const { config, layout } = await readCheckout(world, repository.root, {});
@@ -427,7 +432,7 @@ async function removeProven(
 }
 
 const sayMoved = (world: World): number =>
-  sayError(world, 'a branch has moved meanwhile; no ref was removed', 'type the same again');
+  sayError(world, 'target-moved', 'a branch has moved meanwhile; no ref was removed');
 
 async function uninstall(
   world: World,
@@ -445,12 +450,7 @@ async function uninstall(
   const { repository } = project;
   const refuse = (unlanded: readonly string[]): number => {
     say(world, ['Work that has not landed:', ...unlanded.map(indented)].join('\n'));
-    sayError(
-      world,
-      `${count(unlanded.length, 'thing')} would be lost`,
-      'land it or keep it on a branch of yours; to lose it: mstone clean --all -f --lose-work',
-    );
-    return 3;
+    return sayError(world, 'would-lose-work', `${count(unlanded.length, 'thing')} would be lost`);
   };
   if (all.sweep.unlanded.length > 0 && options.loseWork !== true) return refuse(all.sweep.unlanded);
 

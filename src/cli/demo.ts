@@ -44,6 +44,7 @@ export async function demo(
   if (there.length > 0) {
     return sayError(
       world,
+      'folder-not-empty',
       `${dir} is not empty`,
       'name a folder that is not there yet: mstone demo --dir NEW',
     );

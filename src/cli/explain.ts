@@ -65,8 +65,9 @@ export async function explain(
     );
     return sayError(
       world,
+      'unknown-milestone',
       `there is no milestone ${shown(options.id)}`,
-      near === undefined ? 'type `mstone plan` to see what there is' : `did you mean \`${near}\`?`,
+      near === undefined ? undefined : `did you mean \`${near}\`?`,
     );
   }
   if ('severity' in found) return sayDiagnostics(world, [found]);

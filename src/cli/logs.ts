@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRepository } from '../git/index.js';
 import { nearest } from '../model/nearest.js';
+import { shown } from '../model/shown.js';
 import { plainText } from '../process/plain.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { absent } from './project.js';
@@ -41,6 +42,7 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
     if (wanted.length === 0) {
       return sayError(
         world,
+        'unknown-attempt',
         `${options.id} has no attempt ${attempt} in run ${run}`,
         `mstone logs ${options.id} --list`,
       );
@@ -60,7 +62,8 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   const near = nearest(options.id, [...known]);
   return sayError(
     world,
-    `${options.id} has no logs yet`,
-    near === undefined ? 'type `mstone status` to see what has run' : `did you mean ${near}?`,
+    'no-logs',
+    `${shown(options.id)} has no logs yet`,
+    near === undefined ? undefined : `did you mean \`${near}\`?`,
   );
 }

@@ -38,10 +38,15 @@ const TURNS = 3;
 export async function mark(world: World, options: MarkOptions): Promise<number> {
   const { ids, all, done, todo } = options;
   if ((done === true) === (todo === true)) {
-    return sayError(world, 'done or todo?', 'say one of --done and --todo: mstone mark 1A --done');
+    return sayError(world, 'mark-what', 'done or todo?');
   }
   if ((all === true) === ids.length > 0) {
-    return sayError(world, 'which milestones?', 'name them (`mstone mark 1A --done`) or say --all, not both');
+    return sayError(
+      world,
+      'nothing-named',
+      'which milestones?',
+      'name them (`mstone mark 1A --done`) or say --all, not both',
+    );
   }
   const project = await openProject(world, options.onto);
   if (!project.ok) return sayDiagnostics(world, project.error);
@@ -56,7 +61,7 @@ export async function mark(world: World, options: MarkOptions): Promise<number> 
       const exit = await markOnce(world, options, done === true ? 'done' : 'todo', unfinished);
       if (exit !== 'moved') return exit;
       if (turn === TURNS) {
-        return sayError(world, 'the target does not stand still', 'type the same again in a moment');
+        return sayError(world, 'target-moved', 'the target does not stand still');
       }
     }
   });
@@ -75,7 +80,7 @@ async function markOnce(
   const { target, landings } = project.value;
   const { head } = target;
   if (head === undefined) {
-    return sayError(world, `${target.branch} has no commit`, 'commit your milestones first');
+    return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
   const read = withoutErrors(await readCommit(world, project.value.repository, target.target ?? head, {}));
   if (!read.ok) return sayDiagnostics(world, read.error);
@@ -111,8 +116,8 @@ async function markOnce(
     const are = busy.length === 1 ? 'is' : 'are';
     return sayError(
       world,
+      'unfinished-run',
       `${which} ${are} under way in run ${state?.run}, which is unfinished`,
-      `finish it first: mstone resume`,
     );
   }
 
@@ -142,7 +147,12 @@ async function markOnce(
   if (built.kind !== 'built') {
     const why =
       built.kind === 'refused' ? `${layout.tasks} shows this already, and history does not` : built.kind;
-    return sayError(world, why, `take its line out of ${layout.tasks}, commit that, and type the same again`);
+    return sayError(
+      world,
+      'tasks-differ',
+      why,
+      `take its line out of ${layout.tasks}, commit that, and type the same again`,
+    );
   }
   const landed = await land(repository, {
     target,
@@ -161,19 +171,19 @@ async function markOnce(
     case 'moved':
       return 'moved';
     case 'rewound':
-      sayError(
+      return sayError(
         world,
+        'target-rewound',
         `${target.branch} no longer holds ${shortOid(landed.expected)}, it is at ${shortOid(landed.found)}`,
-        `git reflog ${target.branch}`,
+        `look where it was: git reflog ${target.branch}`,
       );
-      return 3;
     case 'refused':
-      sayError(
+      return sayError(
         world,
+        'mark-refused',
         `${names(ids)} could not be marked on ${target.branch}: ${landed.message}`,
-        landed.command ?? 'type the same again in a moment',
+        landed.command,
       );
-      return 3;
   }
 }
 

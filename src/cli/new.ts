@@ -23,7 +23,7 @@ export async function newMilestone(
   const draft = draftName(options.id, names);
   if ('code' in draft) return sayDiagnostics(world, [draft]);
   if (options.title !== undefined && options.title.trim() === '') {
-    return sayError(world, 'the title is empty', 'leave --title out, or give it some words');
+    return sayError(world, 'invalid-value', 'the title is empty', 'leave --title out, or give it some words');
   }
   const text = draftText(await readTemplate(world), {
     id: draft.parts.id,

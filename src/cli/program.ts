@@ -4,10 +4,12 @@ import { join, resolve } from 'node:path';
 import {
   Argument,
   Command,
+  CommanderError,
   type CommandUnknownOpts,
   InvalidArgumentError,
   Option,
 } from '@commander-js/extra-typings';
+import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
 import { completion } from './completion.js';
@@ -20,10 +22,12 @@ import { init } from './init.js';
 import { logs } from './logs.js';
 import { mark } from './mark.js';
 import { newMilestone } from './new.js';
+import { sayDiagnostics } from './output.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
 import { readTwins } from './twins.js';
+import { readUsage } from './usage.js';
 import { validate } from './validate.js';
 import type { World } from './world.js';
 
@@ -39,6 +43,18 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   const version = (): string =>
     (JSON.parse(readFileSync(join(world.home, 'package.json'), 'utf8')) as { version: string }).version;
 
+  const refusing =
+    (command: Parameters<typeof readUsage>[1]) =>
+    (error: CommanderError): never => {
+      const said = readUsage(error, command);
+      if (said !== undefined) sayDiagnostics(world, [said]);
+      throw error;
+    };
+  const refuse = (diagnostic: Diagnostic): never => {
+    sayDiagnostics(world, [diagnostic]);
+    throw new CommanderError(2, 'mstone.refused', '');
+  };
+
   const program = new Command('mstone')
     .description(
       'Make for milestones: write them as markdown, get them implemented, reviewed, fixed and merged by coding agents.',
@@ -49,12 +65,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('-C <dir>', 'run as if started in <dir>')
     .option('--config <file>', 'read this in place of mstone.yaml')
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError(true)
-    .showHelpAfterError('(try `mstone --help`)')
-    .exitOverride()
+    .exitOverride(refusing({ name: 'mstone', example: 'mstone status' }))
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
+      // What is wrong is said once, in the words of all other refusals.
+      outputError: () => undefined,
     })
     .addHelpText(
       'after',
@@ -62,9 +80,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     );
 
   program.hook('preAction', (_program, command) => {
-    readTwins(program as unknown as CommandUnknownOpts, world.env);
+    readTwins(program as unknown as CommandUnknownOpts, world.env, refuse);
     if (['run', 'plan', 'resume', 'retry', 'demo', 'validate', 'config'].includes(command.name()))
-      readTwins(command, world.env);
+      readTwins(command, world.env, refuse);
   });
 
   const here = (profile?: string): World & { color: boolean } => {
@@ -98,7 +116,11 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       .description(summary)
       .addHelpText('after', `\nExample:\n${example}`)
       .showSuggestionAfterError(true)
-      .exitOverride() as Command;
+      // The program itself takes any word, to say what was meant by it.
+      .allowExcessArguments(false)
+      .exitOverride(
+        refusing({ name: `mstone ${name}`, example: example.trim().split('\n')[0] ?? '' }),
+      ) as Command;
 
   runOptions(
     command(
@@ -288,6 +310,7 @@ function runOptions(command: Command) {
     )
     .option('--fail-fast', 'start nothing new once a milestone has failed')
     .option('--agent <name>', 'who implements')
+    .option('--model <name>', 'the model that the agent uses')
     .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
     .option('--commit', 'commit milestones and configuration first where they are not')
     .addOption(outputOption())
@@ -302,8 +325,7 @@ const outputOption = () =>
     .default('auto' as const);
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text))
-    throw new InvalidArgumentError('a whole number from 1 to 999 is expected.');
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 to 999');
   return Number(text);
 }
 

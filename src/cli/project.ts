@@ -24,6 +24,8 @@ export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const
 export interface Sources {
   readonly milestones: readonly Milestone[];
   readonly config: Config;
+  /** Whether there is an `mstone.yaml`. */
+  readonly configured: boolean;
   readonly layout: Layout;
   /** By dotted key: every setting as it holds, and who decided it. */
   readonly settings: Pick<ReturnType<typeof resolveConfig>, 'values' | 'origins'>;
@@ -209,7 +211,12 @@ async function readConfig(
     tasks: tasksFile,
     ...(named?.inside === false ? {} : { config: file }),
   };
-  return { ...resolved, layout, diagnostics: [...(named?.wrong ?? []), ...resolved.diagnostics] };
+  return {
+    ...resolved,
+    layout,
+    configured: text !== undefined,
+    diagnostics: [...(named?.wrong ?? []), ...resolved.diagnostics],
+  };
 }
 
 async function readSources(
@@ -219,7 +226,13 @@ async function readSources(
   flags: ConfigSources['flags'],
 ): Promise<Sources> {
   const first = await place.findOdd(DEFAULT_LAYOUT);
-  const { config, layout, values, origins, diagnostics } = await readConfig(world, root, place, first, flags);
+  const { config, configured, layout, values, origins, diagnostics } = await readConfig(
+    world,
+    root,
+    place,
+    first,
+    flags,
+  );
   // The configuration says where to look for the rest.
   const odd = (await place.findOdd(layout)).filter(
     ({ file }) => file !== CONFIG_FILE || world.configFile === undefined,
@@ -242,6 +255,7 @@ async function readSources(
   return {
     milestones: read.milestones,
     config,
+    configured,
     layout,
     settings: { values, origins },
     templates,

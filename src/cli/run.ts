@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
+import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
@@ -11,6 +12,7 @@ import { readFileAt, treeKey } from '../git/tree.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Event, RunSettings } from '../model/event.js';
@@ -29,6 +31,7 @@ import { planText } from '../report/documents.js';
 import { explainFound, interruptedWords, names, shellWord } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
+import { settle } from './choose.js';
 import { makeHands } from './hands.js';
 import {
   besideEvents,
@@ -51,7 +54,7 @@ import {
   withoutErrors,
 } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { keptOn, knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -62,6 +65,7 @@ export interface RunOptions extends SelectionOptions {
   readonly failFast?: boolean;
   readonly keepGoing?: boolean;
   readonly agent?: string;
+  readonly model?: string;
   readonly profile?: string;
   /** The file that is read in place of `mstone.yaml`, absolute. */
   readonly config?: string;
@@ -98,7 +102,7 @@ export async function resume(
   const last =
     options.run === undefined ? runs.value.at(-1) : runs.value.find((known) => known.run === options.run);
   if (last === undefined && options.run !== undefined) {
-    return sayError(world, `no run ${options.run}`, 'type `mstone status` to see the last one');
+    return sayError(world, 'unknown-run', `no run ${shown(options.run)}`);
   }
   if (last === undefined || last.state.end?.is === 'ended') {
     say(world, 'Nothing to resume: no run was interrupted.\nNext: mstone run');
@@ -120,6 +124,7 @@ export async function retry(
   if (options.ids.length === 0 && options.failed !== true) {
     return sayError(
       world,
+      'nothing-named',
       'which milestones?',
       'name them (`mstone retry 1A`) or type `mstone retry --failed`',
     );
@@ -174,6 +179,7 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   const flags = {
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
+    ...(options.model === undefined ? {} : { model: options.model }),
   };
 
   // What is wrong in the checkout is said first, whether it is committed or not.
@@ -181,11 +187,7 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
   if (options.dryRun === true) return showPlan(world, opened.value, checkout.value, options);
   if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
-    return sayError(
-      world,
-      `no milestones under ${checkout.value.layout.milestones}/`,
-      `write ${checkout.value.layout.milestones}/1A.md; the README shows the smallest one`,
-    );
+    return sayError(world, 'no-milestones', `no milestones under ${checkout.value.layout.milestones}/`);
   }
   const laid = laidOut(repository, checkout.value.layout);
 
@@ -205,12 +207,7 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
     } catch (error) {
       if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      sayError(
-        world,
-        `the disk is full: ${message}`,
-        'make room, then type `mstone resume`; nothing is lost',
-      );
-      return 75;
+      return sayError(world, 'disk-full', `the disk is full: ${message}`);
     }
   });
 }
@@ -234,16 +231,13 @@ async function runLocked(
   if (!opened.ok) return sayDiagnostics(world, opened.error);
   const { target } = opened.value;
   if (target.head === undefined) {
-    return sayError(
-      world,
-      `${target.branch} has no commit`,
-      'commit your milestones first: mstone run --commit',
-    );
+    return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
   const { head } = target;
   if (unfinished !== undefined && unfinished.state.target !== target.branch) {
     return sayError(
       world,
+      'unfinished-run',
       `run ${unfinished.run} on ${unfinished.state.target} is unfinished, and this one would land on ${target.branch}`,
       `switch to ${unfinished.state.target}, or finish it first: mstone resume`,
     );
@@ -256,8 +250,9 @@ async function runLocked(
   if (sources.milestones.length === 0) {
     return sayError(
       world,
+      'no-milestones',
       `no milestones under ${layout.milestones}/ on ${target.branch}`,
-      `write ${layout.milestones}/1A.md and commit it`,
+      'write a first one (mstone new 1A) and commit it',
     );
   }
   const templates = await readTemplates(world, sources.templates);
@@ -268,9 +263,10 @@ async function runLocked(
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
   const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
   const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
-  const made = await planRun(project, sources, options, past, redone, lost);
+  const kept = unfinished?.state.settings.chosen;
+  const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
   if (!made.ok) return sayDiagnostics(world, made.error);
-  const { plan, items } = made.value;
+  const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
   sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
@@ -293,11 +289,15 @@ async function runLocked(
     unfinished === undefined ? newLogsDir(sources, repository, runId) : unfinished.state.settings.logs;
   await mkdir(logsDir ?? own, { recursive: true, mode: 0o700 });
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
+  // Before the first agent starts, and where a run under way has not said it already.
+  if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
+    say(world, `${stepsWords({ config, chosen })}\n`);
+  }
   const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
   const settings: RunSettings = {
-    ...settingsOf(world, sources, options),
+    ...settingsOf(world, config, options, chosen),
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
   const opening: Event[] = [
@@ -348,7 +348,7 @@ async function runLocked(
       logsDir: logsDir ?? own,
       target: target.branch,
       head: state.head,
-      config: sources.config,
+      config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
       landings: project.landings,
@@ -383,15 +383,19 @@ function newLogsDir({ config: { logDir } }: Sources, { root }: Repository, run: 
   return join(isAbsolute(logDir) ? logDir : join(root, logDir), run);
 }
 
-function settingsOf(world: World, sources: Sources, options: RunOptions): RunSettings {
-  const { config } = sources;
-  const { configFile } = world;
+function settingsOf(
+  { configFile }: World,
+  config: Config,
+  options: RunOptions,
+  chosen: Chosen | undefined,
+): RunSettings {
   return {
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
     wait: options.wait !== false && config.limits.wait,
     backoffMs: config.backoffMs,
     folder: folderOf(config),
+    ...(chosen === undefined ? {} : { chosen }),
     argv: [
       JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
     ],
@@ -404,13 +408,22 @@ const folderOf = ({ worktrees: { setup, copy, keep } }: Config): string =>
 
 /** The plan and what `decide` has to know of each item in it. */
 async function planRun(
+  world: World,
   project: Project,
   sources: Sources,
   options: RunOptions,
-  past: ReturnType<typeof historyOf>,
-  redone: ReadonlySet<MilestoneId> | undefined,
-  lost: ReadonlyMap<MilestoneId, LostProof>,
-): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
+  {
+    past,
+    redone,
+    lost,
+    kept,
+  }: {
+    readonly past: ReturnType<typeof historyOf>;
+    readonly redone: ReadonlySet<MilestoneId> | undefined;
+    readonly lost: ReadonlyMap<MilestoneId, LostProof>;
+    readonly kept: Chosen | undefined;
+  },
+): Promise<Result<Settled & { items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
     target: project.target.branch,
@@ -420,8 +433,8 @@ async function planRun(
     lost,
   });
   if (!made.ok) return made;
-  const plan = made.value;
-  const { config } = sources;
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const { plan, config } = settled;
 
   const stages = gatesOf(plan, past);
   const { head } = project.target;
@@ -434,9 +447,10 @@ async function planRun(
     !past.passed.includes(
       verdictKey(await treeKey(project.repository, head), folderOf(config), config.checks),
     );
-  const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
+  const gates = config.stageChecks.length > 0 ? stages : new Set<number>();
+  const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
-  return ok({ plan, items: items.value });
+  return ok({ ...settled, items: items.value });
 }
 
 /** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */
@@ -505,6 +519,8 @@ async function showPlan(
   sources: Sources,
   options: RunOptions,
 ): Promise<number> {
+  const runs = await knownRuns(project.repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
   const made = makePlan({
     target: project.target.branch,
     milestones: [...sources.milestones],
@@ -512,10 +528,12 @@ async function showPlan(
     selection: selectionOf(options),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
-  const items = planItems(made.value, sources.config, { gates: new Set(), base: false });
+  const kept = keptOn(project.target.branch, runs.value);
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
   if (!items.ok) return sayDiagnostics(world, items.error);
   sayDiagnostics(world, sources.diagnostics);
-  say(world, `${planText(made.value, world.color)}${stepsWords(sources.config)}`);
+  say(world, `${planText(settled.plan, world.color)}\n${stepsWords(settled)}`);
   return 0;
 }
 

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 export interface World {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Opened when it is asked for: most commands read nothing. */
+  stdin(): NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   /** Epoch ms. */
@@ -26,6 +28,7 @@ export function processWorld(): World {
   return {
     cwd: process.cwd(),
     env: process.env,
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     now: () => Date.now(),

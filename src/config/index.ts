@@ -13,15 +13,17 @@ import { nearest } from '../model/nearest.js';
 import { shown, shownValue } from '../model/shown.js';
 import {
   AGENT_FIELDS,
+  agentFields,
+  agentKinds,
   agentNameSchema,
   agentSchema,
+  builtInAgents,
   configKeys,
   DEPRECATED,
   envName,
   FLAG_VARIABLES,
   isLeafKey,
   LATER_KEYS,
-  LATER_KINDS,
   LATER_VALUES,
   type LeafKey,
   type LeafValue,
@@ -127,6 +129,7 @@ export function resolveConfig(sources: ConfigSources): {
     words.get(key)?.value as LeafValue<K> | undefined;
   const agent = said('agent');
   const reviewer = said('reviewer');
+  const model = said('model');
   const dir = said('worktrees.dir');
   const jobs = said('jobs') ?? 1;
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
@@ -139,6 +142,7 @@ export function resolveConfig(sources: ConfigSources): {
     ...(logDir !== undefined && { logDir }),
     ...(agent !== undefined && { agent }),
     ...(reviewer !== undefined && { reviewer }),
+    ...(model !== undefined && { model }),
     jobs: typeof jobs === 'number' ? jobs : Math.max(1, Math.floor((sources.cpus * jobs.percent) / 100)),
     checks: said('checks') ?? [],
     stageChecks: said('stage_checks') ?? [],
@@ -224,7 +228,7 @@ const defaults: Layer = {
       return [[key, { value: shapeOf(key).schema.parse(parse(text)), origin: { from: 'default' } }]];
     }),
   ),
-  agents: new Map([['recipe', { value: { kind: 'recipe', env: {} }, origin: { from: 'default' } }]]),
+  agents: new Map([...builtInAgents].map(([name, value]) => [name, { value, origin: { from: 'default' } }])),
   broken: new Set(),
 };
 
@@ -578,22 +582,16 @@ function readAgents(
       error(path, { code: 'invalid-value', message: `\`${key}\` is no name for an agent`, expected });
       continue;
     }
-    const kind = isMapping(entry) ? entry.kind : undefined;
-    if ((LATER_KINDS as readonly unknown[]).includes(kind)) {
-      error([...path, 'kind'], {
-        code: 'unsupported-value',
-        message: `\`${key}\`: kind ${kind} is not supported yet; use kind command`,
-        fix: 'write `kind: command` and the program as `command: [...]`',
-      });
-      continue;
-    }
-    if (kind !== 'command' && kind !== 'recipe') {
-      const meant = typeof kind === 'string' ? nearest(kind, ['command', 'recipe']) : undefined;
+    const said = isMapping(entry) ? entry.kind : undefined;
+    // `agents: { claude: { model: sonnet } }`: a kind's name says it already.
+    const kind = agentKinds.find((one) => one === (said ?? name));
+    if (kind === undefined || !isMapping(entry)) {
+      const meant = typeof said === 'string' ? nearest(said, agentKinds) : undefined;
       error([...path, 'kind'], {
         code: 'invalid-value',
         message: `\`${key}\` is of no kind that there is`,
-        expected: '`kind: command` or `kind: recipe`',
-        found: shownValue(kind ?? entry),
+        expected: `\`kind:\` and one of ${agentKinds.join(', ')}`,
+        found: shownValue(said ?? entry),
         ...(meant && { fix: `did you mean \`${meant}\`?` }),
       });
       continue;
@@ -606,15 +604,16 @@ function readAgents(
       });
       continue;
     }
-    const result = agentSchema.safeParse(withSources(entry, path, yaml));
+    const result = agentSchema.safeParse(withSources({ ...entry, kind }, path, yaml));
     if (result.success) {
       layer.agents.set(name, { value: result.data, origin: originOf(path) });
       layer.broken.delete(name);
     }
     for (const issue of result.error?.issues ?? []) {
       if (issue.code === 'unrecognized_keys') {
-        const fields = kind === 'command' ? ['kind', 'command', 'env'] : ['kind', 'env'];
-        for (const field of issue.keys) error([...path, field], unknownKey(`${key}.${field}`, fields));
+        for (const field of issue.keys) {
+          error([...path, field], unknownKey(`${key}.${field}`, agentFields(kind)));
+        }
         continue;
       }
       const found = issue.path.reduce<unknown>(
@@ -634,8 +633,12 @@ function readAgents(
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** A number in `env` is the text that was written: `010` stays `010`. */
-function withSources(entry: unknown, path: readonly string[], yaml: YamlFile | undefined): unknown {
-  if (!yaml || !isMapping(entry) || !isMapping(entry.env)) return entry;
+function withSources(
+  entry: Readonly<Record<string, unknown>>,
+  path: readonly string[],
+  yaml: YamlFile | undefined,
+): unknown {
+  if (!yaml || !isMapping(entry.env)) return entry;
   const env = Object.entries(entry.env).map(([name, value]) => [
     name,
     typeof value === 'number' || typeof value === 'boolean'

@@ -11,6 +11,8 @@ import { parseDuration } from '../model/duration.js';
 const LONGEST_MS = 24 * 24 * 3_600_000;
 
 const line = z.string().regex(/^[^\u0000]*\S[^\u0000]*$/);
+/** Never an option of the CLI that it is handed to. */
+const model = z.string().regex(/^[A-Za-z0-9@][\w./:@[\]+-]{0,199}$/);
 const agentName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 const duration = (least: number) =>
   z
@@ -68,7 +70,9 @@ const jobs = z.union([
     .transform((text) => ({ percent: Number(text.slice(0, -1)) })),
 ]);
 
-const AGENT_NAMES = 'the name of an agent under `agents`, or `recipe`';
+const AGENT_NAMES =
+  '`claude`, `codex`, `gemini`, `opencode`, `recipe`, or the name of an agent under `agents`';
+const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
 const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
@@ -108,6 +112,12 @@ const SHAPES = {
     type: AGENT_NAMES,
     default: '(the author)',
     description: 'Who reviews, in a session of its own',
+  },
+  model: {
+    schema: model,
+    type: MODEL,
+    default: '(its own)',
+    description: "The model of `agent`, before that agent's own; a milestone may name another",
   },
   jobs: {
     schema: jobs,
@@ -269,7 +279,6 @@ export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   isolation: ['clone'],
   land: ['stage', 'end', 'pr'],
 };
-export const LATER_KINDS = ['claude', 'codex', 'gemini', 'opencode', 'acp'] as const;
 
 /** Keys of before, and of tools like this one: each still means its successor, with a warning. */
 export const DEPRECATED: Readonly<Record<string, { readonly key: LeafKey; readonly since: string }>> = {
@@ -326,6 +335,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
 export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
   ['--jobs', 'jobs'],
   ['--agent', 'agent'],
+  ['--model', 'model'],
   ['--no-wait', 'limits.wait'],
 ]);
 
@@ -350,22 +360,86 @@ const env = z
   )
   .default({});
 
+const argument = z.string().regex(/^[^\u0000]*$/);
+/** A program and its arguments. */
+const command = z
+  .array(argument)
+  .refine(([program]) => /\S/.test(program ?? ''))
+  .meta({ minItems: 1 });
+const cli = (program: string) => ({
+  command: command.default([program]),
+  model: model.optional(),
+  args: z.array(argument).default([]),
+  env,
+});
+
+/** What Claude Code needs to write, run and look things up; MCP servers' tools are added by their servers' names. */
+const CLAUDE_TOOLS = [
+  'Bash',
+  'Edit',
+  'Glob',
+  'Grep',
+  'NotebookEdit',
+  'Read',
+  'Skill',
+  'Task',
+  'TodoWrite',
+  'WebFetch',
+  'WebSearch',
+  'Write',
+];
+
+const KINDS = {
+  recipe: z.strictObject({ kind: z.literal('recipe'), env }),
+  command: z.strictObject({ kind: z.literal('command'), command, env }),
+  claude: z.strictObject({
+    kind: z.literal('claude'),
+    ...cli('claude'),
+    permission: z.enum(['dontAsk', 'acceptEdits', 'auto', 'bypassPermissions']).default('dontAsk'),
+    tools: z.array(line).default(CLAUDE_TOOLS),
+  }),
+  codex: z.strictObject({
+    kind: z.literal('codex'),
+    ...cli('codex'),
+    sandbox: z.enum(['read-only', 'workspace-write', 'danger-full-access']).default('workspace-write'),
+  }),
+  gemini: z.strictObject({ kind: z.literal('gemini'), ...cli('gemini') }),
+  opencode: z.strictObject({ kind: z.literal('opencode'), ...cli('opencode') }),
+  acp: z.strictObject({ kind: z.literal('acp'), command, env }),
+} as const satisfies { readonly [K in AgentConfig['kind']]: z.ZodType };
+
+export const agentKinds = Object.keys(KINDS) as readonly AgentConfig['kind'][];
+
+/** The fields that an agent of a kind may have, `kind` first. */
+export const agentFields = (kind: AgentConfig['kind']): readonly string[] => Object.keys(KINDS[kind].shape);
+
 export const agentNameSchema = agentName;
 export const agentSchema: z.ZodType<AgentConfig> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('recipe'), env }),
-  z.strictObject({
-    kind: z.literal('command'),
-    command: z
-      .array(z.string().regex(/^[^\u0000]*$/))
-      .refine(([program]) => /\S/.test(program ?? ''))
-      .meta({ minItems: 1 }),
-    env,
-  }),
+  KINDS.recipe,
+  KINDS.command,
+  KINDS.claude,
+  KINDS.codex,
+  KINDS.gemini,
+  KINDS.opencode,
+  KINDS.acp,
 ]);
 
+/** Agents that are there without being configured, under the names of their kinds. */
+export const builtInAgents: ReadonlyMap<string, AgentConfig> = new Map(
+  (['recipe', 'claude', 'codex', 'gemini', 'opencode'] as const).map((kind) => [
+    kind,
+    agentSchema.parse({ kind }),
+  ]),
+);
+
 export const AGENT_FIELDS: Readonly<Record<string, string>> = {
-  kind: '`command` or `recipe`',
+  kind: 'claude, codex, gemini, opencode, acp, command or recipe',
   command: 'a program and its arguments as a list, such as `[node, tools/agent.mjs]`',
+  model: MODEL,
+  args: 'a list of further arguments, such as `[--verbose]`',
+  permission: '`dontAsk`, `acceptEdits`, `auto` or `bypassPermissions`',
+  tools: 'a list of tools, such as `[Read, Edit, "Bash(npm *)"]`',
+  sandbox: '`read-only`, `workspace-write` or `danger-full-access`',
   env: 'a mapping from names of variables to text; names that begin with MSTONE_ or GIT_ are taken',
 };
 
@@ -377,9 +451,10 @@ export const configKeys: readonly ConfigKey[] = [
   }),
   {
     key: 'agents',
-    type: 'a mapping from names to `{kind: command, command: [...], env: {...}}` or `{kind: recipe}`',
+    type: 'a mapping from names to `{kind: claude, model: sonnet}`, `{kind: command, command: [...]}` and the like; the name of a kind needs no `kind`',
     default: '{}',
-    description: 'Agents by name; sources are merged name by name, and `recipe` is always there',
+    description:
+      'Agents by name; sources are merged name by name; `recipe`, `claude`, `codex`, `gemini` and `opencode` are always there',
     env: envName('agents'),
   },
 ];
@@ -407,19 +482,56 @@ export function configSchema(): object {
     }
   }
   const agents = configKeys.find(({ key }) => key === 'agents');
+  properties.agents = {
+    description: `${agents?.description}: ${agents?.type}`,
+    default: {},
+    ...agentsSchema(),
+  };
   for (const [old, { key, since }] of Object.entries(DEPRECATED)) {
     const { description: _, default: __, ...shape } = leafSchema(key);
     properties[old] = { description: `Since ${since}: ${key}`, deprecated: true, ...shape };
   }
-  const { $schema, ...shape } = z.toJSONSchema(z.record(agentName, agentSchema), { io: 'input' });
-  properties.agents = { description: `${agents?.description}: ${agents?.type}`, default: {}, ...shape };
   const settings = { type: 'object', properties, additionalProperties: false };
   const profiles = {
     description: 'Settings by name that `--profile NAME` puts before all others of the files',
     type: 'object',
     additionalProperties: settings,
   };
-  return { $schema, ...settings, properties: { ...properties, profiles } };
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    ...settings,
+    properties: { ...properties, profiles },
+    $defs: Object.fromEntries(
+      agentKinds.flatMap((kind) => {
+        const { $schema: _, ...shape } = z.toJSONSchema(KINDS[kind], { io: 'input' });
+        const unnamed = { ...shape, required: shape.required?.filter((field) => field !== 'kind') };
+        return [
+          [kind, shape],
+          [byName(kind), unnamed],
+        ];
+      }),
+    ),
+  };
+}
+
+const byName = (kind: string): string => `${kind}_by_name`;
+
+/** Agents by name; one that bears the name of a kind may leave `kind` out. */
+function agentsSchema(): object {
+  const { propertyNames } = z.toJSONSchema(z.record(agentName, z.unknown()), { io: 'input' });
+  const refTo = (name: string) => ({ $ref: `#/$defs/${name}` });
+  const any = agentKinds.map(refTo);
+  return {
+    type: 'object',
+    propertyNames,
+    properties: Object.fromEntries(
+      agentKinds.map((kind) => {
+        const own = refTo(byName(kind));
+        return [kind, kind === 'recipe' ? own : { anyOf: [own, ...any] }];
+      }),
+    ),
+    additionalProperties: { anyOf: any },
+  };
 }
 
 function leafSchema(key: LeafKey): { readonly [word: string]: unknown } {

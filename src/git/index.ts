@@ -5,10 +5,12 @@
  * commits, trees, refs and worktrees. It does not know runs, agents or what a milestone says; it never
  * decides whether something may land, only whether it can. simple-git's only door is `history.ts`.
  */
+
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT, type Layout } from '../model/layout.js';
+import type { MessageCode } from '../model/messages.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
@@ -314,7 +316,7 @@ function isOlder(version: string): boolean {
   return major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1]);
 }
 
-const refuse = (code: string, message: string, fix: string): Refusal =>
+const refuse = (code: MessageCode, message: string, fix: string): Refusal =>
   err([{ severity: 'error', code, message, fix }]);
 
 function refuseStranger(dir: string, stderr: string): Refusal {

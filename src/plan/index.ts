@@ -5,7 +5,9 @@
  * This room touches neither disk nor git nor a process: where milestones, landings and configuration
  * come from, and who acts on a plan, it does not know.
  */
+
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing, Plan, PlannedMilestone, PlanState } from '../model/plan.js';
@@ -304,7 +306,7 @@ function notesOn(
 ): Diagnostic[] {
   const named = new Set(selection.ids);
   return planned.flatMap(({ milestone: { id, file }, state, reason }): Diagnostic[] => {
-    const note = (code: string, message: string, fix?: string): Diagnostic[] => [
+    const note = (code: MessageCode, message: string, fix?: string): Diagnostic[] => [
       { severity: 'note', code, file, message: `${id}: ${message}`, ...(fix && { fix }) },
     ];
     if (state === 'stale' && !run.has(id)) {
@@ -315,7 +317,9 @@ function notesOn(
     if (state === 'todo' && run.has(id) && lost?.has(id)) {
       return note('proof-lost', reason, `if so, before a run: mstone mark ${id} --done`);
     }
-    if (state === 'blocked' && failed?.has(id)) return note('gave-up', reason, `mstone retry ${id}`);
+    const gaveUp = failed?.get(id);
+    if (state === 'blocked' && gaveUp !== undefined)
+      return note('gave-up', `an earlier run gave it up: ${shown(gaveUp, 200)}`, `mstone retry ${id}`);
     if (state === 'done' && named.has(id) && !run.has(id)) {
       return note('already-done', reason, `mstone run --force ${id}`);
     }

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { configKeys, LATER_KEYS, LATER_KINDS, LATER_VALUES } from '../../src/config/keys.js';
+import { configKeys, LATER_KEYS, LATER_VALUES } from '../../src/config/keys.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
 import { inside } from '../rig/inside.js';
 import { approve, makeProject, refuse, type TestProject } from '../rig/project.js';
@@ -121,6 +121,20 @@ describe('who works', () => {
     },
   );
 });
+
+story(
+  'a model is named for the project and for a milestone',
+  { config: ['model'], front: ['model'] },
+  async () => {
+    const p = project({ agent: 'claude', model: 'sonnet' });
+    p.write('milestones/1A.md', '---\nmodel: opus\n---\n# One\n');
+    const { stdout } = await p.mstone('config', '--json');
+    const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+    expect(settings.find(({ key }) => key === 'model')?.value).toBe('sonnet');
+    const valid = await p.mstone('validate', '--json');
+    expect(JSON.parse(valid.stdout)).toMatchObject({ milestones: [{ id: '1A', model: 'opus' }] });
+  },
+);
 
 story(
   'no more agents are alive at once than there are jobs, reviewers included',
@@ -472,6 +486,7 @@ describe('where a setting comes from', () => {
         'error: `MSTONE_JOBS` cannot be read',
         '  expected: a whole number from 1, or a share of the processors such as `50%`',
         '  found: "some"',
+        '  fix: write what is expected; `mstone config --origin` shows who says what',
         '',
       ].join('\n'),
     });
@@ -504,10 +519,6 @@ describe('what a later version will accept', () => {
   it.each([
     ...LATER_KEYS.map((key) => [`${key}: { x: 1 }`, `\`${key}\` is not supported yet`]),
     ...values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]),
-    ...LATER_KINDS.map((kind) => [
-      `agents: { x: { kind: ${kind} } }`,
-      `\`agents.x\`: kind ${kind} is not supported yet; use kind command`,
-    ]),
   ])('in mstone.yaml: %s', async (text, words) => {
     p.write('mstone.yaml', `${text}\nagent: recipe\n`);
     expect(await refusals()).toEqual(twice([2, `mstone.yaml:1: error: ${words}`]));

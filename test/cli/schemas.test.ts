@@ -109,7 +109,7 @@ describe('front matter', () => {
     'env: {1X: a}',
     'env: {Git_Dir: a}',
     'enabled: perhaps',
-    'model: x',
+    'model: -x',
   ])('%s is refused by the schema and by mstone', (head) => {
     const fits = misfits('milestone', dataOf(`---\n${head}\n---\n`)).length === 0;
     expect([fits, refused(head)]).toEqual([false, true]);
@@ -184,6 +184,10 @@ describe('mstone.yaml', () => {
     'limits: { wait: false }',
     'profiles: { ci: { jobs: 2, review: false }, night: {} }',
     'agents: { mine: { kind: command, command: [node, a.mjs], env: { A: 1 } }, r: { kind: recipe } }',
+    'agents: { claude: { model: "opus[1m]", tools: [Read] }, codex: { sandbox: read-only }, gemini: {} }',
+    'agents: { claude: { kind: command, command: [claude, -p] }, fast: { kind: claude, model: haiku } }',
+    'agents: { mine: { kind: acp, command: [gemini, --acp] } }',
+    'model: anthropic/claude-sonnet-4-5',
   ])('%s is accepted by the schema and by mstone', (text) => {
     expect([misfits('mstone', parse(text)), refused(text)]).toEqual([[], false]);
   });
@@ -207,7 +211,14 @@ describe('mstone.yaml', () => {
     'agents: { mine: { kind: command } }',
     'agents: { mine: { kind: command, command: [] } }',
     'agents: { mine: { kind: recipe, command: [a] } }',
-    'agents: { mine: { kind: claude } }',
+    'agents: { mine: { kind: claud } }',
+    'agents: { mine: { model: sonnet } }',
+    'agents: { claude: { sandbox: read-only } }',
+    'agents: { claude: { kind: recipe, model: sonnet } }',
+    'agents: { recipe: { kind: claude } }',
+    'agents: { codex: { sandbox: none } }',
+    'agents: { acp: {} }',
+    'model: -x',
     'agents: { mine: { kind: recipe, env: { GIT_DIR: x } } }',
     'agents: { "-x": { kind: recipe } }',
   ])('%s is refused by the schema and by mstone', (text) => {

@@ -33,6 +33,28 @@ const told = (said: Said): string[] =>
       `${severity} ${code} ${file ?? ''}:${line ?? ''} ${message}${found ? `; ${found}` : ''}${fix ? `; ${fix}` : ''}`,
   );
 
+const CLAUDE = {
+  kind: 'claude',
+  command: ['claude'],
+  args: [],
+  permission: 'dontAsk',
+  tools: [
+    'Bash',
+    'Edit',
+    'Glob',
+    'Grep',
+    'NotebookEdit',
+    'Read',
+    'Skill',
+    'Task',
+    'TodoWrite',
+    'WebFetch',
+    'WebSearch',
+    'Write',
+  ],
+  env: {},
+} as const;
+
 const DEFAULTS: Config = {
   milestones: 'milestones',
   tasksFile: 'TASKS.md',
@@ -43,7 +65,13 @@ const DEFAULTS: Config = {
   retries: 1,
   backoffMs: 30_000,
   worktrees: { setup: [], copy: [], keep: [] },
-  agents: { recipe: { kind: 'recipe', env: {} } },
+  agents: {
+    recipe: { kind: 'recipe', env: {} },
+    claude: CLAUDE,
+    codex: { kind: 'codex', command: ['codex'], args: [], sandbox: 'workspace-write', env: {} },
+    gemini: { kind: 'gemini', command: ['gemini'], args: [], env: {} },
+    opencode: { kind: 'opencode', command: ['opencode'], args: [], env: {} },
+  },
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
   limits: { wait: true },
 };
@@ -60,6 +88,7 @@ describe('each setting', () => {
   const SET: Readonly<Record<string, readonly [yaml: string, env: string, change: Partial<Config>]>> = {
     agent: ['agent: recipe', 'recipe', { agent: 'recipe' }],
     reviewer: ['reviewer: recipe', 'recipe', { reviewer: 'recipe' }],
+    model: ['model: "opus[1m]"', 'opus[1m]', { model: 'opus[1m]' }],
     jobs: ['jobs: 75%', '6', { jobs: 6 }],
     checks: ['checks: [a b, c]', '["a b", "c"]', { checks: ['a b', 'c'] }],
     stage_checks: ['stage_checks: a b', 'a b', { stageChecks: ['a b'] }],
@@ -327,7 +356,7 @@ describe('precedence', () => {
       }),
     );
     expect(config.agents).toEqual({
-      recipe: { kind: 'recipe', env: {} },
+      ...DEFAULTS.agents,
       a: { kind: 'command', command: ['p'], env: {} },
       b: { kind: 'recipe', env: { N: '010' } },
     });
@@ -472,17 +501,86 @@ describe('what is wrong', () => {
     ]);
   });
 
-  test.each(['claude', 'codex', 'gemini', 'opencode', 'acp'])('kind %s is refused for now, once', (kind) => {
-    expect(told({ project: `agent: mine\nagents: {mine: {kind: ${kind}}}` })).toEqual([
-      `error unsupported-value mstone.yaml:2 \`agents.mine\`: kind ${kind} is not supported yet; use kind command; write \`kind: command\` and the program as \`command: [...]\``,
+  test.each(['claude', 'codex', 'gemini', 'opencode'])('%s is there under its own name', (kind) => {
+    expect(resolve({ project: `agent: ${kind}` })).toEqual({ ...DEFAULTS, agent: kind });
+    const { agents } = resolve({ project: `agents: {${kind}: {model: big}, other: {kind: ${kind}}}` });
+    expect(agents).toEqual({
+      ...DEFAULTS.agents,
+      [kind]: { ...DEFAULTS.agents[kind], model: 'big' },
+      other: DEFAULTS.agents[kind],
+    });
+  });
+
+  test('what an agent of each kind may be told', () => {
+    const project = [
+      'agents:',
+      '  a: {kind: claude, command: [npx, claude], model: opus, permission: acceptEdits, tools: [Read, "Bash(npm *)"], args: [--max-turns, "30"], env: {X: 1}}',
+      '  b: {kind: codex, model: gpt-5.5, sandbox: danger-full-access, args: [-c, a=b]}',
+      '  c: {kind: opencode, model: anthropic/claude-sonnet-4-5}',
+      '  d: {kind: acp, command: [some-acp, --stdio], env: {Y: z}}',
+    ].join('\n');
+    const {
+      recipe: _,
+      claude: _1,
+      codex: _2,
+      gemini: _3,
+      opencode: _4,
+      ...own
+    } = resolve({ project }).agents;
+    expect(own).toEqual({
+      a: {
+        kind: 'claude',
+        command: ['npx', 'claude'],
+        model: 'opus',
+        permission: 'acceptEdits',
+        tools: ['Read', 'Bash(npm *)'],
+        args: ['--max-turns', '30'],
+        env: { X: '1' },
+      },
+      b: {
+        kind: 'codex',
+        command: ['codex'],
+        model: 'gpt-5.5',
+        sandbox: 'danger-full-access',
+        args: ['-c', 'a=b'],
+        env: {},
+      },
+      c: {
+        kind: 'opencode',
+        command: ['opencode'],
+        model: 'anthropic/claude-sonnet-4-5',
+        args: [],
+        env: {},
+      },
+      d: { kind: 'acp', command: ['some-acp', '--stdio'], env: { Y: 'z' } },
+    });
+    expect(
+      told({
+        project: [
+          'model: --help',
+          'agents:',
+          '  claude: {model: -x, permission: yes, tool: [Read]}',
+          '  codex: {sandbox: none}',
+          '  acp: {kind: acp}',
+          '  mine: {kind: recipe, model: opus}',
+        ].join('\n'),
+      }),
+    ).toEqual([
+      'error invalid-value mstone.yaml:1 `model` cannot be read; "--help"',
+      'error invalid-value mstone.yaml:3 `agents.claude.model` cannot be read; "-x"',
+      'error invalid-value mstone.yaml:3 `agents.claude.permission` cannot be read; "yes"',
+      'error unknown-key mstone.yaml:3 `agents.claude.tool` is no setting; did you mean `tools`?',
+      'error invalid-value mstone.yaml:4 `agents.codex.sandbox` cannot be read; "none"',
+      'error invalid-value mstone.yaml:5 `agents.acp.command` cannot be read',
+      'error unknown-key mstone.yaml:6 `agents.mine.model` is no setting',
     ]);
   });
 
   test('an agent that is not configured comes with the nearest name or the line to add', () => {
-    const project = 'agent: mien\nreviewer: claude\nagents: {mine: {kind: recipe}}';
+    const project = 'agent: mien\nreviewer: copilot\nagents: {mine: {kind: recipe}}';
     expect(told({ project })).toEqual([
       'error unknown-agent mstone.yaml:1 `agent` names an agent that is not configured; mien; did you mean `mine`?',
-      'error unknown-agent mstone.yaml:2 `reviewer` names an agent that is not configured; claude; add `agents: { claude: { kind: command, command: [...] } }` to mstone.yaml',
+      'error unknown-agent mstone.yaml:2 `reviewer` names an agent that is not configured; copilot; add `agents: { copilot: { kind: command, command: [...] } }` to mstone.yaml',
     ]);
     expect(told({ env: { MSTONE_AGENT: 'reciep' } })).toEqual([
       'error unknown-agent : `MSTONE_AGENT` names an agent that is not configured; reciep; did you mean `recipe`?',
