@@ -24,7 +24,7 @@ import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { makePlan } from '../plan/index.js';
+import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
@@ -57,7 +57,7 @@ import {
 } from './project.js';
 import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { keptOn, knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { keptOn, knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -316,8 +316,9 @@ async function runLocked(
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
   const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
+  const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
   const kept = unfinished?.state.settings.chosen;
-  const made = await planRun(world, project, sources, options, past, redone, kept);
+  const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
@@ -426,6 +427,7 @@ async function runLocked(
       runDir,
       logsDir: logsDir ?? own,
       target: target.branch,
+      head: state.head,
       config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
@@ -498,9 +500,17 @@ async function planRun(
   project: Project,
   sources: Sources,
   options: RunOptions,
-  past: ReturnType<typeof historyOf>,
-  redone: ReadonlySet<MilestoneId> | undefined,
-  kept: Chosen | undefined,
+  {
+    past,
+    redone,
+    lost,
+    kept,
+  }: {
+    readonly past: ReturnType<typeof historyOf>;
+    readonly redone: ReadonlySet<MilestoneId> | undefined;
+    readonly lost: ReadonlyMap<MilestoneId, LostProof>;
+    readonly kept: Chosen | undefined;
+  },
 ): Promise<Result<Settled & { items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
@@ -508,20 +518,13 @@ async function planRun(
     milestones: [...sources.milestones],
     landings: project.landings,
     selection,
+    lost,
   });
   if (!made.ok) return made;
   const settled = await settle(world, made.value, { ...project, sources, kept });
   const { plan, config } = settled;
 
-  // A gate that was red or cut short is still to be passed, though its milestones have landed.
-  const open = past.history.flatMap(({ id }) => {
-    const stage = /^(\d+)-gate$/.exec(id)?.[1];
-    return stage === undefined ? [] : [Number(stage)];
-  });
-  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
-  const stages = new Set(
-    [...open, ...running.map(({ milestone }) => milestone.stage)].filter((stage) => completes(plan, stage)),
-  );
+  const stages = gatesOf(plan, past);
   const { head } = project.target;
   const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
   const base =
@@ -554,6 +557,18 @@ async function formerView(world: World, { repository, landings }: Project, head:
       fix: `if nobody needs it: git rm ${shellWord(tasks)}`,
     },
   ];
+}
+
+/** The stages whose own checks a run of this plan would ask. */
+export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): ReadonlySet<number> {
+  // A gate that was red or cut short is still to be passed, though its milestones have landed.
+  const open = past.history.flatMap(({ id }) => {
+    const stage = /^(\d+)-gate$/.exec(id)?.[1];
+    return stage === undefined ? [] : [Number(stage)];
+  });
+  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
+  const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
+  return new Set(stages.filter((stage) => completes(plan, stage)));
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>

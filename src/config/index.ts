@@ -536,7 +536,8 @@ function readSettings(
         found: shownValue(value),
       });
     } else {
-      const names = [...new Set([...configKeys.map(({ key }) => key.replace(/\..*/, '')), 'profiles'])];
+      const outer = configKeys.map(({ key }) => key.replace(/\..*/, ''));
+      const names = [...new Set([...outer, ...(originOf([]).from === 'profile' ? [] : ['profiles'])])];
       error([name], unknownKey(name, names));
     }
   }

@@ -546,10 +546,22 @@ const MESSAGES = {
     '…: an earlier run gave it up: …',
     'try it again: mstone retry 1A',
   ),
+  'proof-lost': entry(
+    0,
+    'A run landed this text of a milestone, and history does not prove it: a squash or a reset lost the trailers',
+    '…: run … landed it as …, of which … holds no proof; if its work is there, `mstone mark … --done` says so',
+    'if its work is there: mstone mark 1A --done',
+  ),
+  'no-gate': entry(
+    2,
+    'A stage was asked about that has no checks of its own',
+    'stage … has no checks of its own',
+    'add `stage_checks: [COMMAND]` to mstone.yaml',
+  ),
   'already-done': entry(
     0,
     'A named milestone has landed; it is not done twice',
-    '…: landed as …',
+    ['…: landed as …', '…: marked done … by …'],
     'do it again all the same: mstone run --force 1A',
   ),
   deadline: entry(
