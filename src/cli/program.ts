@@ -1,5 +1,4 @@
 /** The commands, their options and their help. What they do is in a file each. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   Argument,
@@ -25,7 +24,7 @@ import { resume, retry, run } from './run.js';
 import { status } from './status.js';
 import { readTwins } from './twins.js';
 import { validate } from './validate.js';
-import type { World } from './world.js';
+import { versionOf, type World } from './world.js';
 
 const EXIT_CODES = `
 Exit codes:
@@ -36,15 +35,12 @@ Exit codes:
 `;
 
 export function makeProgram(world: World, exit: (code: number) => void): Command {
-  const version = (): string =>
-    (JSON.parse(readFileSync(join(world.home, 'package.json'), 'utf8')) as { version: string }).version;
-
   const program = new Command('mstone')
     .description(
       'Make for milestones: write them as markdown, get them implemented, reviewed, fixed and merged by coding agents.',
     )
     .usage('[options] [command]')
-    .version(version(), '-V, --version', 'print the version')
+    .version(versionOf(world), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .option('-C <dir>', 'run as if started in <dir>')
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))

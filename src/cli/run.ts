@@ -52,7 +52,7 @@ import {
 } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
-import type { World } from './world.js';
+import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
@@ -290,8 +290,9 @@ async function runLocked(
           history: past.history.filter((item) => !extra.reset.includes(item.id)),
           passed: past.passed,
           shadow: follows,
+          mstone: versionOf(world),
         }
-      : { type: 'run.continued', head, items, settings, shadow: follows },
+      : { type: 'run.continued', head, items, settings, shadow: follows, mstone: versionOf(world) },
     ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
   ];
 

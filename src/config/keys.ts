@@ -245,6 +245,9 @@ export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(ke
 
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
 
+/** What `version` in a file may say. A file without it is of this version, too. */
+export const CONFIG_VERSION = 1;
+
 /** Words of the design that this version refuses. */
 export const LATER_KEYS = ['budget'] as const;
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
@@ -365,12 +368,16 @@ export function configSchema(): object {
   const { $schema, ...shape } = z.toJSONSchema(z.record(agentName, agentSchema), { io: 'input' });
   properties.agents = { description: `${agents?.description}: ${agents?.type}`, default: {}, ...shape };
   const settings = { type: 'object', properties, additionalProperties: false };
+  const version = {
+    description: `The version of this format; a newer one is refused by an mstone that does not know it: ${CONFIG_VERSION}`,
+    const: CONFIG_VERSION,
+  };
   const profiles = {
     description: 'Settings by name that `--profile NAME` puts before all others of the files',
     type: 'object',
     additionalProperties: settings,
   };
-  return { $schema, ...settings, properties: { ...properties, profiles } };
+  return { $schema, ...settings, properties: { version, ...properties, profiles } };
 }
 
 function leafSchema(key: LeafKey): { readonly [word: string]: unknown } {

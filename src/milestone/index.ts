@@ -9,7 +9,7 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import { hasErrors } from '../model/diagnostic.js';
 import type { Milestone } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
-import { milestoneDigest } from './digest.js';
+import { milestoneDigests } from './digest.js';
 import { readFrontMatter } from './front-matter.js';
 import { readKeys } from './keys.js';
 import { readMarkdown } from './markdown.js';
@@ -122,7 +122,7 @@ export function parseMilestone(
     enabled: true,
     ...rest,
     recipe: stated.recipe,
-    digest: milestoneDigest({ body, dependsOn, checks, requires }, markdown),
+    ...milestoneDigests({ body, dependsOn, checks, requires }, markdown),
   };
   return { milestone, diagnostics };
 }
