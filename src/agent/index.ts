@@ -82,6 +82,9 @@ export async function perform(request: AssignmentRequest): Promise<AgentReport> 
       message: `${milestone.id} has no \`## ${SECTION[purpose]}\` block: add that heading with a \`sh\` block, or name another agent`,
     });
   }
+  if (kind.kind !== 'recipe' && kind.kind !== 'command') {
+    return unstarted({ kind: 'unstartable', message: `agents of kind ${kind.kind} cannot be started yet` });
+  }
   if (!hasStarted(dir)) {
     await place(dir, 'prompt.md', request.prompt);
     await place(dir, 'context.json', request.context);

@@ -1,6 +1,7 @@
 import { Liquid, LiquidError } from 'liquidjs';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
+import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { installWords } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { PromptFacts } from './index.js';
@@ -8,6 +9,9 @@ import { fence } from './text.js';
 
 /** A prompt longer than this helps nobody: a template has looped over something large. */
 const PROMPT_CHARACTERS = 16 * 1024 * 1024;
+
+/** Where a project keeps its own templates, unless its configuration says otherwise. */
+const OWN_TEMPLATES = `${DEFAULT_LAYOUT.milestones}/templates`;
 
 /** Tags that read other files or hand a template to another. Templates here stand alone. */
 const FOREIGN_TAGS = ['include', 'render', 'layout', 'block'];
@@ -82,8 +86,8 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
   };
 }
 
-function diagnose(purpose: Purpose, error: unknown): Diagnostic {
-  const file = templateFile(purpose);
+function diagnose(purpose: Purpose, error: unknown, folder: string): Diagnostic {
+  const file = `${folder}/${purpose}.md`;
   const fix = `correct ${file}, or delete it to use the template that comes with mstone`;
   if (error instanceof LiquidError) {
     const [line, column] = error.token.getPosition();
@@ -93,13 +97,19 @@ function diagnose(purpose: Purpose, error: unknown): Diagnostic {
       code: 'broken-template',
       file,
       ...(line === undefined ? {} : { line }),
-      message: `${file}:${line}:${column}: ${problem}`,
+      message: `this prompt template cannot be used: ${problem} (column ${column})`,
       fix,
     };
   }
   // liquidjs throws bare errors where a limit is met between two tokens, and V8 where a string grows too long.
   const problem = error instanceof Error ? error.message : String(error);
-  return { severity: 'error', code: 'broken-template', file, message: `${file}: ${problem}`, fix };
+  return {
+    severity: 'error',
+    code: 'broken-template',
+    file,
+    message: `this prompt template cannot be used: ${problem}`,
+    fix,
+  };
 }
 
 /** Of the placeholders and filters; a template without a word on it is of version 1. */
@@ -120,7 +130,9 @@ const otherVersion = (purpose: Purpose, version: number): Diagnostic => {
     code: isNewer ? 'template-newer' : 'broken-template',
     file: templateFile(purpose),
     line: 1,
-    message: isNewer ? 'this template is for a newer mstone' : 'there is no such version of templates',
+    message: isNewer
+      ? 'this template is for a newer mstone'
+      : 'this prompt template cannot be used: there is no such version of templates',
     expected: `mstone-templates: ${TEMPLATES_VERSION}, or nothing`,
     found: `mstone-templates: ${version}`,
     fix: isNewer
@@ -140,6 +152,7 @@ export function renderPrompt(
   purpose: Purpose,
   facts: PromptFacts,
   templates: Readonly<Record<Purpose, string>>,
+  folder = OWN_TEMPLATES,
 ): Result<string, Diagnostic[]> {
   try {
     const liquid = engine();
@@ -147,11 +160,11 @@ export function renderPrompt(
     if (version !== TEMPLATES_VERSION) return err([otherVersion(purpose, version)]);
     const text: string = liquid.renderSync(liquid.parse(template), placeholders(purpose, facts));
     if (text.length > PROMPT_CHARACTERS) {
-      return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`))]);
+      return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`), folder)]);
     }
     return ok(`${(template === templates[purpose] ? text : text.replace(/^\r?\n/, '')).trimEnd()}\n`);
   } catch (error) {
-    return err([diagnose(purpose, error)]);
+    return err([diagnose(purpose, error, folder)]);
   }
 }
 
@@ -210,11 +223,14 @@ function samples(): readonly PromptFacts[] {
  * Tries every template on sample facts, so that a broken one is told before any money is spent.
  * One diagnostic per template, its first error.
  */
-export function checkTemplates(templates: Readonly<Record<Purpose, string>>): Diagnostic[] {
+export function checkTemplates(
+  templates: Readonly<Record<Purpose, string>>,
+  folder = OWN_TEMPLATES,
+): Diagnostic[] {
   const purposes: readonly Purpose[] = ['implement', 'review', 'remediate', 'resolve'];
   return purposes.flatMap((purpose) => {
     for (const facts of samples()) {
-      const prompt = renderPrompt(purpose, facts, templates);
+      const prompt = renderPrompt(purpose, facts, templates, folder);
       if (!prompt.ok) return prompt.error;
     }
     return [];

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { access, lstat, stat } from 'node:fs/promises';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { makeLane } from '../engine/index.js';
 import { listWorktrees, openRepository, type Repository } from '../git/index.js';
 import { removeSlot } from '../git/slots.js';
@@ -20,6 +20,7 @@ import { painter } from '../report/text.js';
 import { count, shellWord } from '../report/words.js';
 import { slotsFolder } from './hands.js';
 import { say, sayJson } from './output.js';
+import { findProgram } from './programs.js';
 import { readCheckout } from './project.js';
 import { knownRuns, ownerIsAlive, underLock, unfinishedOf } from './state.js';
 import { examineSources } from './validate.js';
@@ -268,7 +269,8 @@ async function judgeAgents(
   ]);
   const judged: Judged[] = [];
   for (const [name, agent] of Object.entries(config.agents)) {
-    if (agent.kind === 'recipe') continue;
+    // Kinds that are there unasked are of no interest until somebody names them.
+    if (agent.kind === 'recipe' || (agent.kind === name && !named.has(name))) continue;
     const [program = ''] = agent.command;
     const there = await findProgram(program, repository.root, agent.env.PATH ?? world.env.PATH);
     if (there !== undefined) judged.push(fine(`${shown(name)}: ${shown(there, 200)}`));
@@ -328,25 +330,6 @@ export function programOf(command: string): string | undefined {
     if (/^[A-Za-z_]\w*=[^'"$`\\]*$/.test(word) || word === '!') continue;
     if (!/^[\w./@%+,:[{-]+$/.test(word) || OF_THE_SHELL.has(word)) return undefined;
     return word;
-  }
-  return undefined;
-}
-
-/** Where a program is: by its path from `root`, or on the PATH. */
-async function findProgram(
-  program: string,
-  root: string,
-  path: string | undefined,
-): Promise<string | undefined> {
-  const places = program.includes('/')
-    ? [isAbsolute(program) ? program : join(root, program)]
-    : (path ?? '').split(delimiter).map((folder) => join(folder === '' ? root : folder, program));
-  for (const place of places) {
-    const isThere = await access(place, constants.X_OK).then(
-      async () => (await stat(place)).isFile(),
-      () => false,
-    );
-    if (isThere) return place;
   }
   return undefined;
 }

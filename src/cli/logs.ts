@@ -2,11 +2,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRepository } from '../git/index.js';
-import { listRuns, runFolder } from '../journal/runs.js';
 import { nearest } from '../model/nearest.js';
+import { shown } from '../model/shown.js';
 import { plainText } from '../process/plain.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { absent } from './project.js';
+import { knownRuns, logsOf } from './state.js';
 import type { World } from './world.js';
 
 export interface LogsOptions {
@@ -23,9 +24,12 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   if (!repository.ok) return sayDiagnostics(world, repository.error);
   const { stateDir } = repository.value;
 
+  const runs = await knownRuns(stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
+
   const known = new Set<string>();
-  for (const { run } of [...(await listRuns(stateDir))].reverse()) {
-    const folder = runFolder(stateDir, run).logs;
+  for (const { run, state } of runs.value.toReversed()) {
+    const folder = logsOf(stateDir, state);
     const found = (await readdir(folder).catch(absent([] as string[]))).flatMap((name) => {
       const { item, attempt } = LOG.exec(name)?.groups ?? {};
       return item === undefined ? [] : [{ name, item, attempt: Number(attempt) }];
@@ -38,6 +42,7 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
     if (wanted.length === 0) {
       return sayError(
         world,
+        'unknown-attempt',
         `${options.id} has no attempt ${attempt} in run ${run}`,
         `mstone logs ${options.id} --list`,
       );
@@ -57,7 +62,8 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   const near = nearest(options.id, [...known]);
   return sayError(
     world,
-    `${options.id} has no logs yet`,
-    near === undefined ? 'type `mstone status` to see what has run' : `did you mean ${near}?`,
+    'no-logs',
+    `${shown(options.id)} has no logs yet`,
+    near === undefined ? undefined : `did you mean \`${near}\`?`,
   );
 }

@@ -1,12 +1,14 @@
 /** The commands, their options and their help. What they do is in a file each. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   Argument,
   Command,
+  CommanderError,
   type CommandUnknownOpts,
   InvalidArgumentError,
   Option,
 } from '@commander-js/extra-typings';
+import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
 import { clean } from './clean.js';
 import { completion } from './completion.js';
@@ -19,10 +21,12 @@ import { init } from './init.js';
 import { logs } from './logs.js';
 import { mark } from './mark.js';
 import { newMilestone } from './new.js';
+import { sayDiagnostics } from './output.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
 import { readTwins } from './twins.js';
+import { readUsage } from './usage.js';
 import { validate } from './validate.js';
 import { versionOf, type World } from './world.js';
 
@@ -35,6 +39,18 @@ Exit codes:
 `;
 
 export function makeProgram(world: World, exit: (code: number) => void): Command {
+  const refusing =
+    (command: Parameters<typeof readUsage>[1]) =>
+    (error: CommanderError): never => {
+      const said = readUsage(error, command);
+      if (said !== undefined) sayDiagnostics(world, [said]);
+      throw error;
+    };
+  const refuse = (diagnostic: Diagnostic): never => {
+    sayDiagnostics(world, [diagnostic]);
+    throw new CommanderError(2, 'mstone.refused', '');
+  };
+
   const program = new Command('mstone')
     .description(
       'Make for milestones: write them as markdown, get them implemented, reviewed, fixed and merged by coding agents.',
@@ -43,13 +59,16 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .version(versionOf(world), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .option('-C <dir>', 'run as if started in <dir>')
+    .option('--config <file>', 'read this in place of mstone.yaml')
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError(true)
-    .showHelpAfterError('(try `mstone --help`)')
-    .exitOverride()
+    .exitOverride(refusing({ name: 'mstone', example: 'mstone status' }))
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
+      // What is wrong is said once, in the words of all other refusals.
+      outputError: () => undefined,
     })
     .addHelpText(
       'after',
@@ -57,18 +76,20 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     );
 
   program.hook('preAction', (_program, command) => {
-    readTwins(program as unknown as CommandUnknownOpts, world.env);
+    readTwins(program as unknown as CommandUnknownOpts, world.env, refuse);
     if (['run', 'plan', 'resume', 'retry', 'demo', 'validate', 'config'].includes(command.name()))
-      readTwins(command, world.env);
+      readTwins(command, world.env, refuse);
   });
 
   const here = (profile?: string): World & { color: boolean } => {
     const { color } = program.opts();
     const C = program.opts().C ?? (world.env.MSTONE_DIR || undefined);
     const cwd = C === undefined ? world.cwd : join(C.startsWith('/') ? '' : world.cwd, C);
+    const file = program.opts().config;
     return {
       ...world,
       cwd,
+      ...(file === undefined ? {} : { configFile: resolve(cwd, file) }),
       color: wantsColor(color, world),
       ...(profile === undefined ? {} : { profile }),
     };
@@ -91,7 +112,11 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       .description(summary)
       .addHelpText('after', `\nExample:\n${example}`)
       .showSuggestionAfterError(true)
-      .exitOverride() as Command;
+      // The program itself takes any word, to say what was meant by it.
+      .allowExcessArguments(false)
+      .exitOverride(
+        refusing({ name: `mstone ${name}`, example: example.trim().split('\n')[0] ?? '' }),
+      ) as Command;
 
   runOptions(
     command(
@@ -281,6 +306,7 @@ function runOptions(command: Command) {
     )
     .option('--fail-fast', 'start nothing new once a milestone has failed')
     .option('--agent <name>', 'who implements')
+    .option('--model <name>', 'the model that the agent uses')
     .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
     .option('--commit', 'commit milestones and configuration first where they are not')
     .addOption(outputOption())
@@ -295,8 +321,7 @@ const outputOption = () =>
     .default('auto' as const);
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text))
-    throw new InvalidArgumentError('a whole number from 1 to 999 is expected.');
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 to 999');
   return Number(text);
 }
 

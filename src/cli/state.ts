@@ -1,11 +1,11 @@
 /** What the state folder says: earlier runs, who holds the lock, the prompt templates that go with this mstone. */
-import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
 import { acquireLock, type Liveness, type Owner, readOwner } from '../journal/lock.js';
 import { listRuns, runFolder } from '../journal/runs.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { isSameText } from '../model/digest.js';
 import type { Purpose } from '../model/effect.js';
@@ -95,6 +95,9 @@ function recordVersion(text: string): number {
     return 1;
   }
 }
+/** Where a run's logs are: beside its journal, or where its configuration said when it began. */
+export const logsOf = (stateDir: string, { run, settings }: Pick<RunState, 'run' | 'settings'>): string =>
+  settings.logs ?? runFolder(stateDir, run).logs;
 
 /** The states of the runs that landed on a branch: what was given up on another says nothing here. */
 export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] =>
@@ -118,7 +121,7 @@ export function givenUp(
 }
 
 /** This process, as the lock's record names it. */
-function hostOwner(world: World): Owner {
+function hostOwner(world: World): Omit<Owner, 'nonce'> {
   const { pid, start, boot } = selfIdentity();
   const { pidNamespace, host } = hostIdentity();
   return {
@@ -127,7 +130,6 @@ function hostOwner(world: World): Owner {
     boot,
     pidNamespace,
     host,
-    nonce: randomUUID(),
     since: new Date(world.now()).toISOString(),
   };
 }
@@ -147,28 +149,21 @@ export async function underLock(
 ): Promise<number> {
   await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
   const lockFile = join(repository.stateDir, 'lock');
-  const owner = hostOwner(world);
-  const lock = await acquireLock(lockFile, owner, ownerIsAlive);
+  const lock = await acquireLock(lockFile, hostOwner(world), ownerIsAlive);
   if (!lock.ok) {
     const { why, command, newer } = lock.error;
-    if (newer === true) return sayError(world, why, installWords());
-    sayError(
-      world,
-      `another run holds the lock: ${why}`,
-      command ?? 'type `mstone status` to see what it does',
-    );
-    return 4;
+    if (newer === true) return sayError(world, 'lock-newer', why, installWords());
+    return sayError(world, 'locked', `another run holds the lock: ${why}`, command);
   }
   try {
     return await act();
   } catch (error) {
-    if ((await readOwner(lockFile))?.nonce === owner.nonce) throw error;
-    sayError(
+    if ((await readOwner(lockFile))?.nonce === lock.value.owner.nonce) throw error;
+    return sayError(
       world,
+      'state-removed',
       `${repository.stateDir} is not what it was: something removed it while mstone was at work`,
-      'type `mstone run` to begin anew; what has landed has landed, and what agents left is kept',
     );
-    return 1;
   } finally {
     await lock.value.release();
   }
@@ -178,6 +173,12 @@ export async function underLock(
 export function unfinishedOf(runs: readonly KnownRun[]): KnownRun | undefined {
   const last = runs.at(-1);
   return last !== undefined && last.state.end?.is !== 'ended' ? last : undefined;
+}
+
+/** What an unfinished run on this branch chose, and goes by to its end. */
+export function keptOn(branch: string, runs: readonly KnownRun[]): Chosen | undefined {
+  const state = unfinishedOf(runs)?.state;
+  return state?.target === branch ? state.settings.chosen : undefined;
 }
 
 /** Whether a run is being driven right now. */

@@ -9,6 +9,8 @@ import { realHost } from '../host/measure.js';
 export interface World {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Opened when it is asked for: most commands read nothing. */
+  stdin(): NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   /** Epoch ms. */
@@ -20,6 +22,8 @@ export interface World {
   readonly host: Host;
   /** Which of the configuration's `profiles` holds. */
   readonly profile?: string;
+  /** Absolute: what is read in place of `mstone.yaml`, from disk. */
+  readonly configFile?: string;
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
   readonly home: string;
 }
@@ -33,6 +37,7 @@ export function processWorld(): World {
   return {
     cwd: process.cwd(),
     env: process.env,
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     now: () => Date.now(),

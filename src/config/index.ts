@@ -8,25 +8,30 @@
 import { parse } from 'yaml';
 import type { AgentConfig, Config, PressureLimits } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
 import { installWords } from '../model/newer.js';
 import { shown, shownValue } from '../model/shown.js';
 import { parseSize } from '../model/size.js';
 import {
   AGENT_FIELDS,
+  agentFields,
+  agentKinds,
   agentNameSchema,
   agentSchema,
+  builtInAgents,
   CONFIG_VERSION,
   configKeys,
+  DEPRECATED,
   envName,
   FLAG_VARIABLES,
   isLeafKey,
   LATER_KEYS,
-  LATER_KINDS,
   LATER_VALUES,
   type LeafKey,
   type LeafValue,
   leafKeys,
+  MEANT,
   PROTOCOL_NAMES,
   shapeOf,
 } from './keys.js';
@@ -127,11 +132,20 @@ export function resolveConfig(sources: ConfigSources): {
     words.get(key)?.value as LeafValue<K> | undefined;
   const agent = said('agent');
   const reviewer = said('reviewer');
+  const model = said('model');
   const dir = said('worktrees.dir');
   const jobs = said('jobs') ?? 1;
+  const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
+  const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
+  const logDir = said('log_dir');
+  diagnostics.push(...checkPlaces({ milestones, tasksFile, logDir }, origins));
   const config: Config = {
+    milestones,
+    tasksFile,
+    ...(logDir !== undefined && { logDir }),
     ...(agent !== undefined && { agent }),
     ...(reviewer !== undefined && { reviewer }),
+    ...(model !== undefined && { model }),
     jobs: typeof jobs === 'number' ? jobs : Math.max(1, Math.floor((sources.cpus * jobs.percent) / 100)),
     checks: said('checks') ?? [],
     stageChecks: said('stage_checks') ?? [],
@@ -178,6 +192,53 @@ function limit<K extends keyof PressureLimits>(
   return value === undefined ? {} : ({ [name]: value } as { readonly [N in K]: number });
 }
 
+/** What would lie in another's way: a view among milestones, logs where every file is somebody's work. */
+function checkPlaces(
+  places: { readonly milestones: string; readonly tasksFile: string; readonly logDir: string | undefined },
+  origins: ReadonlyMap<string, Origin>,
+): Diagnostic[] {
+  // Some disks take capitals for small letters.
+  const [milestones, tasks, logs] = [places.milestones, places.tasksFile, places.logDir ?? ''].map((path) =>
+    path
+      .toLowerCase()
+      .replaceAll('\\', '/')
+      .replace(/^(?:\.\/+)+|\/+$/g, ''),
+  ) as [string, string, string];
+  const isIn = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
+  const problem = (key: LeafKey, message: string, found: string, fix: string): Diagnostic => {
+    // Whoever says the one that has no default is who can say something else.
+    const origin = origins.get(key) ?? { from: 'default' };
+    const other = origin.from === 'default' ? (origins.get('milestones') ?? origin) : origin;
+    return { severity: 'error', code: 'places-collide', ...place(other), message, found: shown(found), fix };
+  };
+  const found = `milestones: ${places.milestones}, tasks_file: ${places.tasksFile}`;
+  return [
+    ...(isIn(tasks, milestones)
+      ? [
+          problem(
+            'tasks_file',
+            '`tasks_file` lies in the folder of milestones',
+            found,
+            'name one outside of it',
+          ),
+        ]
+      : []),
+    ...(isIn(milestones, tasks)
+      ? [problem('tasks_file', '`tasks_file` stands where the milestones belong', found, 'name another file')]
+      : []),
+    ...(logs !== '' && isIn(logs, milestones)
+      ? [
+          problem(
+            'log_dir',
+            '`log_dir` lies in the folder of milestones',
+            `milestones: ${places.milestones}, log_dir: ${places.logDir}`,
+            'name a folder outside of it',
+          ),
+        ]
+      : []),
+  ];
+}
+
 /** The table's own defaults, through the same schemas as everybody's words. */
 const defaults: Layer = {
   words: new Map(
@@ -187,7 +248,7 @@ const defaults: Layer = {
       return [[key, { value: shapeOf(key).schema.parse(parse(text)), origin: { from: 'default' } }]];
     }),
   ),
-  agents: new Map([['recipe', { value: { kind: 'recipe', env: {} }, origin: { from: 'default' } }]]),
+  agents: new Map([...builtInAgents].map(([name, value]) => [name, { value, origin: { from: 'default' } }])),
   broken: new Set(),
 };
 
@@ -200,6 +261,8 @@ function readWord(
   origin: Origin,
   /** Where in the file an entry of the value is, given the path below the key. */
   lineOf?: (path: readonly PropertyKey[]) => number,
+  /** What was written for the key. */
+  name: string = key,
 ): void {
   const shape = shapeOf(key);
   if (LATER_VALUES[key]?.includes(String(raw))) {
@@ -227,7 +290,7 @@ function readWord(
       code: 'invalid-value',
       ...place(origin),
       ...(lineOf && { line: lineOf(path) }),
-      message: `${nameOf(key, origin)} cannot be read`,
+      message: `${nameOf(name, origin)} cannot be read`,
       expected: shape.type,
       found: shownValue(found),
     });
@@ -266,11 +329,18 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
     if (flags.has(variable)) continue;
     const origin: Origin = { from: 'environment', variable };
     const key = known.get(variable);
+    const old = Object.entries(DEPRECATED).find(([name]) => envName(name) === variable);
     const later = LATER_KEYS.find((name) => `${variable}_`.startsWith(`${envName(name)}_`));
     if (key === 'agents') {
       readAgents(layer, diagnostics, jsonOr(text), () => origin);
     } else if (key !== undefined && isLeafKey(key)) {
       readWord(layer, diagnostics, key, fromText(key, text), origin);
+    } else if (old !== undefined) {
+      const [, { key: successor, since }] = old;
+      const instead = envName(successor);
+      const said = (env[instead] ?? '') !== '';
+      if (!said) readWord(layer, diagnostics, successor, fromText(successor, text), origin);
+      diagnostics.push(deprecated(variable, instead, `${instead}=…`, since, said));
     } else if (later) {
       const message = `\`${shown(variable)}\` is not supported yet`;
       diagnostics.push({ severity: 'error', code: 'unsupported-key', message, fix: 'unset it' });
@@ -294,6 +364,26 @@ function implied({ words }: Layer): void {
     const [outer = ''] = key.split('.');
     if (isLeafKey(outer) && !words.has(outer)) words.set(outer, { value: true, origin });
   }
+}
+
+/** A word of before: what it is called now. `beside` its successor it counts for nothing. */
+function deprecated(
+  old: string,
+  successor: string,
+  written: string,
+  since: string,
+  beside: boolean,
+  where: { readonly file?: string; readonly line?: number } = {},
+): Diagnostic {
+  return {
+    severity: 'warning',
+    code: 'deprecated-key',
+    ...where,
+    message: beside
+      ? `\`${old}\` does nothing beside \`${successor}\`, its name since ${since}`
+      : `\`${old}\` is called \`${successor}\` since ${since}`,
+    fix: beside ? 'remove it' : `write \`${written}\``,
+  };
 }
 
 /** Text as the value that it means for this key: the first reading that fits. */
@@ -422,7 +512,25 @@ function readSettings(
   const leaf = (key: LeafKey, path: readonly string[], raw: unknown): void =>
     readWord(layer, diagnostics, key, raw, originOf(path), (below) => yaml.lineOf([...path, ...below]));
 
-  for (const [name, value] of Object.entries(data)) {
+  const isOld = (name: string): boolean => Object.hasOwn(DEPRECATED, name);
+  // Old words last: they give way to their successors.
+  const entries = Object.entries(data).sort(([a], [b]) => Number(isOld(a)) - Number(isOld(b)));
+  for (const [name, value] of entries) {
+    const old = isOld(name) ? DEPRECATED[name] : undefined;
+    if (old !== undefined) {
+      if (value === null) continue;
+      const [outer = old.key, part] = old.key.split('.');
+      const beside = layer.words.has(old.key);
+      if (!beside) {
+        const lineOf = (below: readonly PropertyKey[]): number => yaml.lineOf([name, ...below]);
+        readWord(layer, diagnostics, old.key, value, originOf([name]), lineOf, name);
+        implied(layer);
+      }
+      const written = part === undefined ? `${outer}: …` : `${outer}: { ${part}: … }`;
+      const where = { file, line: yaml.lineOf([name]) };
+      diagnostics.push(deprecated(name, old.key, written, old.since, beside, where));
+      continue;
+    }
     const inner = leafKeys.filter((key) => key.startsWith(`${name}.`));
     if ((LATER_KEYS as readonly string[]).includes(name)) {
       error([name], {
@@ -451,7 +559,7 @@ function readSettings(
         found: shownValue(value),
       });
     } else {
-      const names = [...new Set(configKeys.map(({ key }) => key.replace(/\..*/, '')))];
+      const names = [...new Set([...configKeys.map(({ key }) => key.replace(/\..*/, '')), 'profiles'])];
       error([name], unknownKey(name, names));
     }
   }
@@ -467,7 +575,10 @@ function unknownKey(
   const near = nearest(last(key), candidates.map(last));
   const meant = candidates.find((name) => last(name) === near);
   const [outer, inner] = key.split('.');
-  const fix = isLeafKey(key) ? `write \`${outer}: { ${inner}: … }\`` : meant && `did you mean \`${meant}\`?`;
+  const aimed = Object.hasOwn(MEANT, key) ? MEANT[key] : undefined;
+  const fix = isLeafKey(key)
+    ? `write \`${outer}: { ${inner}: … }\``
+    : (aimed ?? meant) && `did you mean \`${aimed ?? meant}\`?`;
   return {
     code: 'unknown-key',
     message: `\`${shown(key)}\` is no setting`,
@@ -507,22 +618,16 @@ function readAgents(
       error(path, { code: 'invalid-value', message: `\`${key}\` is no name for an agent`, expected });
       continue;
     }
-    const kind = isMapping(entry) ? entry.kind : undefined;
-    if ((LATER_KINDS as readonly unknown[]).includes(kind)) {
-      error([...path, 'kind'], {
-        code: 'unsupported-value',
-        message: `\`${key}\`: kind ${kind} is not supported yet; use kind command`,
-        fix: 'write `kind: command` and the program as `command: [...]`',
-      });
-      continue;
-    }
-    if (kind !== 'command' && kind !== 'recipe') {
-      const meant = typeof kind === 'string' ? nearest(kind, ['command', 'recipe']) : undefined;
+    const said = isMapping(entry) ? entry.kind : undefined;
+    // `agents: { claude: { model: sonnet } }`: a kind's name says it already.
+    const kind = agentKinds.find((one) => one === (said ?? name));
+    if (kind === undefined || !isMapping(entry)) {
+      const meant = typeof said === 'string' ? nearest(said, agentKinds) : undefined;
       error([...path, 'kind'], {
         code: 'invalid-value',
         message: `\`${key}\` is of no kind that there is`,
-        expected: '`kind: command` or `kind: recipe`',
-        found: shownValue(kind ?? entry),
+        expected: `\`kind:\` and one of ${agentKinds.join(', ')}`,
+        found: shownValue(said ?? entry),
         ...(meant && { fix: `did you mean \`${meant}\`?` }),
       });
       continue;
@@ -535,15 +640,16 @@ function readAgents(
       });
       continue;
     }
-    const result = agentSchema.safeParse(withSources(entry, path, yaml));
+    const result = agentSchema.safeParse(withSources({ ...entry, kind }, path, yaml));
     if (result.success) {
       layer.agents.set(name, { value: result.data, origin: originOf(path) });
       layer.broken.delete(name);
     }
     for (const issue of result.error?.issues ?? []) {
       if (issue.code === 'unrecognized_keys') {
-        const fields = kind === 'command' ? ['kind', 'command', 'env'] : ['kind', 'env'];
-        for (const field of issue.keys) error([...path, field], unknownKey(`${key}.${field}`, fields));
+        for (const field of issue.keys) {
+          error([...path, field], unknownKey(`${key}.${field}`, agentFields(kind)));
+        }
         continue;
       }
       const found = issue.path.reduce<unknown>(
@@ -563,8 +669,12 @@ function readAgents(
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** A number in `env` is the text that was written: `010` stays `010`. */
-function withSources(entry: unknown, path: readonly string[], yaml: YamlFile | undefined): unknown {
-  if (!yaml || !isMapping(entry) || !isMapping(entry.env)) return entry;
+function withSources(
+  entry: Readonly<Record<string, unknown>>,
+  path: readonly string[],
+  yaml: YamlFile | undefined,
+): unknown {
+  if (!yaml || !isMapping(entry.env)) return entry;
   const env = Object.entries(entry.env).map(([name, value]) => [
     name,
     typeof value === 'number' || typeof value === 'boolean'

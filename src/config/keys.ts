@@ -12,6 +12,8 @@ import { SIZE } from '../model/size.js';
 const LONGEST_MS = 24 * 24 * 3_600_000;
 
 const line = z.string().regex(/^[^\u0000]*\S[^\u0000]*$/);
+/** Never an option of the CLI that it is handed to. */
+const model = z.string().regex(/^[A-Za-z0-9@][\w./:@[\]+-]{0,199}$/);
 const agentName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 const duration = (least: number) =>
   z
@@ -36,6 +38,32 @@ const pathInside = z
 
 const share = z.union([z.literal(false), z.string().regex(/^(?:[1-9]\d?|100)%$/)]);
 const size = z.union([z.literal(false), z.string().regex(SIZE)]);
+/** A path of the repository's own, with forward slashes whatever was typed. */
+const repositoryPath = z
+  .string()
+  .regex(/^(?![-/\\~]|[A-Za-z]:)[^\u0000-\u001f\u007f]+$/)
+  .transform((path) =>
+    path
+      .replaceAll('\\', '/')
+      .split('/')
+      .filter((part) => part !== '.')
+      .join('/'),
+  )
+  // Git takes `.gitattributes` and its like at their word, and some disks take `git~1` for `.git`.
+  .refine(
+    (path) => path.split('/').every((part) => part !== '' && part !== '..' && !/^(?:\.git|git~)/i.test(part)),
+    { abort: true },
+  );
+
+const milestonesPath = z
+  .string()
+  .transform((path) => path.replace(/[/\\]+$/, ''))
+  .pipe(repositoryPath);
+
+const tasksPath = repositoryPath.refine((path) => /[^/]\.(?:md|markdown)$/i.test(path));
+
+/** A folder of the machine's. */
+const anyFolder = z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/);
 
 const jobs = z.union([
   z.int().min(1),
@@ -45,10 +73,13 @@ const jobs = z.union([
     .transform((text) => ({ percent: Number(text.slice(0, -1)) })),
 ]);
 
-const AGENT_NAMES = 'the name of an agent under `agents`, or `recipe`';
+const AGENT_NAMES =
+  '`claude`, `codex`, `gemini`, `opencode`, `recipe`, or the name of an agent under `agents`';
+const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
 const SHARE = 'a share such as `90%`, or `false`';
+const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -85,6 +116,12 @@ const SHAPES = {
     type: AGENT_NAMES,
     default: '(the author)',
     description: 'Who reviews, in a session of its own',
+  },
+  model: {
+    schema: model,
+    type: MODEL,
+    default: '(its own)',
+    description: "The model of `agent`, before that agent's own; a milestone may name another",
   },
   jobs: {
     schema: jobs,
@@ -138,8 +175,8 @@ const SHAPES = {
     description: 'Pause before the second attempt; doubles with each further one, up to 15 minutes',
   },
   'worktrees.dir': {
-    schema: z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/),
-    type: 'a folder, absolute or relative to the repository (`~` is not expanded)',
+    schema: anyFolder,
+    type: FOLDER,
     default: '(in the XDG state directory)',
     description: 'Where worktrees are made',
   },
@@ -212,6 +249,24 @@ const SHAPES = {
     default: '(not looked at)',
     description: 'Processors in use from which on they are short',
   },
+  milestones: {
+    schema: milestonesPath,
+    type: 'a folder inside the repository, relative to its root, without `..` and `.git`',
+    default: 'milestones',
+    description: 'Where milestones are, and in `templates/` below it your own prompts',
+  },
+  tasks_file: {
+    schema: tasksPath,
+    type: 'a markdown file inside the repository, relative to its root, outside the folder of milestones',
+    default: 'TASKS.md',
+    description: 'Where mstone shows what has landed',
+  },
+  log_dir: {
+    schema: anyFolder,
+    type: FOLDER,
+    default: "(with each run's state)",
+    description: 'Where logs of agents and checks go, a folder for each run',
+  },
   stages: {
     schema: z.literal('strict'),
     type: '`strict`',
@@ -255,7 +310,33 @@ export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   isolation: ['clone'],
   land: ['stage', 'end', 'pr'],
 };
-export const LATER_KINDS = ['claude', 'codex', 'gemini', 'opencode', 'acp'] as const;
+
+/** Keys of before, and of tools like this one: each still means its successor, with a warning. */
+export const DEPRECATED: Readonly<Record<string, { readonly key: LeafKey; readonly since: string }>> = {
+  milestones_dir: { key: 'milestones', since: '0.1.0' },
+  max_parallel: { key: 'jobs', since: '0.1.0' },
+  test_command: { key: 'checks', since: '0.1.0' },
+  setup_command: { key: 'worktrees.setup', since: '0.1.0' },
+  review_rounds: { key: 'review.rounds', since: '0.1.0' },
+};
+
+/** Words that people type for a key and that no spelling leads to; they are refused, with its name. */
+export const MEANT: Readonly<Record<string, LeafKey | 'agents'>> = {
+  parallel: 'jobs',
+  concurrency: 'jobs',
+  max_instances: 'jobs',
+  workers: 'jobs',
+  tests: 'checks',
+  gate: 'checks',
+  setup: 'worktrees.setup',
+  copy: 'worktrees.copy',
+  keep: 'worktrees.keep',
+  rounds: 'review.rounds',
+  block_on: 'review.block_on',
+  timeout: 'timeouts.agent',
+  logs: 'log_dir',
+  providers: 'agents',
+};
 
 /** `review.block_on` → `MSTONE_REVIEW_BLOCK_ON`. */
 export const envName = (key: string): string => `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
@@ -276,6 +357,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--output', 'MSTONE_OUTPUT'],
   ['--quiet', 'MSTONE_QUIET'],
   ['--profile', 'MSTONE_PROFILE'],
+  ['--config', 'MSTONE_CONFIG'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -284,6 +366,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
 export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
   ['--jobs', 'jobs'],
   ['--agent', 'agent'],
+  ['--model', 'model'],
   ['--no-wait', 'limits.wait'],
 ]);
 
@@ -308,22 +391,86 @@ const env = z
   )
   .default({});
 
+const argument = z.string().regex(/^[^\u0000]*$/);
+/** A program and its arguments. */
+const command = z
+  .array(argument)
+  .refine(([program]) => /\S/.test(program ?? ''))
+  .meta({ minItems: 1 });
+const cli = (program: string) => ({
+  command: command.default([program]),
+  model: model.optional(),
+  args: z.array(argument).default([]),
+  env,
+});
+
+/** What Claude Code needs to write, run and look things up; MCP servers' tools are added by their servers' names. */
+const CLAUDE_TOOLS = [
+  'Bash',
+  'Edit',
+  'Glob',
+  'Grep',
+  'NotebookEdit',
+  'Read',
+  'Skill',
+  'Task',
+  'TodoWrite',
+  'WebFetch',
+  'WebSearch',
+  'Write',
+];
+
+const KINDS = {
+  recipe: z.strictObject({ kind: z.literal('recipe'), env }),
+  command: z.strictObject({ kind: z.literal('command'), command, env }),
+  claude: z.strictObject({
+    kind: z.literal('claude'),
+    ...cli('claude'),
+    permission: z.enum(['dontAsk', 'acceptEdits', 'auto', 'bypassPermissions']).default('dontAsk'),
+    tools: z.array(line).default(CLAUDE_TOOLS),
+  }),
+  codex: z.strictObject({
+    kind: z.literal('codex'),
+    ...cli('codex'),
+    sandbox: z.enum(['read-only', 'workspace-write', 'danger-full-access']).default('workspace-write'),
+  }),
+  gemini: z.strictObject({ kind: z.literal('gemini'), ...cli('gemini') }),
+  opencode: z.strictObject({ kind: z.literal('opencode'), ...cli('opencode') }),
+  acp: z.strictObject({ kind: z.literal('acp'), command, env }),
+} as const satisfies { readonly [K in AgentConfig['kind']]: z.ZodType };
+
+export const agentKinds = Object.keys(KINDS) as readonly AgentConfig['kind'][];
+
+/** The fields that an agent of a kind may have, `kind` first. */
+export const agentFields = (kind: AgentConfig['kind']): readonly string[] => Object.keys(KINDS[kind].shape);
+
 export const agentNameSchema = agentName;
 export const agentSchema: z.ZodType<AgentConfig> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('recipe'), env }),
-  z.strictObject({
-    kind: z.literal('command'),
-    command: z
-      .array(z.string().regex(/^[^\u0000]*$/))
-      .refine(([program]) => /\S/.test(program ?? ''))
-      .meta({ minItems: 1 }),
-    env,
-  }),
+  KINDS.recipe,
+  KINDS.command,
+  KINDS.claude,
+  KINDS.codex,
+  KINDS.gemini,
+  KINDS.opencode,
+  KINDS.acp,
 ]);
 
+/** Agents that are there without being configured, under the names of their kinds. */
+export const builtInAgents: ReadonlyMap<string, AgentConfig> = new Map(
+  (['recipe', 'claude', 'codex', 'gemini', 'opencode'] as const).map((kind) => [
+    kind,
+    agentSchema.parse({ kind }),
+  ]),
+);
+
 export const AGENT_FIELDS: Readonly<Record<string, string>> = {
-  kind: '`command` or `recipe`',
+  kind: 'claude, codex, gemini, opencode, acp, command or recipe',
   command: 'a program and its arguments as a list, such as `[node, tools/agent.mjs]`',
+  model: MODEL,
+  args: 'a list of further arguments, such as `[--verbose]`',
+  permission: '`dontAsk`, `acceptEdits`, `auto` or `bypassPermissions`',
+  tools: 'a list of tools, such as `[Read, Edit, "Bash(npm *)"]`',
+  sandbox: '`read-only`, `workspace-write` or `danger-full-access`',
   env: 'a mapping from names of variables to text; names that begin with MSTONE_ or GIT_ are taken',
 };
 
@@ -335,9 +482,10 @@ export const configKeys: readonly ConfigKey[] = [
   }),
   {
     key: 'agents',
-    type: 'a mapping from names to `{kind: command, command: [...], env: {...}}` or `{kind: recipe}`',
+    type: 'a mapping from names to `{kind: claude, model: sonnet}`, `{kind: command, command: [...]}` and the like; the name of a kind needs no `kind`',
     default: '{}',
-    description: 'Agents by name; sources are merged name by name, and `recipe` is always there',
+    description:
+      'Agents by name; sources are merged name by name; `recipe`, `claude`, `codex`, `gemini` and `opencode` are always there',
     env: envName('agents'),
   },
 ];
@@ -365,8 +513,15 @@ export function configSchema(): object {
     }
   }
   const agents = configKeys.find(({ key }) => key === 'agents');
-  const { $schema, ...shape } = z.toJSONSchema(z.record(agentName, agentSchema), { io: 'input' });
-  properties.agents = { description: `${agents?.description}: ${agents?.type}`, default: {}, ...shape };
+  properties.agents = {
+    description: `${agents?.description}: ${agents?.type}`,
+    default: {},
+    ...agentsSchema(),
+  };
+  for (const [old, { key, since }] of Object.entries(DEPRECATED)) {
+    const { description: _, default: __, ...shape } = leafSchema(key);
+    properties[old] = { description: `Since ${since}: ${key}`, deprecated: true, ...shape };
+  }
   const settings = { type: 'object', properties, additionalProperties: false };
   const version = {
     description: `The version of this format; a newer one is refused by an mstone that does not know it: ${CONFIG_VERSION}`,
@@ -377,7 +532,41 @@ export function configSchema(): object {
     type: 'object',
     additionalProperties: settings,
   };
-  return { $schema, ...settings, properties: { version, ...properties, profiles } };
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    ...settings,
+    properties: { version, ...properties, profiles },
+    $defs: Object.fromEntries(
+      agentKinds.flatMap((kind) => {
+        const { $schema: _, ...shape } = z.toJSONSchema(KINDS[kind], { io: 'input' });
+        const unnamed = { ...shape, required: shape.required?.filter((field) => field !== 'kind') };
+        return [
+          [kind, shape],
+          [byName(kind), unnamed],
+        ];
+      }),
+    ),
+  };
+}
+
+const byName = (kind: string): string => `${kind}_by_name`;
+
+/** Agents by name; one that bears the name of a kind may leave `kind` out. */
+function agentsSchema(): object {
+  const { propertyNames } = z.toJSONSchema(z.record(agentName, z.unknown()), { io: 'input' });
+  const refTo = (name: string) => ({ $ref: `#/$defs/${name}` });
+  const any = agentKinds.map(refTo);
+  return {
+    type: 'object',
+    propertyNames,
+    properties: Object.fromEntries(
+      agentKinds.map((kind) => {
+        const own = refTo(byName(kind));
+        return [kind, kind === 'recipe' ? own : { anyOf: [own, ...any] }];
+      }),
+    ),
+    additionalProperties: { anyOf: any },
+  };
 }
 
 function leafSchema(key: LeafKey): { readonly [word: string]: unknown } {

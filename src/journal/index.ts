@@ -224,7 +224,10 @@ function newer(file: string, line: number, found: string, version: string | unde
     code: 'journal-newer',
     file,
     line,
-    message: `line ${line} of the journal was written by a newer mstone${version === undefined ? '' : `, ${version}`}`,
+    message:
+      version === undefined
+        ? `line ${line} of the journal was written by a newer mstone`
+        : `line ${line} of the journal was written by a newer mstone, ${version}`,
     expected: 'v 1 and a type that this mstone knows',
     found,
     fix: installWords(version),

@@ -14,6 +14,7 @@ export interface Keys {
   readonly dependsOn?: readonly MilestoneId[];
   readonly agent?: string;
   readonly reviewer?: string;
+  readonly model?: string;
   readonly checks?: readonly string[];
   readonly estimateMinutes?: number;
   readonly timeoutMs?: number;
@@ -27,7 +28,6 @@ export interface Keys {
 
 /** Words of the design that this version refuses. */
 export const LATER_KEYS: ReadonlySet<string> = new Set([
-  'model',
   'paths',
   'budget_usd',
   'resources',
@@ -75,6 +75,10 @@ const frontMatter = z.strictObject({
     .optional(),
   agent: agentName.optional(),
   reviewer: agentName.optional(),
+  model: z
+    .string()
+    .regex(/^[A-Za-z0-9@][\w./:@[\]+-]{0,199}$/)
+    .optional(),
   checks: z.array(command).optional(),
   estimate: z
     .string()
@@ -112,6 +116,7 @@ const EXPECTED: Readonly<Record<Key, string>> = {
   depends_on: 'a list of milestone ids, such as `[1A, 1B]`',
   agent: "an agent's name",
   reviewer: "an agent's name",
+  model: "a model's name as the agent's CLI takes it, such as `sonnet`",
   checks: 'a list of shell commands, such as `["npm test"]`',
   estimate: 'a duration with its unit, such as `45m` or `2 hours`',
   timeout: 'a duration with its unit, such as `45m`, of at most 24 days',
@@ -202,6 +207,7 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     title,
     agent,
     reviewer,
+    model,
     checks,
     retries,
     review_rounds: reviewRounds,
@@ -215,6 +221,7 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     ...(dependsOn && { dependsOn: [...new Set(dependsOn)] }),
     ...(agent !== undefined && { agent }),
     ...(reviewer !== undefined && { reviewer }),
+    ...(model !== undefined && { model }),
     ...(checks && { checks }),
     ...(estimateMs !== undefined && { estimateMinutes: estimateMs / 60_000 }),
     ...(timeoutMs !== undefined && { timeoutMs }),

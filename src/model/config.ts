@@ -1,13 +1,42 @@
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
 
-/** A coding CLI that mstone starts, or a recipe. The name `recipe` is always there. */
+/** What mstone knows of a coding CLI that it starts by its own contract. */
+interface CliAgent {
+  /** The program and arguments that go before all others; by default the kind's own name. */
+  readonly command: readonly string[];
+  /** Absent: what the CLI takes by itself. */
+  readonly model?: string;
+  /** Further arguments, behind mstone's own. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface ClaudeAgent extends CliAgent {
+  readonly kind: 'claude';
+  /** What happens to a tool that is not among `tools`. */
+  readonly permission: 'dontAsk' | 'acceptEdits' | 'auto' | 'bypassPermissions';
+  /** What an author may use, as `--allowedTools` has it; reviewers get tools that read. */
+  readonly tools: readonly string[];
+}
+
+export interface CodexAgent extends CliAgent {
+  readonly kind: 'codex';
+  /** Of an author; reviewers get `read-only`. */
+  readonly sandbox: 'read-only' | 'workspace-write' | 'danger-full-access';
+}
+
+/** A coding CLI that mstone starts, or a recipe. `recipe` and the kinds that need no command are always there. */
 export type AgentConfig =
   | { readonly kind: 'recipe'; readonly env: Readonly<Record<string, string>> }
   | {
-      readonly kind: 'command';
+      /** `acp`: an agent that speaks the Agent Client Protocol on its stdin and stdout. */
+      readonly kind: 'command' | 'acp';
       readonly command: readonly string[];
       readonly env: Readonly<Record<string, string>>;
-    };
+    }
+  | ClaudeAgent
+  | CodexAgent
+  | (CliAgent & { readonly kind: 'gemini' | 'opencode' });
 
 /** When a machine counts as short of something; what is not there is not looked at. */
 export interface PressureLimits {
@@ -21,10 +50,18 @@ export interface PressureLimits {
 
 /** The resolved configuration: every default filled in, every duration in ms. */
 export interface Config {
+  /** The folder of milestone files: from the repository's root, with forward slashes. */
+  readonly milestones: string;
+  /** The file of the view of what has landed, likewise. */
+  readonly tasksFile: string;
+  /** Absolute, or relative to the repository's root; undefined: with each run's state. */
+  readonly logDir?: string;
   /** Who implements; undefined when nobody was named. */
   readonly agent?: string;
   /** Who reviews; undefined: the same kind of agent as the author, in a session of its own. */
   readonly reviewer?: string;
+  /** The model of `agent`, in place of that agent's own. */
+  readonly model?: string;
   /** Agents alive at once, reviewers included. At least 1. */
   readonly jobs: number;
   readonly checks: readonly string[];

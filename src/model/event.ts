@@ -1,3 +1,4 @@
+import type { Chosen } from './chosen.js';
 import type { CandidateEffect, CheckEffect, FollowEffect, ItemId, LandEffect, WorkEffect } from './effect.js';
 import type {
   CandidateOutcome,
@@ -26,6 +27,10 @@ export interface RunSettings {
   readonly backoffMs: number;
   /** The setup commands and kept folders, part of what a remembered verdict rests on. */
   readonly folder: string;
+  /** What was chosen where nobody had said it: a run keeps it to its end. */
+  readonly chosen?: Chosen;
+  /** The folder of this run's logs, absolute, where it is not the one beside the journal. Stays with the run. */
+  readonly logs?: string;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }

@@ -43,6 +43,8 @@ export interface Milestone {
   readonly estimateMinutes?: number;
   readonly agent?: string;
   readonly reviewer?: string;
+  /** For whoever implements it, and for its reviewer where that is the same agent. */
+  readonly model?: string;
   readonly checks: readonly string[];
   readonly requires: readonly Requirement[];
   readonly env: Readonly<Record<string, string>>;

@@ -5,8 +5,10 @@
  * This room touches neither disk nor git nor a process: where milestones, landings and configuration
  * come from, and who acts on a plan, it does not know.
  */
+
 import type { Diagnostic } from '../model/diagnostic.js';
 import { isNewerDigest, isSameText } from '../model/digest.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { installWords } from '../model/newer.js';
 import type { Landing, Plan, PlannedMilestone, PlanState } from '../model/plan.js';
@@ -314,7 +316,7 @@ function notesOn(
 ): Diagnostic[] {
   const named = new Set(selection.ids);
   return planned.flatMap(({ milestone: { id, file }, state, reason }): Diagnostic[] => {
-    const note = (code: string, message: string, fix?: string): Diagnostic[] => [
+    const note = (code: MessageCode, message: string, fix?: string): Diagnostic[] => [
       { severity: 'note', code, file, message: `${id}: ${message}`, ...(fix && { fix }) },
     ];
     if (state === 'stale' && !run.has(id)) {
@@ -322,7 +324,9 @@ function notesOn(
       const fix = `${redo} does it again, mstone mark ${id} --done accepts it as it is`;
       return note('stale', 'its text has changed since it landed', fix);
     }
-    if (state === 'blocked' && failed?.has(id)) return note('gave-up', reason, `mstone retry ${id}`);
+    const gaveUp = failed?.get(id);
+    if (state === 'blocked' && gaveUp !== undefined)
+      return note('gave-up', `an earlier run gave it up: ${shown(gaveUp, 200)}`, `mstone retry ${id}`);
     if (state === 'done' && named.has(id) && !run.has(id)) {
       return note('already-done', reason, `mstone run --force ${id}`);
     }

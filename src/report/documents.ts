@@ -4,7 +4,8 @@
  * The documents are promises: `schema` is 1, and fields are added, never changed.
  */
 import { safeJson } from '../journal/json.js';
-import type { Diagnostic } from '../model/diagnostic.js';
+import type { Chosen } from '../model/chosen.js';
+import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import type { ItemState, RunState } from '../model/state.js';
@@ -37,6 +38,8 @@ export interface PlanDocument {
     readonly reason: string;
   }[];
   readonly run: readonly string[];
+  /** Where something was: what a run would go by and nobody has said. */
+  readonly chosen?: Chosen;
 }
 
 export interface StatusDocument {
@@ -75,6 +78,7 @@ export interface ValidateDocument {
     readonly estimate_minutes?: number;
     readonly agent?: string;
     readonly reviewer?: string;
+    readonly model?: string;
     readonly checks: readonly string[];
     readonly requires: readonly Requirement[];
     readonly env: Readonly<Record<string, string>>;
@@ -100,7 +104,7 @@ const said = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]>
 export const documentText = (document: PlanDocument | StatusDocument | ValidateDocument): string =>
   `${safeJson(document, 2)}\n`;
 
-export const planDocument = (plan: Plan): PlanDocument => ({
+export const planDocument = (plan: Plan, chosen?: Chosen): PlanDocument => ({
   schema: 1,
   target: plan.target,
   milestones: plan.milestones.map(({ milestone, state, reason, dependsOn }) => ({
@@ -113,6 +117,7 @@ export const planDocument = (plan: Plan): PlanDocument => ({
     reason,
   })),
   run: plan.run,
+  ...said({ chosen }),
 });
 
 export const validateDocument = (
@@ -132,7 +137,7 @@ export const validateDocument = (
     tasks: milestone.tasks.map(({ text, title, line }) => ({ text, ...said({ title }), line })),
     criteria: milestone.criteria,
     ...said({ estimate_minutes: milestone.estimateMinutes }),
-    ...said({ agent: milestone.agent, reviewer: milestone.reviewer }),
+    ...said({ agent: milestone.agent, reviewer: milestone.reviewer, model: milestone.model }),
     checks: milestone.checks,
     requires: milestone.requires,
     env: milestone.env,
@@ -147,16 +152,18 @@ export const validateDocument = (
     digest: milestone.digest,
   })),
   // Field by field, so that nothing else that a diagnostic may carry gets out.
-  diagnostics: diagnostics.map(({ severity, code, file, line, message, expected, found, fix }) => ({
-    severity,
-    code,
-    ...(file === undefined ? {} : { file }),
-    ...(line === undefined ? {} : { line }),
-    message,
-    ...(expected === undefined ? {} : { expected }),
-    ...(found === undefined ? {} : { found }),
-    ...(fix === undefined ? {} : { fix }),
-  })),
+  diagnostics: diagnostics
+    .map(withFix)
+    .map(({ severity, code, file, line, message, expected, found, fix }) => ({
+      severity,
+      code,
+      ...(file === undefined ? {} : { file }),
+      ...(line === undefined ? {} : { line }),
+      message,
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
+      ...(fix === undefined ? {} : { fix }),
+    })),
 });
 
 /**
@@ -380,20 +387,4 @@ function remarkOf(row: Row, state: RunState | undefined, when: When): string {
   if (item.phase.is === 'failed') return oneLine(item.phase.message);
   const wait = waitOf(state, item, when.now);
   return wait === undefined ? '' : explainWait(wait, when);
-}
-
-/** All problems, each with its place, and how many there are. */
-export function diagnosticsText(diagnostics: readonly Diagnostic[], color: boolean): string {
-  if (diagnostics.length === 0) return '';
-  const paint = painter(color);
-  const kinds = [
-    ['error', 'error'],
-    ['warning', 'warning'],
-    ['note', 'note'],
-  ] as const;
-  const counts = kinds.flatMap(([severity, noun]) => {
-    const number = diagnostics.filter((one) => one.severity === severity).length;
-    return number === 0 ? [] : [count(number, noun)];
-  });
-  return `${[...diagnostics.map((one) => formatDiagnostic(one, paint)), '', counts.join(', ')].join('\n')}\n`;
 }

@@ -4,7 +4,7 @@
  * All text that comes from elsewhere goes through `oneLine` here; what these functions return may be
  * printed as it is.
  */
-import type { Diagnostic } from '../model/diagnostic.js';
+import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
@@ -198,6 +198,8 @@ export function summaryOf(
 function nextCommand(state: RunState, stuck: readonly ItemId[]): string {
   const { end } = state;
   if (end?.is !== 'ended') return 'mstone resume';
+  if (state.items.get('base')?.phase.is === 'failed')
+    return `mend ${shellWord(state.target)}, commit that, and type: mstone run`;
   if (state.rewound) return `git reflog ${shellWord(state.target)}`;
   if (stuck.length > 0) return `mstone retry ${stuck.join(' ')}`;
   const block = state.shadow?.block;
@@ -214,7 +216,7 @@ export function shellWord(text: string): string {
 
 /** `milestones/1A.md:3: error: unknown key "depend_on"`, and below it what was expected, found, and what to do. */
 export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(false)): string {
-  const { severity, file, line, message, expected, found, fix } = diagnostic;
+  const { severity, file, line, message, expected, found, fix } = withFix(diagnostic);
   const place = file === undefined ? '' : `${oneLine(file)}:${line === undefined ? '' : `${line}:`} `;
   const style = severity === 'error' ? 'red' : severity === 'warning' ? 'yellow' : 'cyan';
   const more = [

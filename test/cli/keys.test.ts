@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFi
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/index.js';
-import { configKeys, LATER_KEYS, LATER_KINDS, LATER_VALUES } from '../../src/config/keys.js';
+import { configKeys, LATER_KEYS, LATER_VALUES } from '../../src/config/keys.js';
 import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
 import { inside, makeInside } from '../rig/inside.js';
@@ -123,6 +123,20 @@ describe('who works', () => {
     },
   );
 });
+
+story(
+  'a model is named for the project and for a milestone',
+  { config: ['model'], front: ['model'] },
+  async () => {
+    const p = project({ agent: 'claude', model: 'sonnet' });
+    p.write('milestones/1A.md', '---\nmodel: opus\n---\n# One\n');
+    const { stdout } = await p.mstone('config', '--json');
+    const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+    expect(settings.find(({ key }) => key === 'model')?.value).toBe('sonnet');
+    const valid = await p.mstone('validate', '--json');
+    expect(JSON.parse(valid.stdout)).toMatchObject({ milestones: [{ id: '1A', model: 'opus' }] });
+  },
+);
 
 story(
   'no more agents are alive at once than there are jobs, reviewers included',
@@ -303,6 +317,44 @@ story(
   },
 );
 
+story(
+  'milestones, the view and logs lie where it is said, for agents as for every command',
+  { config: ['milestones', 'tasks_file', 'log_dir'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      milestones: 'docs/plan',
+      tasks_file: 'docs/DONE.md',
+      log_dir: '../logs',
+    });
+    const meddle =
+      'echo x > docs/DONE.md; echo x >> docs/plan/1A.md; echo mine > TASKS.md; echo x > milestones/1A.md';
+    p.write('docs/plan/1A.md', `# One\n\n## Recipe\n\n\`\`\`sh\n${meddle}; echo a > a.txt\n\`\`\`\n`);
+    p.write('milestones/9Z.md', 'no milestone\n');
+    p.commit('Milestones');
+    const text = p.git('show', 'main:docs/plan/1A.md');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    // Its edits of the files that are mstone's here were put back; those that are anywhere else's were not.
+    expect(run.stdout).toContain(
+      'put back as they were, being no part of the work: docs/DONE.md, docs/plan/1A.md',
+    );
+    expect(p.git('show', 'main:docs/plan/1A.md')).toBe(text);
+    expect(p.git('show', 'main:TASKS.md')).toBe('mine');
+    expect(p.git('show', 'main:milestones/1A.md')).toBe('x');
+    expect(p.git('show', 'main:docs/DONE.md')).toMatch(/- \[x\] \*\*1A\*\* One — landed/);
+    expect(p.git('status', '--porcelain')).toBe('');
+
+    const logs = join(p.root, '..', 'logs');
+    const [own = ''] = readdirSync(logs);
+    expect(readdirSync(join(logs, own))).toContain('1A.1.1.implement.log');
+    const { stdout } = await p.mstone('logs', '1A', '--list');
+    expect(stdout.split('\n')[0]).toBe(join(realpathSync(logs), own, '1A.1.1.implement.log'));
+    expect((await p.mstone('explain', '1A')).stdout).toContain(join(realpathSync(logs), own));
+  },
+);
+
 story('a usage limit pauses the run or is waited for', { config: ['limits.wait'] }, async () => {
   const p = project({ agent: 'recipe', review: false, limits: { wait: false } });
   const soon = 'JSON.stringify({mstone:"limited",reset_at:new Date(Date.now()+5000).toISOString()})';
@@ -476,6 +528,7 @@ describe('where a setting comes from', () => {
         'error: `MSTONE_JOBS` cannot be read',
         '  expected: a whole number from 1, or a share of the processors such as `50%`',
         '  found: "some"',
+        '  fix: write what is expected; `mstone config --origin` shows who says what',
         '',
       ].join('\n'),
     });
@@ -508,10 +561,6 @@ describe('what a later version will accept', () => {
   it.each([
     ...LATER_KEYS.map((key) => [`${key}: { x: 1 }`, `\`${key}\` is not supported yet`]),
     ...values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]),
-    ...LATER_KINDS.map((kind) => [
-      `agents: { x: { kind: ${kind} } }`,
-      `\`agents.x\`: kind ${kind} is not supported yet; use kind command`,
-    ]),
   ])('in mstone.yaml: %s', async (text, words) => {
     p.write('mstone.yaml', `${text}\nagent: recipe\n`);
     expect(await refusals()).toEqual(twice([2, `mstone.yaml:1: error: ${words}`]));

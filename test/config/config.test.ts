@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ConfigFlags, type ConfigSources, configKeys, resolveConfig } from '../../src/config/index.js';
+import { DEPRECATED, MEANT } from '../../src/config/keys.js';
 import type { Config } from '../../src/model/config.js';
 
 interface Said {
@@ -7,12 +8,14 @@ interface Said {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly project?: string;
   readonly user?: string;
+  readonly profile?: string;
 }
 
-const sources = ({ flags = {}, env = {}, project, user }: Said): ConfigSources => ({
+const sources = ({ flags = {}, env = {}, project, user, profile }: Said): ConfigSources => ({
   flags,
   env,
   cpus: 8,
+  ...(profile !== undefined && { profile }),
   ...(project !== undefined && { project: { file: 'mstone.yaml', text: project } }),
   ...(user !== undefined && { user: { file: '~/.config/mstone/config.yaml', text: user } }),
 });
@@ -30,7 +33,31 @@ const told = (said: Said): string[] =>
       `${severity} ${code} ${file ?? ''}:${line ?? ''} ${message}${found ? `; ${found}` : ''}${fix ? `; ${fix}` : ''}`,
   );
 
+const CLAUDE = {
+  kind: 'claude',
+  command: ['claude'],
+  args: [],
+  permission: 'dontAsk',
+  tools: [
+    'Bash',
+    'Edit',
+    'Glob',
+    'Grep',
+    'NotebookEdit',
+    'Read',
+    'Skill',
+    'Task',
+    'TodoWrite',
+    'WebFetch',
+    'WebSearch',
+    'Write',
+  ],
+  env: {},
+} as const;
+
 const DEFAULTS: Config = {
+  milestones: 'milestones',
+  tasksFile: 'TASKS.md',
   jobs: 4,
   checks: [],
   stageChecks: [],
@@ -38,7 +65,13 @@ const DEFAULTS: Config = {
   retries: 1,
   backoffMs: 30_000,
   worktrees: { setup: [], copy: [], keep: [] },
-  agents: { recipe: { kind: 'recipe', env: {} } },
+  agents: {
+    recipe: { kind: 'recipe', env: {} },
+    claude: CLAUDE,
+    codex: { kind: 'codex', command: ['codex'], args: [], sandbox: 'workspace-write', env: {} },
+    gemini: { kind: 'gemini', command: ['gemini'], args: [], env: {} },
+    opencode: { kind: 'opencode', command: ['opencode'], args: [], env: {} },
+  },
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
   limits: { wait: true },
   pressure: { memory: 0.9, diskBytes: 2e9 },
@@ -71,6 +104,7 @@ describe('each setting', () => {
   const SET: Readonly<Record<string, readonly [yaml: string, env: string, change: Partial<Config>]>> = {
     agent: ['agent: recipe', 'recipe', { agent: 'recipe' }],
     reviewer: ['reviewer: recipe', 'recipe', { reviewer: 'recipe' }],
+    model: ['model: "opus[1m]"', 'opus[1m]', { model: 'opus[1m]' }],
     jobs: ['jobs: 75%', '6', { jobs: 6 }],
     checks: ['checks: [a b, c]', '["a b", "c"]', { checks: ['a b', 'c'] }],
     stage_checks: ['stage_checks: a b', 'a b', { stageChecks: ['a b'] }],
@@ -119,6 +153,9 @@ describe('each setting', () => {
       { pressure: { memory: 0.9, diskBytes: 1.5 * 2 ** 30 } },
     ],
     'pressure.cpu': ['pressure: {cpu: 80%}', '80%', { pressure: { memory: 0.9, diskBytes: 2e9, cpu: 0.8 } }],
+    milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
+    tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
+    log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
@@ -161,10 +198,132 @@ describe('each setting', () => {
     ]);
   });
 
+  test.each([
+    'milestones: .',
+    'milestones: ""',
+    'milestones: ../plan',
+    'milestones: plan/../..',
+    'milestones: a//b',
+    'milestones: /plan',
+    'milestones: \\plan',
+    'milestones: ~/plan',
+    'milestones: C:\\plan',
+    'milestones: .git/plan',
+    'milestones: a\\.GIT\\b',
+    'milestones: [a]',
+    'tasks_file: ../TASKS.md',
+    'tasks_file: /TASKS.md',
+    'tasks_file: .git',
+    'tasks_file: .gitattributes',
+    'tasks_file: .github/TASKS.txt',
+    'tasks_file: git~1/TASKS.md',
+    'tasks_file: mstone.yaml',
+    'tasks_file: TASKS.md/',
+    'tasks_file: .md',
+    'tasks_file: docs/.md',
+    'log_dir: ~/logs',
+    'log_dir: ""',
+  ])('%s is refused', (project) => {
+    const key = project.split(':')[0];
+    expect(told({ project }).map((line) => line.split(';')[0])).toEqual([
+      `error invalid-value mstone.yaml:1 \`${key}\` cannot be read`,
+    ]);
+  });
+
+  test('no place may lie in the way of another, whoever names them', () => {
+    const found = (milestones: string, tasks: string): string =>
+      `; milestones: ${milestones}, tasks_file: ${tasks}`;
+    expect(told({ project: 'jobs: 1\ntasks_file: Milestones/TASKS.md' })).toEqual([
+      `error places-collide mstone.yaml:2 \`tasks_file\` lies in the folder of milestones${found('milestones', 'Milestones/TASKS.md')}; name one outside of it`,
+    ]);
+    expect(told({ project: 'milestones: tasks.md/all' })).toEqual([
+      `error places-collide mstone.yaml:1 \`tasks_file\` stands where the milestones belong${found('tasks.md/all', 'TASKS.md')}; name another file`,
+    ]);
+    expect(told({ project: 'milestones: docs', user: 'log_dir: ./docs/logs/' })).toEqual([
+      'error places-collide ~/.config/mstone/config.yaml:1 `log_dir` lies in the folder of milestones; milestones: docs, log_dir: ./docs/logs/; name a folder outside of it',
+    ]);
+    expect(told({ project: 'milestones: docs\ntasks_file: docs.md\nlog_dir: docs-logs' })).toEqual([]);
+  });
+
   test('a share of the processors is at least one job', () => {
     expect(resolve({ flags: { jobs: '1%' } }).jobs).toBe(1);
     expect(resolve({ flags: { jobs: '200%' } }).jobs).toBe(16);
     expect(resolve({ flags: { jobs: 3 } }).jobs).toBe(3);
+  });
+});
+
+describe('words of before', () => {
+  const SAID: Readonly<Record<string, readonly [value: string, written: string, change: Partial<Config>]>> = {
+    milestones_dir: ['plan', 'milestones: …', { milestones: 'plan' }],
+    max_parallel: ['2', 'jobs: …', { jobs: 2 }],
+    test_command: ['npm test', 'checks: …', { checks: ['npm test'] }],
+    setup_command: [
+      'npm ci',
+      'worktrees: { setup: … }',
+      { worktrees: { ...DEFAULTS.worktrees, setup: ['npm ci'] } },
+    ],
+    review_rounds: ['5', 'review: { rounds: … }', { review: { rounds: 5, blockOn: ['blocker', 'major'] } }],
+  };
+
+  test('all of them are in the next test', () => {
+    expect(Object.keys(SAID)).toEqual(Object.keys(DEPRECATED));
+  });
+
+  test.each(Object.entries(SAID))('%s still works, and is told', (old, [value, written, change]) => {
+    const { key, since } = DEPRECATED[old] ?? { key: '', since: '' };
+    const words = `\`${old}\` is called \`${key}\` since ${since}; write \`${written}\``;
+    for (const [said, where] of [
+      [{ project: `# one\n${old}: ${value}` }, 'mstone.yaml:2'],
+      [{ user: `${old}: ${value}` }, '~/.config/mstone/config.yaml:1'],
+      [{ project: `profiles:\n  ci:\n    ${old}: ${value}`, profile: 'ci' }, 'mstone.yaml:3'],
+    ] as const) {
+      expect(told(said)).toEqual([`warning deprecated-key ${where} ${words}`]);
+      expect(resolveConfig(sources(said)).config).toEqual({ ...DEFAULTS, ...change });
+    }
+    const variable = `MSTONE_${old.toUpperCase()}`;
+    const now = `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
+    // `MSTONE_REVIEW_ROUNDS` is what `review.rounds` is called there.
+    if (variable === now) return;
+    expect(told({ env: { [variable]: value } })).toEqual([
+      `warning deprecated-key : \`${variable}\` is called \`${now}\` since ${since}; write \`${now}=…\``,
+    ]);
+    expect(resolveConfig(sources({ env: { [variable]: value } })).config).toEqual({ ...DEFAULTS, ...change });
+  });
+
+  test('beside their successor they say nothing, whichever stands first', () => {
+    const said = { project: 'max_parallel: 2\njobs: 3', env: { MSTONE_RETRIES: '0' } };
+    expect(told(said)).toEqual([
+      'warning deprecated-key mstone.yaml:1 `max_parallel` does nothing beside `jobs`, its name since 0.1.0; remove it',
+    ]);
+    expect(resolveConfig(sources(said)).config.jobs).toBe(3);
+    expect(told({ env: { MSTONE_JOBS: '3', MSTONE_MAX_PARALLEL: '2' } })).toEqual([
+      'warning deprecated-key : `MSTONE_MAX_PARALLEL` does nothing beside `MSTONE_JOBS`, its name since 0.1.0; remove it',
+    ]);
+    expect(resolveConfig(sources({ project: 'review: false\nreview_rounds: 2' })).config.review).toBe(false);
+  });
+
+  test('a value that cannot be read is told under the name that was written', () => {
+    expect(told({ project: 'max_parallel: many' })[0]).toBe(
+      'error invalid-value mstone.yaml:1 `max_parallel` cannot be read; "many"',
+    );
+  });
+
+  test('what people type for a key leads to it, and so does `profiles`', () => {
+    const fixes = ['parallel', 'tests', 'setup', 'timeout', 'rounds', 'profile', 'milestone'].map((key) =>
+      told({ project: `${key}: 1` })[0]
+        ?.split('; ')
+        .at(-1),
+    );
+    expect(fixes).toEqual([
+      'did you mean `jobs`?',
+      'did you mean `checks`?',
+      'did you mean `worktrees.setup`?',
+      'did you mean `timeouts.agent`?',
+      'did you mean `review.rounds`?',
+      'did you mean `profiles`?',
+      'did you mean `milestones`?',
+    ]);
+    for (const key of Object.values(MEANT)) expect(configKeys.map((one) => one.key)).toContain(key);
   });
 });
 
@@ -221,7 +380,7 @@ describe('precedence', () => {
       }),
     );
     expect(config.agents).toEqual({
-      recipe: { kind: 'recipe', env: {} },
+      ...DEFAULTS.agents,
       a: { kind: 'command', command: ['p'], env: {} },
       b: { kind: 'recipe', env: { N: '010' } },
     });
@@ -368,17 +527,86 @@ describe('what is wrong', () => {
     ]);
   });
 
-  test.each(['claude', 'codex', 'gemini', 'opencode', 'acp'])('kind %s is refused for now, once', (kind) => {
-    expect(told({ project: `agent: mine\nagents: {mine: {kind: ${kind}}}` })).toEqual([
-      `error unsupported-value mstone.yaml:2 \`agents.mine\`: kind ${kind} is not supported yet; use kind command; write \`kind: command\` and the program as \`command: [...]\``,
+  test.each(['claude', 'codex', 'gemini', 'opencode'])('%s is there under its own name', (kind) => {
+    expect(resolve({ project: `agent: ${kind}` })).toEqual({ ...DEFAULTS, agent: kind });
+    const { agents } = resolve({ project: `agents: {${kind}: {model: big}, other: {kind: ${kind}}}` });
+    expect(agents).toEqual({
+      ...DEFAULTS.agents,
+      [kind]: { ...DEFAULTS.agents[kind], model: 'big' },
+      other: DEFAULTS.agents[kind],
+    });
+  });
+
+  test('what an agent of each kind may be told', () => {
+    const project = [
+      'agents:',
+      '  a: {kind: claude, command: [npx, claude], model: opus, permission: acceptEdits, tools: [Read, "Bash(npm *)"], args: [--max-turns, "30"], env: {X: 1}}',
+      '  b: {kind: codex, model: gpt-5.5, sandbox: danger-full-access, args: [-c, a=b]}',
+      '  c: {kind: opencode, model: anthropic/claude-sonnet-4-5}',
+      '  d: {kind: acp, command: [some-acp, --stdio], env: {Y: z}}',
+    ].join('\n');
+    const {
+      recipe: _,
+      claude: _1,
+      codex: _2,
+      gemini: _3,
+      opencode: _4,
+      ...own
+    } = resolve({ project }).agents;
+    expect(own).toEqual({
+      a: {
+        kind: 'claude',
+        command: ['npx', 'claude'],
+        model: 'opus',
+        permission: 'acceptEdits',
+        tools: ['Read', 'Bash(npm *)'],
+        args: ['--max-turns', '30'],
+        env: { X: '1' },
+      },
+      b: {
+        kind: 'codex',
+        command: ['codex'],
+        model: 'gpt-5.5',
+        sandbox: 'danger-full-access',
+        args: ['-c', 'a=b'],
+        env: {},
+      },
+      c: {
+        kind: 'opencode',
+        command: ['opencode'],
+        model: 'anthropic/claude-sonnet-4-5',
+        args: [],
+        env: {},
+      },
+      d: { kind: 'acp', command: ['some-acp', '--stdio'], env: { Y: 'z' } },
+    });
+    expect(
+      told({
+        project: [
+          'model: --help',
+          'agents:',
+          '  claude: {model: -x, permission: yes, tool: [Read]}',
+          '  codex: {sandbox: none}',
+          '  acp: {kind: acp}',
+          '  mine: {kind: recipe, model: opus}',
+        ].join('\n'),
+      }),
+    ).toEqual([
+      'error invalid-value mstone.yaml:1 `model` cannot be read; "--help"',
+      'error invalid-value mstone.yaml:3 `agents.claude.model` cannot be read; "-x"',
+      'error invalid-value mstone.yaml:3 `agents.claude.permission` cannot be read; "yes"',
+      'error unknown-key mstone.yaml:3 `agents.claude.tool` is no setting; did you mean `tools`?',
+      'error invalid-value mstone.yaml:4 `agents.codex.sandbox` cannot be read; "none"',
+      'error invalid-value mstone.yaml:5 `agents.acp.command` cannot be read',
+      'error unknown-key mstone.yaml:6 `agents.mine.model` is no setting',
     ]);
   });
 
   test('an agent that is not configured comes with the nearest name or the line to add', () => {
-    const project = 'agent: mien\nreviewer: claude\nagents: {mine: {kind: recipe}}';
+    const project = 'agent: mien\nreviewer: copilot\nagents: {mine: {kind: recipe}}';
     expect(told({ project })).toEqual([
       'error unknown-agent mstone.yaml:1 `agent` names an agent that is not configured; mien; did you mean `mine`?',
-      'error unknown-agent mstone.yaml:2 `reviewer` names an agent that is not configured; claude; add `agents: { claude: { kind: command, command: [...] } }` to mstone.yaml',
+      'error unknown-agent mstone.yaml:2 `reviewer` names an agent that is not configured; copilot; add `agents: { copilot: { kind: command, command: [...] } }` to mstone.yaml',
     ]);
     expect(told({ env: { MSTONE_AGENT: 'reciep' } })).toEqual([
       'error unknown-agent : `MSTONE_AGENT` names an agent that is not configured; reciep; did you mean `recipe`?',

@@ -138,6 +138,7 @@ describe('keys', () => {
     ['depends_on: 1A, 1C', { dependsOn: ['1A', '1C'], dependsOnLine: 2 }],
     ['agent: mine', { agent: 'mine' }],
     ['reviewer: other', { reviewer: 'other' }],
+    ['model: openai/gpt-5.5', { model: 'openai/gpt-5.5' }],
     ['checks: ["npm test", lint]', { checks: ['npm test', 'lint'] }],
     ['checks: npm test', { checks: ['npm test'] }],
     ['estimate: 1h30m', { estimateMinutes: 90 }],
@@ -195,14 +196,11 @@ describe('keys', () => {
     });
   });
 
-  test.each(['model', 'paths', 'budget_usd', 'resources', 'role', 'approval'])(
-    '%s is refused for now',
-    (key) => {
-      expect(told(`${key}: x`)).toEqual([
-        `2 unsupported-key: \`${key}\` is not supported yet; ; remove the line`,
-      ]);
-    },
-  );
+  test.each(['paths', 'budget_usd', 'resources', 'role', 'approval'])('%s is refused for now', (key) => {
+    expect(told(`${key}: x`)).toEqual([
+      `2 unsupported-key: \`${key}\` is not supported yet; ; remove the line`,
+    ]);
+  });
 
   test('unknown keys come with the nearest name', () => {
     expect(told('dependsOn: [1A]', 'titel: x', 'zzz: 1', '"\\e[2J": 1')).toEqual([

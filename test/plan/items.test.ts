@@ -4,7 +4,7 @@ import type { Config } from '../../src/model/config.js';
 import type { Milestone } from '../../src/model/milestone.js';
 import type { Plan } from '../../src/model/plan.js';
 import { makePlan } from '../../src/plan/index.js';
-import { type Extra, planItems } from '../../src/plan/items.js';
+import { type Extra, modelOf, planItems } from '../../src/plan/items.js';
 import { config, graph, landed, milestone } from './world.js';
 
 const none: Extra = { gates: new Set(), base: false };
@@ -30,6 +30,27 @@ const refused = (milestones: readonly Milestone[], settings: Config): string[] =
     ? []
     : result.error.map(({ code, file, message, fix }) => `${code} ${file} ${message} | ${fix}`);
 };
+
+describe('the model that an agent uses', () => {
+  const cli = (model?: string) =>
+    ({ kind: 'gemini', command: ['gemini'], args: [], env: {}, ...(model && { model }) }) as const;
+  const agents = { big: cli('own'), small: cli(), mine: { kind: 'recipe', env: {} } } as const;
+  const model = (name: string, own: Partial<Milestone>, settings: Partial<Config>): string | undefined =>
+    modelOf(milestone('1A', own), config({ agents, agent: 'big', ...settings }), name);
+
+  test('is the milestone’s, then the project’s, then its own, none of them another agent’s', () => {
+    expect(model('big', { model: 'm' }, { model: 'p' })).toBe('m');
+    expect(model('big', {}, { model: 'p' })).toBe('p');
+    expect(model('big', {}, {})).toBe('own');
+    expect(model('small', {}, {})).toBe(undefined);
+    expect(model('small', { model: 'm' }, { model: 'p' })).toBe(undefined);
+    expect(model('small', { agent: 'small', model: 'm' }, { model: 'p' })).toBe('m');
+    expect(model('small', { agent: 'small' }, { model: 'p' })).toBe(undefined);
+    expect(model('big', { agent: 'small', model: 'm' }, { model: 'p' })).toBe('p');
+    expect(model('mine', {}, {})).toBe(undefined);
+    expect(model('nobody', {}, {})).toBe(undefined);
+  });
+});
 
 describe('the items of a run', () => {
   test('say all that is to be known of a milestone', () => {
@@ -179,8 +200,7 @@ describe('nobody to do it', () => {
       milestone('1G', { agent: 'recipe', recipe: { implement: 'x', review: 'y' } }),
     ];
     expect(refused(milestones, nobody)).toEqual([
-      'no-agent milestones/1A.md nobody implements 1A: no agent is configured | add `agent: NAME` and `agents: { NAME: { kind: command, command: [...] } }` to mstone.yaml, or `agent: recipe` and a `## Recipe` section to the milestone',
-      'no-agent milestones/1B.md nobody implements 1B: no agent is configured | add `agent: recipe` to mstone.yaml or to the milestone',
+      'no-agent undefined nobody implements 1A and 1B: no agent is named | add `agent: NAME` to mstone.yaml; these are there: mine, other',
       'unknown-agent milestones/1C.md the agent of 1C is not configured | did you mean `mine`?',
       'unknown-agent milestones/1C.md the reviewer of 1C is not configured | add `agents: { zzz: { kind: command, command: [...] } }` to mstone.yaml',
       'no-recipe milestones/1D.md 1D is to be implemented by its recipe and has none | add a `## Recipe` section with a ```sh block, or name another `agent:`',

@@ -49,6 +49,8 @@ export const landing = (id: string, said: Partial<Landing> = {}): Landing => ({
 });
 
 export const config = (said: Partial<Config> = {}): Config => ({
+  milestones: 'milestones',
+  tasksFile: 'TASKS.md',
   agent: 'mine',
   jobs: 4,
   checks: [],

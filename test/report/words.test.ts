@@ -279,6 +279,12 @@ test('a diagnostic points to its place and says what to do', () => {
       '  found: abcdef g\n' +
       '  fix: did you mean depends_on?',
   );
-  expect(formatDiagnostic({ severity: 'warning', code: 'x', file: 'a', message: 'm' })).toBe('a: warning: m');
-  expect(formatDiagnostic({ severity: 'note', code: 'x', message: 'm' })).toBe('note: m');
+  expect(formatDiagnostic({ severity: 'warning', code: 'disagreement', file: 'a', message: 'm' })).toBe(
+    'a: warning: m',
+  );
+  expect(formatDiagnostic({ severity: 'note', code: 'ignored', message: 'm' })).toBe('note: m');
+  // An error never goes without what to do.
+  expect(formatDiagnostic({ severity: 'error', code: 'empty-file', message: 'm' })).toBe(
+    'error: m\n  fix: write what is to be done, or remove the file',
+  );
 });

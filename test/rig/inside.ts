@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { main } from '../../src/cli/index.js';
 import type { World } from '../../src/cli/world.js';
 import type { Host } from '../../src/host/index.js';
+import { record } from './record.js';
 
 export const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -35,6 +36,7 @@ export function makeInside(
     world: {
       cwd,
       env,
+      stdin: () => new PassThrough() as unknown as NodeJS.ReadStream,
       stdout: stdout.stream,
       stderr: stderr.stream,
       now: () => Date.now(),
@@ -57,5 +59,6 @@ export async function inside(
   const code = await main(args, world);
   // What was written to the pipes is read in a later turn.
   await new Promise((resolve) => setImmediate(resolve));
+  record({ args, cwd, env, code, ...said() });
   return { code, ...said() };
 }
