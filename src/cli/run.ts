@@ -58,7 +58,7 @@ import {
 import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { keptOn, knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
-import type { World } from './world.js';
+import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
@@ -376,8 +376,9 @@ async function runLocked(
           history: past.history.filter((item) => !extra.reset.includes(item.id)),
           passed: past.passed,
           shadow: follows,
+          mstone: versionOf(world),
         }
-      : { type: 'run.continued', head, items, settings, shadow: follows },
+      : { type: 'run.continued', head, items, settings, shadow: follows, mstone: versionOf(world) },
     ...(extra.reset.length > 0
       ? [
           {

@@ -10,6 +10,7 @@ import type { AgentConfig, Config, PressureLimits } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
+import { installWords } from '../model/newer.js';
 import { shown, shownValue } from '../model/shown.js';
 import { parseSize } from '../model/size.js';
 import {
@@ -19,6 +20,7 @@ import {
   agentNameSchema,
   agentSchema,
   builtInAgents,
+  CONFIG_VERSION,
   configKeys,
   DEPRECATED,
   envName,
@@ -441,7 +443,22 @@ function readFile(
 ): FileLayers {
   const yaml = readYaml(file, text);
   diagnostics.push(...yaml.diagnostics);
-  const { profiles, ...own } = yaml.data;
+  const { profiles, version = null, ...own } = yaml.data;
+  if (version !== null && version !== CONFIG_VERSION) {
+    const isNewer = Number.isInteger(version) && Number(version) > CONFIG_VERSION;
+    diagnostics.push({
+      severity: 'error',
+      code: isNewer ? 'config-newer' : 'invalid-value',
+      file,
+      line: yaml.lineOf(['version']),
+      message: isNewer ? 'this file is for a newer mstone' : '`version` cannot be read',
+      expected: `\`version: ${CONFIG_VERSION}\`, or none`,
+      found: shownValue(version),
+      fix: isNewer ? installWords() : `write \`version: ${CONFIG_VERSION}\`, or remove it`,
+    });
+    // What a newer mstone means by its keys is not for this one to judge.
+    if (isNewer) return { layer: emptyLayer(), profiles: new Map() };
+  }
   const originOf = (path: readonly PropertyKey[]): Origin => ({ from, file, line: yaml.lineOf(path) });
   const layer = readSettings(own, yaml, file, originOf, diagnostics);
   const read = new Map<string, Layer>();

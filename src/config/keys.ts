@@ -316,6 +316,9 @@ export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(ke
 
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
 
+/** What `version` in a file may say. A file without it is of this version, too. */
+export const CONFIG_VERSION = 1;
+
 /** Words of the design that this version refuses. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
@@ -542,6 +545,10 @@ export function configSchema(): object {
     properties[old] = { description: `Since ${since}: ${key}`, deprecated: true, ...shape };
   }
   const settings = { type: 'object', properties, additionalProperties: false };
+  const version = {
+    description: `The version of this format; a newer one is refused by an mstone that does not know it: ${CONFIG_VERSION}`,
+    const: CONFIG_VERSION,
+  };
   const profiles = {
     description: 'Settings by name that `--profile NAME` puts before all others of the files',
     type: 'object',
@@ -550,7 +557,7 @@ export function configSchema(): object {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     ...settings,
-    properties: { ...properties, profiles },
+    properties: { version, ...properties, profiles },
     $defs: Object.fromEntries(
       agentKinds.flatMap((kind) => {
         const { $schema: _, ...shape } = z.toJSONSchema(KINDS[kind], { io: 'input' });

@@ -89,6 +89,8 @@ export type Event =
       /** Keys of verdicts that passed in earlier runs: `<tree> <folder> <commands>`. */
       readonly passed: readonly string[];
       readonly shadow: boolean;
+      /** The version of mstone that wrote this and what follows. */
+      readonly mstone?: string;
     }
   /** The same run, taken up again with what the plan says now. */
   | {
@@ -97,6 +99,7 @@ export type Event =
       readonly items: readonly PlanItem[];
       readonly settings: RunSettings;
       readonly shadow: boolean;
+      readonly mstone?: string;
     }
   /**
    * `mstone retry`: what these used up is forgotten. With `from` they go on with what the failed attempt

@@ -638,7 +638,40 @@ const MESSAGES = {
   'journal-newer': entry(
     2,
     "A run's journal is of a newer mstone",
-    'line … of the journal was written by a newer mstone',
+    [
+      'line … of the journal was written by a newer mstone',
+      'line … of the journal was written by a newer mstone, …',
+    ],
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'record-newer': entry(
+    2,
+    'What a newer mstone has under way here can only be gone on with by it',
+    'this record was written by a newer mstone, for work that is under way',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'lock-newer': entry(
+    2,
+    'A newer mstone holds the lock, or died with it; which of the two cannot be told',
+    'the lock … was written by a newer mstone',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'digest-newer': entry(
+    2,
+    'A newer mstone landed this milestone, and this one cannot tell whether its text is still the same',
+    '… landed by a newer mstone, as …',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'config-newer': entry(
+    2,
+    'The configuration says that it is for a newer mstone',
+    'this file is for a newer mstone',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'template-newer': entry(
+    2,
+    'A prompt template says that it is for a newer mstone',
+    'this template is for a newer mstone',
     'install the newest one: npm install -g mstone@latest',
   ),
   'state-removed': entry(

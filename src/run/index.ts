@@ -6,6 +6,7 @@
  * answers for people.
  */
 import { createHash } from 'node:crypto';
+import { isSameText } from '../model/digest.js';
 import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
 import type { Event, ItemHistory, RetryFrom } from '../model/event.js';
 import type {
@@ -159,7 +160,7 @@ function firstStep(item: PlanItem): Step {
 }
 
 function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState {
-  const known = past !== undefined && past.digest === item.digest ? past : undefined;
+  const known = past !== undefined && isSameText(past.digest, item) ? past : undefined;
   const phase: Phase =
     known?.end === undefined
       ? { is: 'next', step: firstStep(item) }
@@ -202,8 +203,8 @@ function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<Run
   }
   for (const item of planned) {
     const old = parked.get(item.id);
-    if (old?.phase.is === 'doing' && old.item.digest !== item.digest) continue;
-    const known = old !== undefined && old.item.digest === item.digest;
+    const known = old !== undefined && isSameText(old.item.digest, item);
+    if (old?.phase.is === 'doing' && !known) continue;
     // Planned again though it had landed: its landing was reverted.
     const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
     items.set(item.id, known && !undone ? { ...old, item } : freshItem(item, undefined, old?.attempt));
