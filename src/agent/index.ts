@@ -236,7 +236,8 @@ async function performProgram(request: AssignmentRequest): Promise<AgentReport> 
 
   const end = await superviseIn(dir, request, command, environmentOf(request, dir));
   const said = await readLog(logFile);
-  const outcome = outcomeOf(end, said, program, lastLine(logFile));
+  const who = kind.kind === 'recipe' ? undefined : program;
+  const outcome = outcomeOf(end, said, who, lastLine(logFile));
   return {
     outcome,
     costUsd: said.costUsd,
@@ -271,13 +272,26 @@ async function superviseIn(
   });
 }
 
-/** How a program ended, by exit status first; what it printed only adds to that. */
-function outcomeOf(end: SupervisedEnd, said: Said, command: string, lastWords: string): AgentOutcome {
+/**
+ * How a program ended, by exit status first; what it printed only adds to that. `program` is undefined for a
+ * recipe: there 126 and 127 are of a line in it, which bash then names.
+ */
+function outcomeOf(
+  end: SupervisedEnd,
+  said: Said,
+  program: string | undefined,
+  lastWords: string,
+): AgentOutcome {
   const ended = endedForIt(end);
   if (ended !== undefined) return ended;
   if (end.kind === 'exited' && end.code === 0) return { kind: 'finished' };
   if (end.kind === 'exited' && end.code === LIMITED) return limited(said);
-  return unexplained({ end, lastLine: lastWords }, command);
+  if (program === undefined && end.kind === 'exited' && (end.code === 126 || end.code === 127)) {
+    const what = end.code === 127 ? 'was not found' : 'may not be run';
+    const message = `a command in the recipe ${what} (exit ${end.code})`;
+    return { kind: 'unstartable', message: lastWords === '' ? message : `${message}: ${lastWords}` };
+  }
+  return unexplained({ end, lastLine: lastWords }, program ?? 'bash');
 }
 
 /** Measured from the log's last byte, so that reading again yields the same. */

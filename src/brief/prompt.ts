@@ -1,12 +1,17 @@
 import { Liquid, LiquidError } from 'liquidjs';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
+import { DEFAULT_LAYOUT } from '../model/layout.js';
+import { installWords } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { PromptFacts } from './index.js';
 import { fence } from './text.js';
 
 /** A prompt longer than this helps nobody: a template has looped over something large. */
 const PROMPT_CHARACTERS = 16 * 1024 * 1024;
+
+/** Where a project keeps its own templates, unless its configuration says otherwise. */
+const OWN_TEMPLATES = `${DEFAULT_LAYOUT.milestones}/templates`;
 
 /** Tags that read other files or hand a template to another. Templates here stand alone. */
 const FOREIGN_TAGS = ['include', 'render', 'layout', 'block'];
@@ -81,8 +86,8 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
   };
 }
 
-function diagnose(purpose: Purpose, error: unknown): Diagnostic {
-  const file = templateFile(purpose);
+function diagnose(purpose: Purpose, error: unknown, folder: string): Diagnostic {
+  const file = `${folder}/${purpose}.md`;
   const fix = `correct ${file}, or delete it to use the template that comes with mstone`;
   if (error instanceof LiquidError) {
     const [line, column] = error.token.getPosition();
@@ -92,14 +97,49 @@ function diagnose(purpose: Purpose, error: unknown): Diagnostic {
       code: 'broken-template',
       file,
       ...(line === undefined ? {} : { line }),
-      message: `${file}:${line}:${column}: ${problem}`,
+      message: `this prompt template cannot be used: ${problem} (column ${column})`,
       fix,
     };
   }
   // liquidjs throws bare errors where a limit is met between two tokens, and V8 where a string grows too long.
   const problem = error instanceof Error ? error.message : String(error);
-  return { severity: 'error', code: 'broken-template', file, message: `${file}: ${problem}`, fix };
+  return {
+    severity: 'error',
+    code: 'broken-template',
+    file,
+    message: `this prompt template cannot be used: ${problem}`,
+    fix,
+  };
 }
+
+/** Of the placeholders and filters; a template without a word on it is of version 1. */
+const TEMPLATES_VERSION = 1;
+
+/** A first line `{# mstone-templates: 1 #}` is ours, not the prompt's; its line stays, for the others' numbers. */
+function readVersion(template: string): { readonly version: number; readonly text: string } {
+  const [line, number] =
+    /^\ufeff?\{#\s*mstone-templates:\s*(\d{1,6})\s*#\}[ \t]*(?=\r?\n|$)/.exec(template) ?? [];
+  if (line === undefined) return { version: 1, text: template };
+  return { version: Number(number), text: template.slice(line.length) };
+}
+
+const otherVersion = (purpose: Purpose, version: number): Diagnostic => {
+  const isNewer = version > TEMPLATES_VERSION;
+  return {
+    severity: 'error',
+    code: isNewer ? 'template-newer' : 'broken-template',
+    file: templateFile(purpose),
+    line: 1,
+    message: isNewer
+      ? 'this template is for a newer mstone'
+      : 'this prompt template cannot be used: there is no such version of templates',
+    expected: `mstone-templates: ${TEMPLATES_VERSION}, or nothing`,
+    found: `mstone-templates: ${version}`,
+    fix: isNewer
+      ? `${installWords()}, or delete the file to use the template that comes with mstone`
+      : `write {# mstone-templates: ${TEMPLATES_VERSION} #}, or nothing`,
+  };
+};
 
 /** Where a project keeps its own template for a purpose. */
 const templateFile = (purpose: Purpose): string => `milestones/templates/${purpose}.md`;
@@ -112,16 +152,19 @@ export function renderPrompt(
   purpose: Purpose,
   facts: PromptFacts,
   templates: Readonly<Record<Purpose, string>>,
+  folder = OWN_TEMPLATES,
 ): Result<string, Diagnostic[]> {
   try {
     const liquid = engine();
-    const text: string = liquid.renderSync(liquid.parse(templates[purpose]), placeholders(purpose, facts));
+    const { version, text: template } = readVersion(templates[purpose]);
+    if (version !== TEMPLATES_VERSION) return err([otherVersion(purpose, version)]);
+    const text: string = liquid.renderSync(liquid.parse(template), placeholders(purpose, facts));
     if (text.length > PROMPT_CHARACTERS) {
-      return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`))]);
+      return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`), folder)]);
     }
-    return ok(`${text.trimEnd()}\n`);
+    return ok(`${(template === templates[purpose] ? text : text.replace(/^\r?\n/, '')).trimEnd()}\n`);
   } catch (error) {
-    return err([diagnose(purpose, error)]);
+    return err([diagnose(purpose, error, folder)]);
   }
 }
 
@@ -191,11 +234,14 @@ function samples(): readonly PromptFacts[] {
  * Tries every template on sample facts, so that a broken one is told before any money is spent.
  * One diagnostic per template, its first error.
  */
-export function checkTemplates(templates: Readonly<Record<Purpose, string>>): Diagnostic[] {
+export function checkTemplates(
+  templates: Readonly<Record<Purpose, string>>,
+  folder = OWN_TEMPLATES,
+): Diagnostic[] {
   const purposes: readonly Purpose[] = ['implement', 'review', 'remediate', 'resolve'];
   return purposes.flatMap((purpose) => {
     for (const facts of samples()) {
-      const prompt = renderPrompt(purpose, facts, templates);
+      const prompt = renderPrompt(purpose, facts, templates, folder);
       if (!prompt.ok) return prompt.error;
     }
     return [];

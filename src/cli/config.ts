@@ -2,7 +2,7 @@
 import { configKeys, type Origin } from '../config/index.js';
 import { isDuration } from '../config/keys.js';
 import { openRepository } from '../git/index.js';
-import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
+import { type Diagnostic, hasErrors, withFix } from '../model/diagnostic.js';
 import { shown, shownValue } from '../model/shown.js';
 import { painter, table } from '../report/text.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
@@ -48,7 +48,7 @@ export async function config(world: World & { color: boolean }, options: ConfigO
       schema: 1,
       ok: !failed,
       settings: rows.map(({ key, value, origin }) => ({ key, value: value ?? null, origin })),
-      diagnostics: configDiagnostics,
+      diagnostics: configDiagnostics.map(withFix),
     };
     sayJson(world, document);
     return failed ? 2 : 0;

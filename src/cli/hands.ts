@@ -22,8 +22,8 @@ import type { Ports } from '../engine/ports.js';
 import { buildCandidate, buildSync } from '../git/candidate.js';
 import { installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
-import { moveView, type Repository, resolveTarget } from '../git/index.js';
-import { follow, inspectHead, land } from '../git/landing.js';
+import { moveView, type Repository, readTarget } from '../git/index.js';
+import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
@@ -31,6 +31,7 @@ import { slotsKey } from '../git/tidy.js';
 import { formatMessage } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
+import { isSameText } from '../model/digest.js';
 import type {
   CandidateEffect,
   CheckEffect,
@@ -39,6 +40,7 @@ import type {
   Purpose,
   WorkEffect,
 } from '../model/effect.js';
+import { protectedPaths } from '../model/layout.js';
 import type { Milestone } from '../model/milestone.js';
 import type {
   AgentOutcome,
@@ -56,17 +58,22 @@ import { modelOf } from '../plan/items.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
-import { absent, CONFIG, fileThen, landingsOf, MILESTONES, stateHome, TASKS } from './project.js';
+import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
 import type { World } from './world.js';
 
 export interface HandsContext {
   readonly world: World;
+  /** Laid out as the configuration says. */
   readonly repository: Repository;
   readonly run: string;
   /** `<state>/runs/<run>`. */
   readonly runDir: string;
+  /** Where this run's logs are, absolute. */
+  readonly logsDir: string;
   /** The target branch's short name. */
   readonly target: string;
+  /** What the target's landings build on, as last known. */
+  readonly head: Oid;
   readonly config: Config;
   /** All milestones of the target, for TASKS.md; those of the run are among them. */
   readonly milestones: readonly Milestone[];
@@ -110,11 +117,8 @@ export function makeHands(context: HandsContext): Hands {
   const mending = makeLane();
   /** What was put back while its mover was still at work: told with the next assignment that ends. */
   const mendedEarly: string[] = [];
-  const look = async () => {
-    const resolved = await resolveTarget(repository, target);
-    if (!resolved.ok) throw new GitError(['rev-parse'], 128, resolved.error.map((d) => d.message).join('; '));
-    return resolved.value;
-  };
+  let lastKnown = context.head;
+  const look = () => readTarget(repository, target);
   /** The target as the user and landings left it; an agent that moved it may not have ended yet. */
   const resolve = async () => {
     const found = await look();
@@ -123,8 +127,9 @@ export function makeHands(context: HandsContext): Hands {
     return mended.length === 0 ? found : look();
   };
   const headNow = async (): Promise<Oid> => {
-    const { head } = await resolve();
-    if (head === undefined) throw new GitError(['rev-parse'], 128, `${target} has no commit`);
+    const { head, target: there } = await resolve();
+    if (head === undefined || there === undefined) throw new BranchGone(target, head ?? lastKnown);
+    lastKnown = head;
     return head;
   };
   const rescueRef = (slot: number): string => `refs/mstone/rescue/${run}/slot${slot}`;
@@ -213,8 +218,8 @@ export function makeHands(context: HandsContext): Hands {
     const milestone = milestones.get(item);
     if (milestone === undefined) return undefined;
     const landing = context.landings.get(item);
-    if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
-    const old = await fileThen(repository, landing.commit, item);
+    if (landing?.state !== 'done' || isSameText(landing.digest, milestone)) return undefined;
+    const old = await fileThen(world, repository, landing.commit, item);
     if (old === undefined) return undefined;
     return diffFiles(
       repository,
@@ -226,7 +231,7 @@ export function makeHands(context: HandsContext): Hands {
   const work = async (id: string, effect: WorkEffect, signal: AbortSignal): Promise<WorkOutcome> => {
     const name = `${effect.item}.${effect.attempt}.${effect.assignment}.${effect.purpose}`;
     const dir = join(runDir, 'assignments', name);
-    const log = join(runDir, 'logs', `${name}.log`);
+    const log = join(context.logsDir, `${name}.log`);
     const tag = tagOf(id);
     await mkdir(dir, { recursive: true, mode: 0o700 });
     let record = await readRecord(dir);
@@ -236,7 +241,7 @@ export function makeHands(context: HandsContext): Hands {
       const ready = await makeReady(id, effect, log, signal);
       if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
       record = ready.value;
-      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify(record), { mode: 0o600 });
+      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
     }
 
     const milestone = milestoneOf(effect.item);
@@ -245,7 +250,7 @@ export function makeHands(context: HandsContext): Hands {
       slotName: slotPlace(repository, slotsDir, effect.slot).name,
     });
     const facts = factsOf(context, milestone, effect, record);
-    const prompt = renderPrompt(effect.purpose, facts, context.templates);
+    const prompt = renderPrompt(effect.purpose, facts, context.templates, templatesIn(repository.layout));
     if (!prompt.ok) {
       const message = prompt.error.map((diagnostic) => diagnostic.message).join('; ');
       return { agent: { kind: 'unstartable', message }, costUsd: 0, logBytes: 0 };
@@ -313,17 +318,17 @@ export function makeHands(context: HandsContext): Hands {
       ...(record.merge === undefined ? {} : { merge: record.merge }),
       message: `${effect.item}: ${milestone.title} (${effect.purpose})`,
       dateMs: record.at,
-      protect: { from: record.protect, paths: [MILESTONES, CONFIG, TASKS] },
+      protect: { from: record.protect, paths: protectedPaths(repository.layout) },
       copied: config.worktrees.copy,
       keep,
       pinRef: `refs/mstone/runs/${run}/${effect.item}/${effect.attempt}.${effect.assignment}`,
-      archiveDir: join(runDir, 'logs', `${effect.item}.${effect.attempt}.${effect.assignment}.left`),
+      archiveDir: join(context.logsDir, `${effect.item}.${effect.attempt}.${effect.assignment}.left`),
       conflicted: record.conflicts,
     });
 
   const check = async (id: string, effect: CheckEffect, signal: AbortSignal): Promise<CheckOutcome> => {
     const tag = tagOf(id);
-    const log = join(runDir, 'logs', `${effect.item}.${effect.attempt}.${id}.check.log`);
+    const log = join(context.logsDir, `${effect.item}.${effect.attempt}.${id}.check.log`);
     await endTagged(tag, { graceMs: 1000 });
     const commit = effect.commit === 'head' ? await headNow() : effect.commit;
     const unstartable = (message: string): CheckOutcome => ({ kind: 'unstartable', message, results: [] });
@@ -408,7 +413,7 @@ export function makeHands(context: HandsContext): Hands {
       subject: `${effect.item}: ${milestone.title}`,
     };
     const landings = new Map(await landingsOf(repository, found.target)).set(effect.item, landing);
-    const existing = await readFileAt(repository, head, TASKS);
+    const existing = await readFileAt(repository, head, repository.layout.tasks);
     return buildCandidate(repository, {
       head,
       work: effect.commit,
@@ -428,8 +433,12 @@ export function makeHands(context: HandsContext): Hands {
     });
   };
 
-  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> =>
-    land(repository, { target: await resolve(), candidate: made, lastKnown: made.base, slots: [slotsDir] });
+  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> => {
+    const where = { target: await resolve(), lastKnown: made.base, slots: [slotsDir] };
+    const outcome = await land(repository, { ...where, candidate: made });
+    if (outcome.kind === 'landed') lastKnown = outcome.commit;
+    return outcome;
+  };
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   return {
@@ -489,7 +498,7 @@ function gateMilestone(item: ItemId, context: HandsContext): Milestone {
     id: item,
     stage: plan?.stage ?? 0,
     letters: '',
-    file: MILESTONES,
+    file: context.repository.layout.milestones,
     title,
     body: `# ${title}\n\nAll milestones of the stage have landed, and its checks do not pass on them together:\n\n${checks
       .map((check) => `- \`${check}\``)
@@ -532,7 +541,7 @@ function factsOf(
     ...(effect.merge === undefined ? {} : { conflict: { onto: effect.merge, files: record.conflicts } }),
     blockOn: context.config.review === false ? [] : context.config.review.blockOn,
     diffCommand: `git diff ${record.base}`,
-    rules: rulesFor(effect.purpose),
+    rules: rulesFor(effect.purpose, context.repository.layout),
     ...(record.milestoneDiff === undefined ? {} : { milestoneDiff: record.milestoneDiff }),
   };
 }

@@ -4,20 +4,22 @@
  */
 import { buildCandidate } from '../git/candidate.js';
 import { uncommitted } from '../git/first-commit.js';
-import type { Repository } from '../git/index.js';
+import { laidOut, type Repository } from '../git/index.js';
 import { land } from '../git/landing.js';
 import { formatMessage, type Trailer } from '../git/trailers.js';
 import { readFileAt } from '../git/tree.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { isSameText } from '../model/digest.js';
 import type { Milestone } from '../model/milestone.js';
 import type { Landing } from '../model/plan.js';
+import { newerLandings } from '../plan/index.js';
 import { choose } from '../plan/selection.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile } from '../report/tasks.js';
 import { count, names, shellWord, shortOid } from '../report/words.js';
 import { slotsFolder, tasksView } from './hands.js';
 import { say, sayDiagnostics, sayError } from './output.js';
-import { MILESTONES, openProject, readCommit, TASKS, withoutErrors } from './project.js';
+import { openProject, readCommit, withoutErrors } from './project.js';
 import { notCommitted } from './run.js';
 import { type KnownRun, knownRuns, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
@@ -38,10 +40,15 @@ const TURNS = 3;
 export async function mark(world: World, options: MarkOptions): Promise<number> {
   const { ids, all, done, todo } = options;
   if ((done === true) === (todo === true)) {
-    return sayError(world, 'done or todo?', 'say one of --done and --todo: mstone mark 1A --done');
+    return sayError(world, 'mark-what', 'done or todo?');
   }
   if ((all === true) === ids.length > 0) {
-    return sayError(world, 'which milestones?', 'name them (`mstone mark 1A --done`) or say --all, not both');
+    return sayError(
+      world,
+      'nothing-named',
+      'which milestones?',
+      'name them (`mstone mark 1A --done`) or say --all, not both',
+    );
   }
   const project = await openProject(world, options.onto);
   if (!project.ok) return sayDiagnostics(world, project.error);
@@ -56,7 +63,7 @@ export async function mark(world: World, options: MarkOptions): Promise<number> 
       const exit = await markOnce(world, options, done === true ? 'done' : 'todo', unfinished);
       if (exit !== 'moved') return exit;
       if (turn === TURNS) {
-        return sayError(world, 'the target does not stand still', 'type the same again in a moment');
+        return sayError(world, 'target-moved', 'the target does not stand still');
       }
     }
   });
@@ -72,14 +79,15 @@ async function markOnce(
   // Read now that nobody else can land: what was read before the lock may be old.
   const project = await openProject(world, options.onto);
   if (!project.ok) return sayDiagnostics(world, project.error);
-  const { repository, target, landings } = project.value;
+  const { target, landings } = project.value;
   const { head } = target;
   if (head === undefined) {
-    return sayError(world, `${target.branch} has no commit`, 'commit your milestones first');
+    return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
-  const read = withoutErrors(await readCommit(world, repository, target.target ?? head, {}));
+  const read = withoutErrors(await readCommit(world, project.value.repository, target.target ?? head, {}));
   if (!read.ok) return sayDiagnostics(world, read.error);
-  const { milestones, config } = read.value;
+  const { milestones, config, layout } = read.value;
+  const repository = laidOut(project.value.repository, layout);
 
   const { choice, problems } = choose(milestones, { ids: options.ids });
   // What is disabled may still be done.
@@ -88,6 +96,8 @@ async function markOnce(
   const wanted = milestones.filter(({ id, enabled }) =>
     options.all === true ? enabled : choice.wanted?.has(id),
   );
+  const newer = newerLandings(wanted, landings);
+  if (newer.length > 0) return sayDiagnostics(world, newer);
   const changing = wanted.filter((milestone) => isOther(milestone, landings.get(milestone.id), to));
   if (repository.branch === target.branch) {
     const loose = await looseOf(repository, to === 'done' ? wanted : []);
@@ -110,8 +120,8 @@ async function markOnce(
     const are = busy.length === 1 ? 'is' : 'are';
     return sayError(
       world,
+      'unfinished-run',
       `${which} ${are} under way in run ${state?.run}, which is unfinished`,
-      `finish it first: mstone resume`,
     );
   }
 
@@ -124,7 +134,7 @@ async function markOnce(
   const built = await buildCandidate(repository, {
     head,
     work: head,
-    tasks: renderTasksFile(await readFileAt(repository, head, TASKS), tasksView(milestones, all)),
+    tasks: renderTasksFile(await readFileAt(repository, head, layout.tasks), tasksView(milestones, all)),
     message: formatMessage({
       subject: `Mark ${names(ids)} ${to}`,
       trailers: [
@@ -139,8 +149,14 @@ async function markOnce(
     dateMs: at,
   });
   if (built.kind !== 'built') {
-    const why = built.kind === 'refused' ? `${TASKS} shows this already, and history does not` : built.kind;
-    return sayError(world, why, `take its line out of ${TASKS}, commit that, and type the same again`);
+    const why =
+      built.kind === 'refused' ? `${layout.tasks} shows this already, and history does not` : built.kind;
+    return sayError(
+      world,
+      'tasks-differ',
+      why,
+      `take its line out of ${layout.tasks}, commit that, and type the same again`,
+    );
   }
   const landed = await land(repository, {
     target,
@@ -159,19 +175,19 @@ async function markOnce(
     case 'moved':
       return 'moved';
     case 'rewound':
-      sayError(
+      return sayError(
         world,
+        'target-rewound',
         `${target.branch} no longer holds ${shortOid(landed.expected)}, it is at ${shortOid(landed.found)}`,
-        `git reflog ${target.branch}`,
+        `look where it was: git reflog ${target.branch}`,
       );
-      return 3;
     case 'refused':
-      sayError(
+      return sayError(
         world,
+        'mark-refused',
         `${names(ids)} could not be marked on ${target.branch}: ${landed.message}`,
-        landed.command ?? 'type the same again in a moment',
+        landed.command,
       );
-      return 3;
   }
 }
 
@@ -182,17 +198,19 @@ function againWords({ ids, all, onto }: MarkOptions, to: State): string {
 }
 
 /** Whether a mark would say something else than history does. */
-const isOther = ({ digest }: Milestone, landing: Landing | undefined, to: State): boolean =>
-  to === 'todo' ? landing?.state === 'done' : landing?.state !== 'done' || landing.digest !== digest;
+const isOther = (milestone: Milestone, landing: Landing | undefined, to: State): boolean =>
+  to === 'todo'
+    ? landing?.state === 'done'
+    : landing?.state !== 'done' || !isSameText(landing.digest, milestone);
 
 /** The files among these milestones that are not committed as they are: another text would be accepted. */
 async function looseOf(repository: Repository, milestones: readonly Milestone[]): Promise<string[]> {
   const files = new Set(milestones.map(({ file }) => file));
-  return (await uncommitted(repository, [MILESTONES])).filter((file) => files.has(file));
+  return (await uncommitted(repository, [repository.layout.milestones])).filter((file) => files.has(file));
 }
 
 const looseWords = (loose: readonly string[], repository: Repository): Diagnostic => ({
   ...notCommitted(loose, repository),
   expected: 'the text that is accepted as done is the one in your commit',
-  fix: `git add ${MILESTONES} && git commit -m "Milestones"`,
+  fix: `git add ${shellWord(repository.layout.milestones)} && git commit -m "Milestones"`,
 });

@@ -2,6 +2,7 @@
 
 import { safeJson } from '../journal/json.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { type MessageCode, messages } from '../model/messages.js';
 import type { ItemState } from '../model/state.js';
 import { lineReporter, ndjsonReporter, type Reporter } from '../report/index.js';
 import { liveReporter } from '../report/live.js';
@@ -28,9 +29,15 @@ export function sayDiagnostics(world: Pick<World, 'stderr'>, diagnostics: readon
   return 2;
 }
 
-/** One error with what to do about it; returns 2. */
-export function sayError(world: Pick<World, 'stderr'>, message: string, fix: string): 2 {
-  return sayDiagnostics(world, [{ severity: 'error', code: 'usage', message, fix }]);
+/** One error with what to do about it; returns the exit code that it leads to. */
+export function sayError(
+  world: Pick<World, 'stderr'>,
+  code: MessageCode,
+  message: string,
+  fix: string = messages[code].todo,
+): number {
+  sayDiagnostics(world, [{ severity: 'error', code, message, fix }]);
+  return messages[code].exit;
 }
 
 /** A terminal gets a live picture; a pipe, a file and CI get a line per thing that happened. */

@@ -1,34 +1,40 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
+import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
-import type { Repository } from '../git/index.js';
+import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
-import { treeKey } from '../git/tree.js';
+import { readFileAt, treeKey } from '../git/tree.js';
+import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { Event, RunSettings } from '../model/event.js';
+import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
+import type { Oid } from '../model/outcome.js';
 import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { makePlan } from '../plan/index.js';
+import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound, interruptedWords, names } from '../report/words.js';
+import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
-import { makeHands } from './hands.js';
+import { settle } from './choose.js';
+import { readDeadline } from './deadline.js';
+import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
   formOf,
@@ -40,18 +46,19 @@ import {
 } from './output.js';
 import { stepsWords } from './plan.js';
 import {
-  CONFIG,
-  MILESTONES,
+  layoutAt,
   openProject,
   type Project,
   readCommit,
   readPlanned,
   type Sources,
+  templatesIn,
   withoutErrors,
 } from './project.js';
+import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
-import type { World } from './world.js';
+import { keptOn, knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
@@ -63,21 +70,34 @@ export interface RunOptions extends SelectionOptions {
   readonly agent?: string;
   readonly model?: string;
   readonly profile?: string;
+  /** The file that is read in place of `mstone.yaml`, absolute. */
+  readonly config?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
   readonly commit?: boolean;
   readonly dryRun?: boolean;
+  /** US dollars. */
+  readonly maxCost?: string;
+  readonly deadline?: string;
+  readonly verbose?: boolean;
   readonly output: OutputForm;
 }
 
+/** What a further command may say otherwise than the run that it continues. */
+export type NewTerms = Pick<RunOptions, 'jobs' | 'wait' | 'maxCost' | 'deadline' | 'verbose' | 'output'>;
+
 /** What a run was asked for, as its journal keeps it: `resume` reads it back. */
-type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit'>;
+type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit' | 'deadline' | 'verbose'>;
 
 interface Extra {
   /** Items whose attempts, brakes and spend are forgotten. */
   readonly reset: readonly string[];
+  /** They go on with the work they left instead of beginning anew. */
+  readonly from?: RetryFrom;
   /** The options are those of the last run: what it was forced to redo and has landed is not redone twice. */
   readonly again: boolean;
+  /** Epoch ms: that of the run which is continued, where it is still to come. */
+  readonly deadline?: number;
 }
 
 export async function run(world: Terminal, options: RunOptions): Promise<number> {
@@ -86,7 +106,7 @@ export async function run(world: Terminal, options: RunOptions): Promise<number>
 
 export async function resume(
   terminal: Terminal,
-  options: { readonly run?: string; readonly output: OutputForm },
+  options: { readonly run?: string } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   const project = await openProject(world, undefined);
@@ -96,7 +116,7 @@ export async function resume(
   const last =
     options.run === undefined ? runs.value.at(-1) : runs.value.find((known) => known.run === options.run);
   if (last === undefined && options.run !== undefined) {
-    return sayError(world, `no run ${options.run}`, 'type `mstone status` to see the last one');
+    return sayError(world, 'unknown-run', `no run ${shown(options.run)}`);
   }
   if (last === undefined || last.state.end?.is === 'ended') {
     say(world, 'Nothing to resume: no run was interrupted.\nNext: mstone run');
@@ -105,19 +125,24 @@ export async function resume(
   const asked = askedFrom(last.state.settings.argv);
   return prepareAndRun(
     terminal,
-    { ...asked, onto: last.state.target, output: options.output },
-    { reset: [], again: true },
+    { ...asked, ...newTerms(options), onto: last.state.target },
+    { reset: [], again: true, ...keptDeadline(world, last.state, options) },
   );
 }
 
 export async function retry(
   terminal: Terminal,
-  options: { readonly ids: readonly string[]; readonly failed?: true; readonly output: OutputForm },
+  options: {
+    readonly ids: readonly string[];
+    readonly failed?: true;
+    readonly from?: RetryFrom;
+  } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   if (options.ids.length === 0 && options.failed !== true) {
     return sayError(
       world,
+      'nothing-named',
       'which milestones?',
       'name them (`mstone retry 1A`) or type `mstone retry --failed`',
     );
@@ -127,7 +152,8 @@ export async function retry(
   const runs = await knownRuns(project.value.repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
   const last = runs.value.at(-1);
-  const { milestones } = await readPlanned(world, project.value, {});
+  const asked = askedFrom(last?.state.settings.argv ?? []);
+  const { milestones } = await readPlanned(worldOf(world, asked), project.value, {});
   const there = new Set(milestones.flatMap(({ id, stage }) => [id, gateId(stage)]));
   const gaveUp = historyOf(statesOn(last?.state.target ?? project.value.target.branch, runs.value))
     .history.filter((item) => item.end !== undefined && there.has(item.id))
@@ -137,12 +163,39 @@ export async function retry(
     say(world, 'Nothing has failed.\nNext: mstone status');
     return 0;
   }
-  const asked = askedFrom(last?.state.settings.argv ?? []);
   // A gate is no milestone that could be named: it is part of the run wherever it is still to be passed.
   const named = reset.filter((id) => !id.endsWith('-gate'));
   const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...named])];
   const onto = last === undefined ? {} : { onto: last.state.target };
-  return prepareAndRun(terminal, { ...asked, ...onto, ids, output: options.output }, { reset, again: true });
+  return prepareAndRun(
+    terminal,
+    { ...asked, ...newTerms(options), ...onto, ids },
+    {
+      reset,
+      again: true,
+      ...(options.from === undefined ? {} : { from: options.from }),
+      ...(last === undefined ? {} : keptDeadline(world, last.state, options)),
+    },
+  );
+}
+
+/** What was said this time; commander's `wait` is true where nothing was. */
+const newTerms = ({ jobs, wait, maxCost, deadline, verbose, output }: NewTerms): NewTerms => ({
+  ...(jobs === undefined ? {} : { jobs }),
+  ...(wait === false ? { wait } : {}),
+  ...(maxCost === undefined ? {} : { maxCost }),
+  ...(deadline === undefined ? {} : { deadline }),
+  ...(verbose === undefined ? {} : { verbose }),
+  output,
+});
+
+/** A deadline outlives a crash, but not itself: who resumes after it wants to go on. */
+function keptDeadline(world: World, { settings }: RunState, terms: NewTerms): { deadline?: number } {
+  const { deadline } = settings;
+  if (deadline === undefined || terms.deadline !== undefined) return {};
+  if (deadline > world.now()) return { deadline };
+  say(world, `The deadline of ${formatMoment(deadline)} has passed and no longer holds.`);
+  return {};
 }
 
 const askedFrom = (argv: readonly string[]): Asked =>
@@ -150,11 +203,22 @@ const askedFrom = (argv: readonly string[]): Asked =>
 
 function asked(options: RunOptions): Asked {
   const { output: _output, dryRun: _dryRun, commit: _commit, onto: _onto, ...rest } = options;
-  return rest;
+  const { deadline: _deadline, verbose: _verbose, ...lasting } = rest;
+  return lasting;
+}
+
+/** The world as the flags want it: the profile, and the configuration that is read. */
+function worldOf(caller: Terminal, { profile, config }: Pick<RunOptions, 'profile' | 'config'>): Terminal {
+  const configFile = caller.configFile ?? config;
+  return {
+    ...caller,
+    ...(profile === undefined ? {} : { profile }),
+    ...(configFile === undefined ? {} : { configFile }),
+  };
 }
 
 async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra): Promise<number> {
-  const terminal = options.profile === undefined ? caller : { ...caller, profile: options.profile };
+  const terminal = worldOf(caller, options);
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
@@ -162,43 +226,42 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   const flags = {
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
+    ...(options.maxCost === undefined ? {} : { 'budget.usd': options.maxCost }),
     ...(options.model === undefined ? {} : { model: options.model }),
   };
+  const said = options.deadline === undefined ? undefined : readDeadline(options.deadline, world.now());
+  if (said !== undefined && !said.ok) return sayDiagnostics(world, [said.error]);
+  const deadline = said?.value ?? extra.deadline;
 
   // What is wrong in the checkout is said first, whether it is committed or not.
   const checkout = withoutErrors(await readPlanned(world, opened.value, flags));
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
   if (options.dryRun === true) return showPlan(world, opened.value, checkout.value, options);
   if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
-    return sayError(
-      world,
-      `no milestones under ${MILESTONES}/`,
-      `write ${MILESTONES}/1A.md; the README shows the smallest one`,
-    );
+    return sayError(world, 'no-milestones', `no milestones under ${checkout.value.layout.milestones}/`);
   }
+  const laid = laidOut(repository, checkout.value.layout);
 
   return underLock(world, repository, async () => {
     try {
       if (repository.branch === target.branch) {
-        const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
+        const loose = await uncommitted(repository, await decidingPaths(world, laid));
         if (loose.length > 0 && options.commit !== true) {
-          return sayDiagnostics(world, [notCommitted(loose, repository)]);
+          return sayDiagnostics(world, [notCommitted(loose, laid)]);
         }
         if (loose.length > 0) {
           const committed = await commitFiles(repository, loose, 'Milestones', world.now());
           if (!committed.ok) return sayDiagnostics(world, committed.error);
         }
       }
-      return await runLocked(world, terminal, repository, flags, options, extra);
+      return await runLocked(world, terminal, repository, flags, options, {
+        ...extra,
+        ...(deadline === undefined ? {} : { deadline }),
+      });
     } catch (error) {
       if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      sayError(
-        world,
-        `the disk is full: ${message}`,
-        'make room, then type `mstone resume`; nothing is lost',
-      );
-      return 75;
+      return sayError(world, 'disk-full', `the disk is full: ${message}`);
     }
   });
 }
@@ -220,19 +283,15 @@ async function runLocked(
   // Read now that nobody else can land: what was read before the lock may be old.
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
-  const project = opened.value;
-  const { target } = project;
+  const { target } = opened.value;
   if (target.head === undefined) {
-    return sayError(
-      world,
-      `${target.branch} has no commit`,
-      'commit your milestones first: mstone run --commit',
-    );
+    return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
   const { head } = target;
   if (unfinished !== undefined && unfinished.state.target !== target.branch) {
     return sayError(
       world,
+      'unfinished-run',
       `run ${unfinished.run} on ${unfinished.state.target} is unfinished, and this one would land on ${target.branch}`,
       `switch to ${unfinished.state.target}, or finish it first: mstone resume`,
     );
@@ -240,26 +299,42 @@ async function runLocked(
   const read = withoutErrors(await readCommit(world, repository, target.target ?? head, flags));
   if (!read.ok) return sayDiagnostics(world, read.error);
   const sources = read.value;
+  const { layout } = sources;
   sayDiagnostics(world, sources.diagnostics);
   if (sources.milestones.length === 0) {
     return sayError(
       world,
-      `no milestones under ${MILESTONES}/ on ${target.branch}`,
-      `write ${MILESTONES}/1A.md and commit it`,
+      'no-milestones',
+      `no milestones under ${layout.milestones}/ on ${target.branch}`,
+      'write a first one (mstone new 1A) and commit it',
     );
   }
   const templates = await readTemplates(world, sources.templates);
-  const broken = checkTemplates(templates);
+  const broken = checkTemplates(templates, templatesIn(layout));
   if (broken.length > 0) return sayDiagnostics(world, broken);
   const past = historyOf(statesOn(target.branch, runs.value));
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
-  const made = await planRun(project, sources, options, past, redone);
+  const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
+  const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
+  const kept = unfinished?.state.settings.chosen;
+  const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
   if (!made.ok) return sayDiagnostics(world, made.error);
-  const { plan, items } = made.value;
+  const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
-  sayDiagnostics(world, plan.notes);
+  const works =
+    extra.from === undefined
+      ? undefined
+      : await findWorks(
+          repository,
+          statesOn(target.branch, runs.value),
+          new Map(items.map((item) => [item.id, item])),
+          extra.reset,
+          extra.from,
+        );
+  if (works !== undefined && !works.ok) return sayDiagnostics(world, works.error);
+  sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
   if (items.length === 0 && unfinished === undefined && !follows) {
@@ -274,12 +349,22 @@ async function runLocked(
 
   const runId = unfinished?.run ?? newRunId(world.now());
   const runDir = join(repository.stateDir, 'runs', runId);
-  await mkdir(join(runDir, 'logs'), { recursive: true, mode: 0o700 });
+  const own = join(runDir, 'logs');
+  const logsDir =
+    unfinished === undefined ? newLogsDir(sources, repository, runId) : unfinished.state.settings.logs;
+  await mkdir(logsDir ?? own, { recursive: true, mode: 0o700 });
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
+  // Before the first agent starts, and where a run under way has not said it already.
+  if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
+    say(world, `${stepsWords({ config, chosen })}\n`);
+  }
   const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
-  const settings = settingsOf(sources, options);
+  const settings: RunSettings = {
+    ...settingsOf(world, config, options, { chosen, deadline: extra.deadline }),
+    ...(logsDir === undefined ? {} : { logs: logsDir }),
+  };
   const opening: Event[] = [
     unfinished === undefined
       ? {
@@ -291,18 +376,32 @@ async function runLocked(
           history: past.history.filter((item) => !extra.reset.includes(item.id)),
           passed: past.passed,
           shadow: follows,
+          mstone: versionOf(world),
         }
-      : { type: 'run.continued', head, items, settings, shadow: follows },
-    ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
+      : { type: 'run.continued', head, items, settings, shadow: follows, mstone: versionOf(world) },
+    ...(extra.reset.length > 0
+      ? [
+          {
+            type: 'items.reset' as const,
+            items: extra.reset,
+            ...(extra.from === undefined || works === undefined
+              ? {}
+              : { from: extra.from, works: works.value }),
+          },
+        ]
+      : []),
   ];
 
-  const reporter = makeReporter(terminal, options.output, (item) => lastWords(runDir, item));
+  const reporter = makeReporter(terminal, options.output, (item) => lastWords(logsDir ?? own, item));
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
   const stopListening = world.onSignal((signal) => {
     if (signal === 'SIGTERM') control.cancel(143, 'told to end: agents are ended, their work is kept');
-    else if (control.draining === undefined) control.drain(130, interruptedWords(state));
+    else if (signal === 'SIGUSR2') {
+      // `mstone stop`: asked for as often as you like, it is never the second Ctrl-C.
+      if (control.draining === undefined) control.drain(130, interruptedWords(state, 'mstone stop'));
+    } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
   try {
@@ -315,18 +414,22 @@ async function runLocked(
     for (const event of opening) {
       state = reduce(state, event);
       // Lines tell it themselves; a screen has no place for it, and events are not for people.
-      if (event.type === 'run.continued' && (form === 'tty' || form === 'ndjson')) {
-        say(world, explainFound(state, { now: world.now() }));
+      if (form === 'tty' || form === 'ndjson') {
+        const when = { now: world.now() };
+        if (event.type === 'run.continued') say(world, explainFound(state, when));
+        if ('settings' in event) for (const text of termsOf(state, when)) say(world, text);
       }
       reporter.notice(event, state);
     }
     const hands = makeHands({
       world,
-      repository: { ...repository, git: makeGit(world.env, `${runId}.git`) },
+      repository: { ...project.repository, git: makeGit(world.env, `${runId}.git`) },
       run: runId,
       runDir,
+      logsDir: logsDir ?? own,
       target: target.branch,
-      config: sources.config,
+      head: state.head,
+      config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
       landings: project.landings,
@@ -338,7 +441,12 @@ async function runLocked(
         ...hands,
         clock: { now: world.now, until: waitUntil },
         append,
-        capacity: () => settings.jobs,
+        pressure: watchHost(
+          world.host,
+          [repository.stateDir, slotsFolder(world, repository, sources.config)],
+          sources.config.pressure,
+          world.now,
+        ),
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);
@@ -355,15 +463,31 @@ async function runLocked(
   }
 }
 
-function settingsOf(sources: Sources, options: RunOptions): RunSettings {
-  const { config } = sources;
+/** Where a new run's logs go, where that is not beside its journal: it stays there whatever is configured later. */
+function newLogsDir({ config: { logDir } }: Sources, { root }: Repository, run: string): string | undefined {
+  if (logDir === undefined) return undefined;
+  return join(isAbsolute(logDir) ? logDir : join(root, logDir), run);
+}
+
+function settingsOf(
+  { configFile }: World,
+  config: Config,
+  options: RunOptions,
+  { chosen, deadline }: { readonly chosen: Chosen | undefined; readonly deadline: number | undefined },
+): RunSettings {
+  const { budget } = config;
   return {
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
     wait: options.wait !== false && config.limits.wait,
     backoffMs: config.backoffMs,
     folder: folderOf(config),
-    argv: [JSON.stringify(asked(options))],
+    ...(chosen === undefined ? {} : { chosen }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(budget?.usd === undefined ? {} : { budget: { ...budget, usd: budget.usd } }),
+    argv: [
+      JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
+    ],
   };
 }
 
@@ -373,32 +497,35 @@ const folderOf = ({ worktrees: { setup, copy, keep } }: Config): string =>
 
 /** The plan and what `decide` has to know of each item in it. */
 async function planRun(
+  world: World,
   project: Project,
   sources: Sources,
   options: RunOptions,
-  past: ReturnType<typeof historyOf>,
-  redone: ReadonlySet<MilestoneId> | undefined,
-): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
+  {
+    past,
+    redone,
+    lost,
+    kept,
+  }: {
+    readonly past: ReturnType<typeof historyOf>;
+    readonly redone: ReadonlySet<MilestoneId> | undefined;
+    readonly lost: ReadonlyMap<MilestoneId, LostProof>;
+    readonly kept: Chosen | undefined;
+  },
+): Promise<Result<Settled & { items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
     target: project.target.branch,
     milestones: [...sources.milestones],
     landings: project.landings,
     selection,
+    lost,
   });
   if (!made.ok) return made;
-  const plan = made.value;
-  const { config } = sources;
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const { plan, config } = settled;
 
-  // A gate that was red or cut short is still to be passed, though its milestones have landed.
-  const open = past.history.flatMap(({ id }) => {
-    const stage = /^(\d+)-gate$/.exec(id)?.[1];
-    return stage === undefined ? [] : [Number(stage)];
-  });
-  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
-  const stages = new Set(
-    [...open, ...running.map(({ milestone }) => milestone.stage)].filter((stage) => completes(plan, stage)),
-  );
+  const stages = gatesOf(plan, past);
   const { head } = project.target;
   const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
   const base =
@@ -409,9 +536,40 @@ async function planRun(
     !past.passed.includes(
       verdictKey(await treeKey(project.repository, head), folderOf(config), config.checks),
     );
-  const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
+  const gates = config.stageChecks.length > 0 ? stages : new Set<number>();
+  const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
-  return ok({ plan, items: items.value });
+  return ok({ ...settled, items: items.value });
+}
+
+/** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */
+async function formerView(world: World, { repository, landings }: Project, head: Oid): Promise<Diagnostic[]> {
+  const [newest] = [...landings.values()].sort((a, b) => b.at - a.at);
+  if (newest === undefined) return [];
+  const { tasks } = await layoutAt(world, repository, newest.commit);
+  const now = repository.layout.tasks;
+  if (tasks === now || (await readFileAt(repository, head, tasks)) === undefined) return [];
+  return [
+    {
+      severity: 'note',
+      code: 'former-view',
+      file: tasks,
+      message: `this file is yours from now on: \`tasks_file\` is ${shown(now)}`,
+      fix: `if nobody needs it: git rm ${shellWord(tasks)}`,
+    },
+  ];
+}
+
+/** The stages whose own checks a run of this plan would ask. */
+export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): ReadonlySet<number> {
+  // A gate that was red or cut short is still to be passed, though its milestones have landed.
+  const open = past.history.flatMap(({ id }) => {
+    const stage = /^(\d+)-gate$/.exec(id)?.[1];
+    return stage === undefined ? [] : [Number(stage)];
+  });
+  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
+  const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
+  return new Set(stages.filter((stage) => completes(plan, stage)));
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
@@ -450,6 +608,8 @@ async function showPlan(
   sources: Sources,
   options: RunOptions,
 ): Promise<number> {
+  const runs = await knownRuns(project.repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
   const made = makePlan({
     target: project.target.branch,
     milestones: [...sources.milestones],
@@ -457,21 +617,39 @@ async function showPlan(
     selection: selectionOf(options),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
-  const items = planItems(made.value, sources.config, { gates: new Set(), base: false });
+  const kept = keptOn(project.target.branch, runs.value);
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
   if (!items.ok) return sayDiagnostics(world, items.error);
   sayDiagnostics(world, sources.diagnostics);
-  say(world, `${planText(made.value, world.color)}${stepsWords(sources.config)}`);
+  say(world, `${planText(settled.plan, world.color)}\n${stepsWords(settled)}`);
   return 0;
+}
+
+/**
+ * What a run goes by, and what must be committed therefore. A configuration that was named may lie outside
+ * the repository, or in it for oneself alone, untracked: whoever names it knows what it says.
+ */
+async function decidingPaths(world: World, repository: Repository): Promise<string[]> {
+  const { milestones, config } = repository.layout;
+  if (config === undefined) return [milestones];
+  if (world.configFile === undefined) return [milestones, config];
+  const tracked = await repository.git({
+    args: ['--literal-pathspecs', 'ls-files', '--error-unmatch', '--', config],
+    cwd: repository.root,
+  });
+  return tracked.code === 0 ? [milestones, config] : [milestones];
 }
 
 export function notCommitted(files: readonly string[], repository: Repository): Diagnostic {
   const [is, it] = files.length === 1 ? ['is', 'it is'] : ['are', 'they are'];
   const word = repository.unborn ? 'in any commit: the repository has none' : `committed as ${it}`;
+  const { milestones, config } = repository.layout;
   // `git add` refuses a name behind which there is nothing.
   const places = [
-    ...(files.some((file) => file !== CONFIG) ? [MILESTONES] : []),
-    ...(files.includes(CONFIG) ? [CONFIG] : []),
-  ];
+    ...(files.some((file) => file !== config) ? [milestones] : []),
+    ...(config !== undefined && files.includes(config) ? [config] : []),
+  ].map((path) => shellWord(path));
   return {
     severity: 'error',
     code: 'not-committed',
@@ -499,15 +677,13 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
 }
 
 /** The last line that an item's agent printed, for the screen. */
-function lastWords(runDir: string, item: ItemState): string | undefined {
+function lastWords(logsDir: string, item: ItemState): string | undefined {
   if (item.phase.is !== 'doing' || item.attempt === 0) return undefined;
   const { step } = item.phase;
   if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve')
     return undefined;
   const name = `${item.item.id}.${item.attempt}.${item.assignment}.${step.is}.log`;
-  const lines = readPlainTail(join(runDir, 'logs', name), 16_000)
-    .trimEnd()
-    .split('\n');
+  const lines = readPlainTail(join(logsDir, name), 16_000).trimEnd().split('\n');
   // What it says to mstone itself is no news for people.
   return lines.findLast((line) => line !== '' && !line.includes('"mstone"'));
 }

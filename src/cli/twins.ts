@@ -1,8 +1,13 @@
 /** The environment's word on flags that the command line does not give: `MSTONE_STAGE=2` is `--stage 2`. */
 import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { FLAG_VARIABLES } from '../config/keys.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import { nearest } from '../model/nearest.js';
 import { shown } from '../model/shown.js';
 import type { World } from './world.js';
+
+/** Says it, and ends the command with exit 2. */
+type Refuse = (diagnostic: Diagnostic) => never;
 
 /** Flags that answer the same question: where the command line gives one, the environment's others say nothing. */
 const RIVALS: readonly (readonly string[])[] = [
@@ -13,7 +18,7 @@ const RIVALS: readonly (readonly string[])[] = [
 ];
 
 /** Sets what the environment says; a value that cannot be read ends the command with exit 2. */
-export function readTwins(command: CommandUnknownOpts, env: World['env']): void {
+export function readTwins(command: CommandUnknownOpts, env: World['env'], refuse: Refuse): void {
   const given = (flag: string): boolean => {
     const option = command.options.find(({ long }) => long === flag);
     return option !== undefined && command.getOptionValueSource(option.attributeName()) === 'cli';
@@ -32,26 +37,33 @@ export function readTwins(command: CommandUnknownOpts, env: World['env']): void 
   for (const { option, variable, text } of open) {
     command.setOptionValueWithSource(
       option.attributeName(),
-      readValue(command, option, variable, text),
+      readValue(option, variable, text, refuse),
       'env',
     );
   }
 }
 
-function readValue(command: CommandUnknownOpts, option: Option, variable: string, text: string): unknown {
-  const refuse = (expected: string): never =>
-    command.error(`error: ${variable} cannot be read\n  expected: ${expected}\n  found: ${shown(text)}`, {
-      exitCode: 2,
-      code: 'mstone.variable',
+function readValue(option: Option, variable: string, text: string, refuse: Refuse): unknown {
+  const cannot = (expected: string): never => {
+    const meant = nearest(text, option.argChoices ?? []);
+    return refuse({
+      severity: 'error',
+      code: 'invalid-value',
+      message: `\`${variable}\` cannot be read`,
+      expected,
+      found: shown(text),
+      fix:
+        meant === undefined ? `write what is expected, or unset ${variable}` : `did you mean \`${meant}\`?`,
     });
+  };
   if (option.isBoolean()) {
     if (/^(?:true|yes|on|1)$/i.test(text)) return true;
     if (/^(?:false|no|off|0)$/i.test(text)) return undefined;
-    return refuse('`true` or `false`');
+    return cannot('`true` or `false`');
   }
   if (option.argChoices !== undefined && !option.argChoices.includes(text)) {
-    return refuse(`one of ${option.argChoices.join(', ')}`);
+    return cannot(`one of ${option.argChoices.join(', ')}`);
   }
   if (option.long !== '--stage') return text;
-  return /^[1-9]\d{0,2}$/.test(text) ? Number(text) : refuse('a whole number from 1 to 999');
+  return /^[1-9]\d{0,2}$/.test(text) ? Number(text) : cannot('a whole number from 1 to 999');
 }

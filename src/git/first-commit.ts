@@ -2,9 +2,11 @@
  * `run --commit`: commits named files, and nothing else of what the user has staged or changed; on a
  * branch without a commit this is the root. No hook of the user's runs.
  */
+
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
 import { findHolders } from './checkout.js';
@@ -126,5 +128,5 @@ export async function commitFiles(
   }
 }
 
-const refuse = (code: string, message: string, fix: string): { ok: false; error: Diagnostic[] } =>
+const refuse = (code: MessageCode, message: string, fix: string): { ok: false; error: Diagnostic[] } =>
   err([{ severity: 'error', code, message, fix }]);

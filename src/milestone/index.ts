@@ -5,11 +5,13 @@
  * This room does not know where files come from (a checkout, a commit: a reader is passed in), which
  * milestones exist beside the one it reads, what has landed, or what anybody does with a milestone.
  */
+
 import type { Diagnostic } from '../model/diagnostic.js';
 import { hasErrors } from '../model/diagnostic.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
-import { milestoneDigest } from './digest.js';
+import { milestoneDigests } from './digest.js';
 import { readFrontMatter } from './front-matter.js';
 import { readKeys } from './keys.js';
 import { readMarkdown } from './markdown.js';
@@ -37,7 +39,7 @@ export function parseMilestone(
   bytes: Uint8Array,
 ): { milestone?: Milestone; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  const error = (code: string, message: string, rest: Partial<Diagnostic> = {}): void => {
+  const error = (code: MessageCode, message: string, rest: Partial<Diagnostic> = {}): void => {
     diagnostics.push({ severity: 'error', code, file, message, ...rest });
   };
 
@@ -122,7 +124,7 @@ export function parseMilestone(
     enabled: true,
     ...rest,
     recipe: stated.recipe,
-    digest: milestoneDigest({ body, dependsOn, checks, requires }, markdown),
+    ...milestoneDigests({ body, dependsOn, checks, requires }, markdown),
   };
   return { milestone, diagnostics };
 }

@@ -1,4 +1,5 @@
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { MessageCode } from '../model/messages.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
 
@@ -36,7 +37,7 @@ export function parseName(file: string): NameParts | Diagnostic {
   const parts = digits && letters ? parseId(`${digits}${letters}`) : undefined;
   if (parts) return parts;
 
-  const problem = (code: string, message: string, better?: string): Diagnostic => ({
+  const problem = (code: MessageCode, message: string, better?: string): Diagnostic => ({
     severity: 'error',
     code,
     file,

@@ -1,8 +1,10 @@
+import { type MessageCode, messages } from './messages.js';
+
 /** One thing wrong with what the user gave us: what, where, expected, found, what to do. */
 export interface Diagnostic {
   readonly severity: 'error' | 'warning' | 'note';
-  /** Kebab-case, stable: `unknown-key`, `dependency-cycle`, … */
-  readonly code: string;
+  /** Its entry in the catalogue of messages. */
+  readonly code: MessageCode;
   /** Relative to the repository's root, with forward slashes. */
   readonly file?: string;
   /** 1-based. */
@@ -11,9 +13,15 @@ export interface Diagnostic {
   readonly message: string;
   readonly expected?: string;
   readonly found?: string;
-  /** What to do about it, often a line or a command to type. */
+  /** What to do about it, often a line or a command to type; else the catalogue's word on the code. */
   readonly fix?: string;
 }
+
+/** What is wrong never goes without what to do. */
+export const withFix = (diagnostic: Diagnostic): Diagnostic =>
+  diagnostic.severity === 'error'
+    ? { ...diagnostic, fix: diagnostic.fix ?? messages[diagnostic.code].todo }
+    : diagnostic;
 
 export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
   diagnostics.some((diagnostic) => diagnostic.severity === 'error');

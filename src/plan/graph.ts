@@ -1,5 +1,7 @@
 /** The graph of milestones: what waits for what, and what is wrong with that. */
+
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import { shown } from '../model/shown.js';
@@ -41,7 +43,7 @@ export function checkGraph(milestones: readonly Milestone[]): Diagnostic[] {
   const problems: Diagnostic[] = [];
   for (const milestone of milestones) {
     const { id, stage, file, dependsOnLine: line } = milestone;
-    const error = (code: string, message: string, rest: Partial<Diagnostic> = {}): void => {
+    const error = (code: MessageCode, message: string, rest: Partial<Diagnostic> = {}): void => {
       problems.push({ severity: 'error', code, file, ...(line !== undefined && { line }), message, ...rest });
     };
     for (const name of resolvedDependencies(milestone)) {

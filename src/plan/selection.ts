@@ -1,5 +1,7 @@
 /** What the user asked for, as words on a command line → which milestones are meant, or what is wrong with it. */
+
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { MessageCode } from '../model/messages.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import { shown } from '../model/shown.js';
@@ -57,7 +59,7 @@ export function choose(
 ): { readonly choice: Choice; readonly problems: Diagnostic[] } {
   const { ids, stage, until } = selection;
   const problems: Diagnostic[] = [];
-  const error = (code: string, message: string, rest: Partial<Diagnostic> = {}): void => {
+  const error = (code: MessageCode, message: string, rest: Partial<Diagnostic> = {}): void => {
     problems.push({ severity: 'error', code, message, ...rest });
   };
   const known = new Map(milestones.map((milestone) => [milestone.id, milestone]));

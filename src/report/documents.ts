@@ -4,11 +4,12 @@
  * The documents are promises: `schema` is 1, and fields are added, never changed.
  */
 import { safeJson } from '../journal/json.js';
-import type { Diagnostic } from '../model/diagnostic.js';
+import type { Chosen } from '../model/chosen.js';
+import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { waitOf } from '../run/questions.js';
+import { shortageOf, waitOf } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,
@@ -37,6 +38,8 @@ export interface PlanDocument {
     readonly reason: string;
   }[];
   readonly run: readonly string[];
+  /** Where something was: what a run would go by and nobody has said. */
+  readonly chosen?: Chosen;
 }
 
 export interface StatusDocument {
@@ -44,6 +47,8 @@ export interface StatusDocument {
   readonly run: {
     readonly id: string;
     readonly state: 'running' | 'waiting' | 'done' | 'failed' | 'interrupted';
+    /** What the machine is short of, while that keeps agents from starting. */
+    readonly pressure?: string;
   } | null;
   readonly milestones: readonly {
     readonly id: string;
@@ -99,7 +104,7 @@ const said = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]>
 export const documentText = (document: PlanDocument | StatusDocument | ValidateDocument): string =>
   `${safeJson(document, 2)}\n`;
 
-export const planDocument = (plan: Plan): PlanDocument => ({
+export const planDocument = (plan: Plan, chosen?: Chosen): PlanDocument => ({
   schema: 1,
   target: plan.target,
   milestones: plan.milestones.map(({ milestone, state, reason, dependsOn }) => ({
@@ -112,6 +117,7 @@ export const planDocument = (plan: Plan): PlanDocument => ({
     reason,
   })),
   run: plan.run,
+  ...said({ chosen }),
 });
 
 export const validateDocument = (
@@ -146,16 +152,18 @@ export const validateDocument = (
     digest: milestone.digest,
   })),
   // Field by field, so that nothing else that a diagnostic may carry gets out.
-  diagnostics: diagnostics.map(({ severity, code, file, line, message, expected, found, fix }) => ({
-    severity,
-    code,
-    ...(file === undefined ? {} : { file }),
-    ...(line === undefined ? {} : { line }),
-    message,
-    ...(expected === undefined ? {} : { expected }),
-    ...(found === undefined ? {} : { found }),
-    ...(fix === undefined ? {} : { fix }),
-  })),
+  diagnostics: diagnostics
+    .map(withFix)
+    .map(({ severity, code, file, line, message, expected, found, fix }) => ({
+      severity,
+      code,
+      ...(file === undefined ? {} : { file }),
+      ...(line === undefined ? {} : { line }),
+      message,
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
+      ...(fix === undefined ? {} : { fix }),
+    })),
 });
 
 /**
@@ -167,10 +175,19 @@ export function statusDocument(
   state: RunState | undefined,
   plan: Plan | undefined,
   alive: boolean,
+  now: number,
 ): StatusDocument {
+  const pressure = state !== undefined && alive ? shortageOf(state, now) : undefined;
   return {
     schema: 1,
-    run: state === undefined ? null : { id: state.run, state: runWord(state, alive) },
+    run:
+      state === undefined
+        ? null
+        : {
+            id: state.run,
+            state: runWord(state, alive),
+            ...(pressure === undefined ? {} : { pressure }),
+          },
     milestones: rowsOf(state, plan).map(({ id, phase, item, commit }) => ({
       id,
       phase,
@@ -183,7 +200,7 @@ export function statusDocument(
 
 type RunWord = NonNullable<StatusDocument['run']>['state'];
 
-/** 75 and 3 wait: for a time, for a person. 130 and 143 were interrupted in order. */
+/** A pause waits, 3 too: for a time, for money, for a person. 130 and 143 were interrupted in order. */
 function runWord(state: RunState, alive: boolean): RunWord {
   const { end } = state;
   if (end === undefined) {
@@ -192,8 +209,8 @@ function runWord(state: RunState, alive: boolean): RunWord {
     return waits && state.flights.size === 0 ? 'waiting' : 'running';
   }
   if (end.exit === 0) return 'done';
-  if (end.exit === 75 || end.exit === 3) return 'waiting';
-  return end.is === 'paused' ? 'interrupted' : 'failed';
+  if (end.exit === 130 || end.exit === 143) return 'interrupted';
+  return end.is === 'paused' || end.exit === 3 ? 'waiting' : 'failed';
 }
 
 interface Row {
@@ -331,6 +348,8 @@ export function statusText(
     lines.push(
       `Run ${oneLine(state.run)} on ${oneLine(state.target)}: ${runWord(state, alive)}${spent > 0 ? `, ${formatUsd(spent)}` : ''}`,
     );
+    const pressure = alive ? shortageOf(state, when.now) : undefined;
+    if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
   }
   if (rows.length > 0) {
     const shown = table(
@@ -368,20 +387,4 @@ function remarkOf(row: Row, state: RunState | undefined, when: When): string {
   if (item.phase.is === 'failed') return oneLine(item.phase.message);
   const wait = waitOf(state, item, when.now);
   return wait === undefined ? '' : explainWait(wait, when);
-}
-
-/** All problems, each with its place, and how many there are. */
-export function diagnosticsText(diagnostics: readonly Diagnostic[], color: boolean): string {
-  if (diagnostics.length === 0) return '';
-  const paint = painter(color);
-  const kinds = [
-    ['error', 'error'],
-    ['warning', 'warning'],
-    ['note', 'note'],
-  ] as const;
-  const counts = kinds.flatMap(([severity, noun]) => {
-    const number = diagnostics.filter((one) => one.severity === severity).length;
-    return number === 0 ? [] : [count(number, noun)];
-  });
-  return `${[...diagnostics.map((one) => formatDiagnostic(one, paint)), '', counts.join(', ')].join('\n')}\n`;
 }

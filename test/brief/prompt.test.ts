@@ -17,6 +17,32 @@ const prompt = (purpose: Purpose, facts: PromptFacts): string => {
 const own = (template: string, facts: PromptFacts = bareFacts) =>
   renderPrompt('implement', facts, { ...builtIn, implement: template });
 
+describe('the version of a template', () => {
+  it('is its first line, which is not part of the prompt, and counts in the numbers of lines', () => {
+    const plain = own('Do it.\n');
+    expect(own('{# mstone-templates: 1 #}\nDo it.\n')).toEqual(plain);
+    expect(own('\ufeff{#mstone-templates:1#} \r\nDo it.\n')).toEqual(plain);
+    expect(own('{# mstone-templates: 1 #}\n{{ nope }}\n')).toMatchObject({ error: [{ line: 2 }] });
+    expect(own('First {# mstone-templates: 9 #}\n')).toMatchObject({
+      value: 'First {# mstone-templates: 9 #}\n',
+    });
+  });
+
+  it.each(purposes)('is said by those that come with mstone and reaches no agent: %s', (purpose) => {
+    expect(builtIn[purpose]).toMatch(/^\{# mstone-templates: 1 #\}\n/);
+    expect(prompt(purpose, bareFacts)).toMatch(/^You /);
+  });
+
+  it('must be one that is known: a newer one is refused before anything else is looked at', () => {
+    expect(own('{# mstone-templates: 2 #}\n{{ nope }}\n')).toMatchObject({
+      error: [{ code: 'template-newer', line: 1, found: 'mstone-templates: 2' }],
+    });
+    expect(own('{# mstone-templates: 0 #}\n')).toMatchObject({
+      error: [{ code: 'broken-template', line: 1 }],
+    });
+  });
+});
+
 describe('the templates that come with mstone', () => {
   it('render whatever the facts are', () => {
     expect(checkTemplates(builtIn)).toEqual([]);
@@ -159,24 +185,24 @@ describe("a project's own template", () => {
   });
 
   it.each([
-    ['a misspelt name', 'one\ntwo {{ mileston.id }}', 2, '2:8: undefined variable: mileston'],
-    ['a misspelt key', '{{ milestone.name }}', 1, '1:4: undefined variable: milestone.name'],
+    ['a misspelt name', 'one\ntwo {{ mileston.id }}', 2, 'undefined variable: mileston (column 8)'],
+    ['a misspelt key', '{{ milestone.name }}', 1, 'undefined variable: milestone.name (column 4)'],
     [
       'a misspelt name in a condition',
       '{% if fnidings.size > 0 %}x{% endif %}',
       1,
-      '1:7: undefined variable: fnidings',
+      'undefined variable: fnidings (column 7)',
     ],
-    ['an unknown filter', '\n\n {{ target | shout }}', 3, '3:2: undefined filter: shout'],
-    ['an open tag', '{% for rule in rules %}', 1, '1:1: tag {% for rule in rules %} not closed'],
-    ['a file to include', '{% include "/etc/passwd" %}', 1, '1:1: tag "include" not found'],
-    ['a file to render', '{% render "/etc/passwd" %}', 1, '1:1: tag "render" not found'],
-    ['a layout', '{% layout "../x" %}', 1, '1:1: tag "layout" not found'],
+    ['an unknown filter', '\n\n {{ target | shout }}', 3, 'undefined filter: shout (column 2)'],
+    ['an open tag', '{% for rule in rules %}', 1, 'tag {% for rule in rules %} not closed (column 1)'],
+    ['a file to include', '{% include "/etc/passwd" %}', 1, 'tag "include" not found (column 1)'],
+    ['a file to render', '{% render "/etc/passwd" %}', 1, 'tag "render" not found (column 1)'],
+    ['a layout', '{% layout "../x" %}', 1, 'tag "layout" not found (column 1)'],
     [
       'what objects inherit',
       '{{ milestone.constructor }}',
       1,
-      '1:4: undefined variable: milestone.constructor',
+      'undefined variable: milestone.constructor (column 4)',
     ],
   ])('is refused by file, line and column for %s', (_, template, line, problem) => {
     expect(own(template)).toEqual({
@@ -187,7 +213,7 @@ describe("a project's own template", () => {
           code: 'broken-template',
           file: 'milestones/templates/implement.md',
           line,
-          message: `milestones/templates/implement.md:${problem}`,
+          message: `this prompt template cannot be used: ${problem}`,
           fix: 'correct milestones/templates/implement.md, or delete it to use the template that comes with mstone',
         },
       ],
@@ -201,7 +227,7 @@ describe("a project's own template", () => {
       milestone: { ...bareFacts.milestone, body },
     });
     expect(rendered.ok ? [] : rendered.error.map(({ code, message }) => [code, message])).toEqual([
-      ['broken-template', 'milestones/templates/implement.md: its prompt is 17825792 characters long'],
+      ['broken-template', 'this prompt template cannot be used: its prompt is 17825792 characters long'],
     ]);
   });
 
@@ -215,12 +241,12 @@ describe("a project's own template", () => {
       [
         'milestones/templates/review.md',
         1,
-        'milestones/templates/review.md:1:36: undefined variable: reason',
+        'this prompt template cannot be used: undefined variable: reason (column 36)',
       ],
       [
         'milestones/templates/resolve.md',
         1,
-        'milestones/templates/resolve.md:1:21: undefined variable: conflict.file',
+        'this prompt template cannot be used: undefined variable: conflict.file (column 21)',
       ],
     ]);
   });

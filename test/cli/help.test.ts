@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeProgram } from '../../src/cli/program.js';
 import { home, inside, makeInside } from '../rig/inside.js';
 import { makeProject, type TestProject } from '../rig/project.js';
+import { shellWords } from '../rig/shell-words.js';
 
 let p: TestProject;
 beforeAll(() => {
@@ -28,10 +29,7 @@ function examplesOf(help: string, heading = 'Example:'): string[] {
 
 /** The command that a line would run, with its options parsed and nothing done. */
 async function parsed(line: string): Promise<string> {
-  const words = line
-    .replace(/ {2,}.*/, '')
-    .split(' ')
-    .filter((word) => !/^[A-Z_]+=/.test(word));
+  const words = shellWords(line.replace(/ {2,}.*/, '')).filter((word) => !/^[A-Z_]+=/.test(word));
   expect(words[0], line).toBe('mstone');
   const { world } = makeInside(home, {});
   const program = makeProgram(world, () => undefined);
@@ -45,7 +43,26 @@ async function parsed(line: string): Promise<string> {
   return ran;
 }
 
+/** Each long flag of each command with a letter too many. */
+const slips = makeProgram(makeInside(home, {}).world, () => undefined).commands.flatMap((command) =>
+  command.options.flatMap(({ long }): [string, string, string][] =>
+    long ? [[command.name(), `${long}x`, long]] : [],
+  ),
+);
+
+it.each(slips)('mstone %s %s: %s is meant', async (command, slip, flag) => {
+  expect(await mstone(command, slip)).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `error: unknown option '${slip}'\n  fix: did you mean \`${flag}\`?\n`,
+  });
+});
+
 describe.each(commands)('mstone %s --help', (name) => {
+  it('is what `mstone help` says of it', async () => {
+    expect(await mstone('help', name)).toEqual(await mstone(name, '--help'));
+  });
+
   it('says what it does, with examples that can be typed', async () => {
     const help = await mstone(name, '--help');
     expect({ code: help.code, stderr: help.stderr }).toEqual({ code: 0, stderr: '' });
@@ -100,18 +117,34 @@ it('the version is that of the package', async () => {
 });
 
 it.each([
-  [['rnu'], "error: unknown command 'rnu'\n(Did you mean run?)\n(try `mstone --help`)\n"],
-  [['blancmange'], "error: unknown command 'blancmange'\n(try `mstone --help`)\n"],
-  [['run', '--job', '2'], "error: unknown option '--job'\n(Did you mean --jobs?)\n"],
-  [['plan', '--jsn'], "error: unknown option '--jsn'\n(Did you mean --json?)\n"],
-  [['logs'], "error: missing required argument 'id'\n"],
+  [['rnu'], "error: unknown command 'rnu'\n  fix: did you mean `run`?\n"],
+  [['blancmange'], "error: unknown command 'blancmange'\n  fix: `mstone --help` lists what there is\n"],
+  [['-x'], "error: unknown option '-x'\n  fix: `mstone --help` lists what there is\n"],
+  [['--colour', 'never'], "error: unknown option '--colour'\n  fix: did you mean `--color`?\n"],
+  [['logs'], "error: missing required argument 'id'\n  fix: such as: mstone logs 1A\n"],
   [
-    ['run', '--output', 'xml'],
-    "error: option '--output <form>' argument 'xml' is invalid. Allowed choices are auto, tty, plain, ndjson, quiet.\n",
+    ['logs', '1A', '--attempt'],
+    "error: option '--attempt <n>' argument missing\n  fix: such as: mstone logs 1A\n",
+  ],
+  [
+    ['status', '1A'],
+    'error: there are more words than `mstone status` takes\n  expected: none\n  found: 1\n  fix: such as: mstone status --json\n',
+  ],
+  [
+    ['status', '--json', '--watch'],
+    "error: option '--json' cannot be used with option '-w, --watch'\n  fix: leave one of the two out\n",
+  ],
+  [
+    ['run', '--output', 'plian'],
+    'error: `--output` cannot be read\n  expected: one of auto, tty, plain, ndjson, quiet\n  found: plian\n  fix: did you mean `plain`?\n',
+  ],
+  [
+    ['completion', 'fsh'],
+    'error: `shell` cannot be read\n  expected: one of bash, zsh, fish\n  found: fsh\n  fix: did you mean `fish`?\n',
   ],
   [
     ['run', '--stage', '1A'],
-    "error: option '--stage <n>' argument '1A' is invalid. a whole number from 1 to 999 is expected.\n",
+    'error: `--stage` cannot be read\n  expected: a whole number from 1 to 999\n  found: 1A\n  fix: write what is expected, or leave it out\n',
   ],
   [['plan', '9Z'], 'error: there is no milestone 9Z\n'],
   [['plan', '1B'], 'error: there is no milestone 1B\n  fix: did you mean `1A`?\n'],

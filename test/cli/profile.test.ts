@@ -47,7 +47,7 @@ it('is refused where there is none of the name, and every profile is judged', as
   expect({ code, stderr }).toEqual({
     code: 2,
     stderr: expect.stringMatching(
-      /^mstone\.yaml:6: error: `jbs` is no setting\n.*\n {2}fix: did you mean `jobs`\?\nmstone\.yaml:7: error: `profiles\.odd` cannot be read\n.*\n {2}found: 4\nerror: there is no profile ic\n {2}expected: one of ci, night\n {2}fix: did you mean `ci`\?\n$/,
+      /^mstone\.yaml:6: error: `jbs` is no setting\n.*\n {2}fix: did you mean `jobs`\?\nmstone\.yaml:7: error: `profiles\.odd` cannot be read\n.*\n {2}found: 4\n {2}fix: write what is expected; .*\nerror: there is no profile ic\n {2}expected: one of ci, night\n {2}fix: did you mean `ci`\?\n$/,
     ),
   });
 });

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Ended, makeProject, type TestProject } from '../rig/project.js';
+import { type Ended, makeProject, pathWith, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
 const project = (...args: Parameters<typeof makeProject>): TestProject => {
@@ -106,9 +106,10 @@ describe('a project that cannot start', () => {
     const empty = project();
     empty.commit('Nothing yet');
     const nobody = project('jobs: 2\n');
-    nobody.milestone('1A', { implement: 'echo a > a.txt' });
+    nobody.write('milestones/1A.md', '# Milestone 1A - By hand, too\n\nDo it.\n');
     nobody.write('milestones/1B.md', '# Milestone 1B - By hand\n\nDo it.\n');
     nobody.commit('Milestones');
+    nobody.env.PATH = pathWith(join(homeOf(nobody), 'bin'));
     const unreviewed = project('agent: recipe\n');
     unreviewed.write('milestones/1A.md', '# Alone\n\n## Recipe\n\n```sh\necho a > a.txt\n```\n');
     unreviewed.commit('Milestones');
@@ -117,17 +118,13 @@ describe('a project that cannot start', () => {
 
     const [noMilestones, noAgent, noReview] = await Promise.all(all.map((p) => p.mstone('run')));
     expect(noMilestones).toEqual(
-      refused(
-        'error: no milestones under milestones/',
-        '  fix: write milestones/1A.md; the README shows the smallest one',
-      ),
+      refused('error: no milestones under milestones/', '  fix: write a first one: mstone new 1A'),
     );
     expect(noAgent).toEqual(
       refused(
-        'milestones/1A.md: error: nobody implements 1A: no agent is configured',
-        '  fix: add `agent: recipe` to mstone.yaml or to the milestone',
-        'milestones/1B.md: error: nobody implements 1B: no agent is configured',
-        '  fix: add `agent: NAME` and `agents: { NAME: { kind: command, command: [...] } }` to mstone.yaml, or `agent: recipe` and a `## Recipe` section to the milestone',
+        'error: nobody implements 1A and 1B: no agent is named, and none is installed',
+        '  expected: claude, codex, gemini, opencode on the PATH, or `agent:` in mstone.yaml or in the milestone',
+        '  fix: npm install -g @anthropic-ai/claude-code (or @openai/codex, @google/gemini-cli, opencode-ai); or without any account: a `## Recipe` section with a ```sh block, as `mstone demo` shows',
       ),
     );
     expect(noReview).toEqual(
@@ -215,7 +212,7 @@ describe('milestones that cannot be read', () => {
     expect(run).toEqual(
       refused(
         'mstone.yaml:3: error: `chekcs` is no setting',
-        '  expected: one of agent, reviewer, model, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, stages, isolation, land, agents',
+        '  expected: one of agent, reviewer, model, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, milestones, tasks_file, log_dir, stages, isolation, land, agents, profiles',
         '  fix: did you mean `checks`?',
         'milestones/0A.md: error: stages are numbered from 1',
         '  expected: one to three digits, one or two capital letters and perhaps a slug: `1A.md`, `12B-orders-api.md`',
@@ -227,10 +224,12 @@ describe('milestones that cannot be read', () => {
         '  fix: rename it to `1A.md`',
         'milestones/1A.md: error: this is not a text file',
         '  expected: markdown in UTF-8',
+        '  fix: save it as UTF-8',
         'milestones/1B-two.md: error: 1B-one.md and 1B-two.md are both milestone 1B',
         '  fix: rename or remove one of them',
         'milestones/1C.md: error: the file is empty',
         '  expected: a heading and what is to be done',
+        '  fix: write what is to be done, or remove the file',
         'milestones/1D.md:2: error: `depend_on` is not a key of a milestone',
         '  expected: one of title, depends_on, agent, reviewer, model, checks, estimate, timeout, retries, review_rounds, priority, requires, env, enabled',
         '  fix: did you mean `depends_on`?',
@@ -240,13 +239,14 @@ describe('milestones that cannot be read', () => {
         '  fix: put long reference material into files of its own and name them in the milestone',
         'milestones/1F.md: error: a milestone must be a plain file',
         '  found: a symlink',
+        '  fix: put the text itself there, as a file',
         'milestones/notes.md: note: ignored: the names of milestones begin with a number, as in `1A.md`',
       ),
     );
     // What could be read is held against the rest as well.
     expect(validated).toEqual({
       code: 2,
-      stdout: '10 errors.\n',
+      stdout: '10 errors.\nNext: mend them, then type: mstone validate\n',
       stderr: `${run.stderr}milestones/1B-one.md: error: 1B has neither a reviewer nor a \`## Review\`\n  fix: add \`reviewer: NAME\`, or a \`## Review\` section with a \`\`\`sh block, or \`review: false\` to mstone.yaml\n`,
     });
     expect(standing(p)).toEqual(before);
@@ -327,30 +327,34 @@ describe('a command line that cannot be followed', () => {
         'error: there is no milestone 1B',
         '  fix: did you mean `1A`?',
         'error: there is no milestone 9Z',
+        '  fix: type `mstone plan` to see what there is',
       ],
       [
         ['run', '2A'],
         'milestones/2A.md: error: 2A needs 1A, which is not done',
         '  fix: `mstone run 2A --with-needs` builds it first',
       ],
-      [['run', '--stage', '3'], 'error: stage 3 has no milestones', '  expected: one of 1, 2'],
+      [
+        ['run', '--stage', '3'],
+        'error: stage 3 has no milestones',
+        '  expected: one of 1, 2',
+        '  fix: type `mstone plan` to see the stages',
+      ],
       [
         ['run', '--stage', '0'],
-        "error: option '--stage <n>' argument '0' is invalid. a whole number from 1 to 999 is expected.",
-        '(try `mstone --help`)',
+        'error: `--stage` cannot be read',
+        '  expected: a whole number from 1 to 999',
+        '  found: 0',
+        '  fix: write what is expected, or leave it out',
       ],
       [
         ['run', '-j', '0'],
         'error: `jobs` cannot be read',
         '  expected: a whole number from 1, or a share of the processors such as `50%`',
         '  found: "0"',
+        '  fix: write what is expected; `mstone config --origin` shows who says what',
       ],
-      [
-        ['run', '--jbos', '2'],
-        "error: unknown option '--jbos'",
-        '(Did you mean --jobs?)',
-        '(try `mstone --help`)',
-      ],
+      [['run', '--jbos', '2'], "error: unknown option '--jbos'", '  fix: did you mean `--jobs`?'],
       [
         ['run', '--onto', 'mian'],
         'error: there is no local branch "mian"',
@@ -363,7 +367,7 @@ describe('a command line that cannot be followed', () => {
         '  found: nobody',
         '  fix: add `agents: { nobody: { kind: command, command: [...] } }` to mstone.yaml',
       ],
-      [['rnu'], "error: unknown command 'rnu'", '(Did you mean run?)', '(try `mstone --help`)'],
+      [['rnu'], "error: unknown command 'rnu'", '  fix: did you mean `run`?'],
       [
         ['retry'],
         'error: which milestones?',
@@ -503,4 +507,28 @@ describe('names that are not plain', () => {
     expect(p.git('status', '--porcelain')).toBe('');
     expect(await p.leftovers()).toEqual([]);
   });
+});
+
+it('a target that is deleted under a run is named with the command that brings it back', async () => {
+  const p = project('agent: recipe\nreview: false\nretries: 0\n');
+  p.milestone('1A', { implement: 'while ! test -e "$HOME/go"; do sleep 0.05; done; echo a > a.txt' });
+  p.milestone('2A', { implement: 'echo b > b.txt' });
+  p.commit('Milestones');
+  const head = p.oid('main');
+  p.git('switch', '-q', '-c', 'other');
+  const run = p.start(['run', '--onto', 'main']);
+  await run.said('1A implement started');
+  p.git('update-ref', '-d', 'refs/heads/main');
+  p.write('../go', '');
+  const { code, stdout, stderr } = await run.ended;
+  expect(code, stdout + stderr).toBe(1);
+  expect(stdout).toMatch(
+    new RegExp(`1A failed: .*branch main is gone: git branch main ${head.slice(0, 12)}`),
+  );
+  const again = await p.mstone('run', '--onto', 'main');
+  expect([again.code, again.stderr.split('\n')[0]]).toEqual([2, 'error: there is no local branch "main"']);
+  p.git('branch', 'main', head.slice(0, 12));
+  const retried = await p.mstone('retry', '--failed');
+  expect(retried.code, retried.stdout + retried.stderr).toBe(0);
+  expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '2A: Part 2A']);
 });

@@ -134,6 +134,6 @@ it('logs show what agents and checks printed, by attempt, harmless to a terminal
   expect(near).toEqual({
     code: 2,
     stdout: '',
-    stderr: 'error: 1B has no logs yet\n  fix: did you mean 1A?\n',
+    stderr: 'error: 1B has no logs yet\n  fix: did you mean `1A`?\n',
   });
 });

@@ -98,14 +98,33 @@ describe('a plan', () => {
         '  fix: did you mean `1A*`?',
         'error: no milestone matches 7?',
         '  expected: a pattern over 1A, 1B, 1C, 1D, 2A, 2AB',
+        '  fix: type `mstone plan` to see what there is',
       ),
     ],
-    [['['], refusal('error: no milestone matches [', '  expected: a pattern over 1A, 1B, 1C, 1D, 2A, 2AB')],
+    [
+      ['['],
+      refusal(
+        'error: no milestone matches [',
+        '  expected: a pattern over 1A, 1B, 1C, 1D, 2A, 2AB',
+        '  fix: type `mstone plan` to see what there is',
+      ),
+    ],
     [
       ['1[C-A]'],
-      refusal('error: no milestone matches 1[C-A]', '  expected: a pattern over 1A, 1B, 1C, 1D, 2A, 2AB'),
+      refusal(
+        'error: no milestone matches 1[C-A]',
+        '  expected: a pattern over 1A, 1B, 1C, 1D, 2A, 2AB',
+        '  fix: type `mstone plan` to see what there is',
+      ),
     ],
-    [['--until', '7'], refusal('error: stage 7 has no milestones', '  expected: one of 1, 2')],
+    [
+      ['--until', '7'],
+      refusal(
+        'error: stage 7 has no milestones',
+        '  expected: one of 1, 2',
+        '  fix: type `mstone plan` to see the stages',
+      ),
+    ],
     [['--until', '1E'], refusal('error: there is no milestone 1E', '  fix: did you mean `1A`?')],
     [
       ['1A', '--until', '1'],
@@ -123,7 +142,10 @@ describe('a plan', () => {
     ],
     [
       ['1A', '--only', '--with-needs'],
-      refusal("error: option '--only' cannot be used with option '--with-needs'"),
+      refusal(
+        "error: option '--only' cannot be used with option '--with-needs'",
+        '  fix: leave one of the two out',
+      ),
     ],
   ])('of %j is refused', async (args, said) => {
     expect(await plan(args)).toEqual(said);
@@ -148,17 +170,31 @@ describe('a plan', () => {
     expect(await plan(['1C'], { MSTONE_WITH_NEEDS: 'off' })).toEqual(['1C']);
     expect(await plan([], { MSTONE_STAGE: 'two' })).toEqual(
       refusal(
-        'error: MSTONE_STAGE cannot be read',
+        'error: `MSTONE_STAGE` cannot be read',
         '  expected: a whole number from 1 to 999',
         '  found: two',
+        '  fix: write what is expected, or unset MSTONE_STAGE',
       ),
     );
     expect(await plan([], { MSTONE_STALE: 'perhaps' })).toEqual(
-      refusal('error: MSTONE_STALE cannot be read', '  expected: `true` or `false`', '  found: perhaps'),
+      refusal(
+        'error: `MSTONE_STALE` cannot be read',
+        '  expected: `true` or `false`',
+        '  found: perhaps',
+        '  fix: write what is expected, or unset MSTONE_STALE',
+      ),
     );
     expect(await plan([], { MSTONE_COLOR: 'red' })).toEqual(
-      refusal('error: MSTONE_COLOR cannot be read', '  expected: one of auto, always, never', '  found: red'),
+      refusal(
+        'error: `MSTONE_COLOR` cannot be read',
+        '  expected: one of auto, always, never',
+        '  found: red',
+        '  fix: write what is expected, or unset MSTONE_COLOR',
+      ),
     );
+    expect(await plan([], { MSTONE_COLOR: 'alwys' })).toMatchObject({
+      said: expect.arrayContaining(['  fix: did you mean `always`?']),
+    });
     expect(await plan([], { MSTONE_ONTO: 'nowhere' })).toMatchObject({ code: 2 });
     const coloured = await inside(['plan'], p.root, { ...p.env, MSTONE_COLOR: 'always' });
     expect(coloured.stdout).toContain('\u001b[');

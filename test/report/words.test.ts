@@ -150,6 +150,7 @@ test('every wait is explained', () => {
     { for: 'backoff', until: NOON + 15_000 },
     { for: 'dependency', items: ['1A', '1B'] },
     { for: 'slot' },
+    { for: 'host', why: 'memory 94% used, limit 90%' },
     { for: 'lane', item: '1B' },
     { for: 'checkout', block: { files: ['a'], message: 'a has changed', command: 'git stash' } },
     { for: 'person', why: HOSTILE },
@@ -159,6 +160,7 @@ test('every wait is explained', () => {
     'tries again at 12:00:15',
     'waits for 1A, 1B',
     'waits for a free slot',
+    'no new agents: memory 94% used, limit 90%',
     'waits for 1B to land',
     'waits for the checkout: a has changed (git stash)',
     'needs you: abcdef g',
@@ -277,6 +279,12 @@ test('a diagnostic points to its place and says what to do', () => {
       '  found: abcdef g\n' +
       '  fix: did you mean depends_on?',
   );
-  expect(formatDiagnostic({ severity: 'warning', code: 'x', file: 'a', message: 'm' })).toBe('a: warning: m');
-  expect(formatDiagnostic({ severity: 'note', code: 'x', message: 'm' })).toBe('note: m');
+  expect(formatDiagnostic({ severity: 'warning', code: 'disagreement', file: 'a', message: 'm' })).toBe(
+    'a: warning: m',
+  );
+  expect(formatDiagnostic({ severity: 'note', code: 'ignored', message: 'm' })).toBe('note: m');
+  // An error never goes without what to do.
+  expect(formatDiagnostic({ severity: 'error', code: 'empty-file', message: 'm' })).toBe(
+    'error: m\n  fix: write what is to be done, or remove the file',
+  );
 });

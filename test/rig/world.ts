@@ -44,6 +44,8 @@ export interface Chances {
   readonly candidateFails: number;
   readonly moved: number;
   readonly shadow: number;
+  /** Of an assignment; 0.25 USD where it is not said. */
+  readonly costUsd?: (random: () => number) => number;
 }
 
 export const peaceful: Chances = {
@@ -91,6 +93,8 @@ export function planItem(id: string, over: Partial<PlanItem> = {}): PlanItem {
  */
 export class World {
   now = 1_800_000_000_000;
+  /** What the machine says when it is asked. */
+  pressure: () => Awaited<ReturnType<Ports['pressure']>> = () => ({ is: 'fine' });
   head = 'head0';
   readonly journal: Event[] = [];
   readonly landed: string[] = [];
@@ -152,7 +156,7 @@ export class World {
       land: (id, effect) => this.perform(id, effect, () => this.land(effect)),
       follow: (id, effect) =>
         this.perform(id, effect, (): FollowOutcome => ({ kind: 'followed', head: this.head })),
-      capacity: () => this.jobs,
+      pressure: async () => this.pressure(),
       report,
     };
   }
@@ -238,7 +242,7 @@ export class World {
     this.sessions.set(session, `${effect.item} ${effect.attempt}`);
     const done: WorkOutcome = {
       agent,
-      costUsd: 0.25,
+      costUsd: this.chances.costUsd?.(this.random) ?? 0.25,
       logBytes: 0,
       ...(this.happens(0.5) ? { session } : {}),
     };
