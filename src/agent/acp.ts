@@ -19,7 +19,6 @@ import {
   type Ending,
   type Event,
   endedForIt,
-  fold,
   type Invocation,
   limitedUntil,
   numberOf,
@@ -167,7 +166,6 @@ function judged({ answer }: AcpFacts, ending: Ending): AgentOutcome {
 }
 
 export const acp: Cli<AcpFacts> = { mark: '"dir"', nothing, hear, outcomeOf };
-export const readEvents = (lines: Iterable<string>): AcpFacts => fold(acp, lines);
 
 /** Built code, also where this module is not. */
 const BRIDGE = fileURLToPath(new URL('../../dist/agent/acp-bridge.js', import.meta.url));

@@ -17,7 +17,6 @@ import {
   type Ending,
   type Event,
   endedForIt,
-  fold,
   type Invocation,
   limitedUntil,
   listOf,
@@ -265,7 +264,6 @@ function failed(facts: ClaudeFacts, result: ClaudeResult, { end, at: moment }: E
 }
 
 export const claude: Cli<ClaudeFacts> = { mark: '"type"', nothing, hear, outcomeOf };
-export const readEvents = (lines: Iterable<string>): ClaudeFacts => fold(claude, lines);
 
 /** What a reviewer may use: it looks, and what it leaves in its folder is dropped. */
 const REVIEWER_TOOLS = [

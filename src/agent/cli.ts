@@ -71,7 +71,7 @@ export interface Cli<F> {
 }
 
 /** All events of some lines of output, folded. */
-export function fold<F>(cli: Cli<F>, lines: Iterable<string>): F {
+export function readEvents<F>(cli: Cli<F>, lines: Iterable<string>): F {
   let facts = cli.nothing;
   for (const line of lines) {
     for (const event of eventsIn(line)) facts = cli.hear(facts, event);

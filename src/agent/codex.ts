@@ -17,7 +17,6 @@ import {
   type Ending,
   type Event,
   endedForIt,
-  fold,
   type Invocation,
   limitedUntil,
   numberOf,
@@ -149,7 +148,9 @@ function failed(text: string, { end, at: moment }: Ending): AgentOutcome {
   if (/ran out of room in the model's context window/i.test(text))
     return { kind: 'context-exceeded', message };
   if (
-    /experiencing high demand|^unexpected status 5\d\d\b|^stream disconnected|connection failed/i.test(text)
+    /experiencing high demand|is at capacity|capacity is unavailable|^unexpected status 5\d\d\b|^stream disconnected|connection failed/i.test(
+      text,
+    )
   ) {
     return { kind: 'overloaded', message };
   }
@@ -157,7 +158,6 @@ function failed(text: string, { end, at: moment }: Ending): AgentOutcome {
 }
 
 export const codex: Cli<CodexFacts> = { mark: '"type"', nothing, hear, outcomeOf };
-export const readEvents = (lines: Iterable<string>): CodexFacts => fold(codex, lines);
 
 const SCHEMA_FILE = 'verdict.schema.json';
 

@@ -19,7 +19,6 @@ import {
   type Ending,
   type Event,
   endedForIt,
-  fold,
   type Invocation,
   limitedUntil,
   numberOf,
@@ -128,7 +127,6 @@ function statusIn(text: string): number | undefined {
 }
 
 export const gemini: Cli<GeminiFacts> = { mark: '"type"', nothing, hear, outcomeOf };
-export const readEvents = (lines: Iterable<string>): GeminiFacts => fold(gemini, lines);
 
 export function callGemini(agent: Extract<AgentConfig, { args: unknown }>, call: Call): Invocation {
   return {

@@ -17,7 +17,6 @@ import {
   type Ending,
   type Event,
   endedForIt,
-  fold,
   type Invocation,
   limitedUntil,
   numberOf,
@@ -144,7 +143,6 @@ function judged({ error, reason }: OpencodeFacts, ending: Ending): AgentOutcome 
 }
 
 export const opencode: Cli<OpencodeFacts> = { mark: '"type"', nothing, hear, outcomeOf };
-export const readEvents = (lines: Iterable<string>): OpencodeFacts => fold(opencode, lines);
 
 /** A reviewer looks; whatever else it leaves in its folder is dropped. */
 const READING = {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { acp } from '../../src/agent/acp.js';
 import { claude } from '../../src/agent/claude.js';
-import { type Cli, eventsIn, fold, type Told } from '../../src/agent/cli.js';
+import { type Cli, eventsIn, readEvents, type Told } from '../../src/agent/cli.js';
 import { codex } from '../../src/agent/codex.js';
 import { gemini } from '../../src/agent/gemini.js';
 import { opencode } from '../../src/agent/opencode.js';
@@ -493,7 +493,7 @@ function endOf(status: string): SupervisedEnd {
 function tell<F>(cli: Cli<F>, { lines, stderr, exit: status }: Capture, row: Row): Told {
   // One log holds both streams.
   const log = [...lines, ...stderr.split('\n')];
-  return cli.outcomeOf(fold(cli, log), {
+  return cli.outcomeOf(readEvents(cli, log), {
     end: endOf(status),
     purpose: row.purpose ?? 'implement',
     resumed: row.resumed ?? false,
@@ -530,7 +530,7 @@ function table<F>(kind: string, cli: Cli<F>, rows: Readonly<Record<string, Row>>
     it('no event of these versions is of an unknown kind', () => {
       const names = Object.keys(rows);
       const unknown = names.filter((name) => {
-        const facts = fold(cli, load(kind, name).lines) as { readonly unknown: number };
+        const facts = readEvents(cli, load(kind, name).lines) as { readonly unknown: number };
         return facts.unknown > 0;
       });
       expect(unknown).toEqual([]);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { verdictIn } from '../../src/agent/answer.js';
 import { claude } from '../../src/agent/claude.js';
-import { type Cli, eventsIn, fold, type Told } from '../../src/agent/cli.js';
+import { type Cli, eventsIn, readEvents, type Told } from '../../src/agent/cli.js';
 import { clockTime } from '../../src/agent/clock.js';
 import { codex } from '../../src/agent/codex.js';
 import { gemini } from '../../src/agent/gemini.js';
@@ -23,7 +23,7 @@ const init = JSON.stringify({
 });
 
 const tell = <F>(cli: Cli<F>, lines: readonly string[], code = 0): Told =>
-  cli.outcomeOf(fold(cli, lines), {
+  cli.outcomeOf(readEvents(cli, lines), {
     end: { kind: 'exited', code },
     purpose: 'implement',
     resumed: false,
@@ -36,6 +36,7 @@ describe('events on a line', () => {
     ['{"a":1}', [{ a: 1 }]],
     ['  {"a":1}\r', [{ a: 1 }]],
     ['\0\0\ufeff{"a":1}\0', [{ a: 1 }]],
+    ['{"a":{"b":{}}}{"c":{}}', [{ a: { b: {} } }, { c: {} }]],
     ['{"a":"}{"}{"b":"\\"}"}', [{ a: '}{' }, { b: '"}' }]],
     ['{"a":1} , {"b":2} and more', [{ a: 1 }, { b: 2 }]],
     ['{"a":1}{"b":', [{ a: 1 }]],
@@ -50,7 +51,7 @@ describe('events on a line', () => {
 
   it('any objects, written one behind the other, come back', () => {
     fc.assert(
-      fc.property(fc.array(fc.dictionary(fc.string(), fc.json())), (objects) => {
+      fc.property(fc.array(fc.dictionary(fc.string(), fc.jsonValue())), (objects) => {
         expect(eventsIn(objects.map((one) => JSON.stringify(one)).join(''))).toEqual(
           JSON.parse(JSON.stringify(objects)),
         );
@@ -150,6 +151,16 @@ describe('prose is no limit', () => {
   });
 });
 
+describe('a service without room', () => {
+  test.each([
+    'Selected model is at capacity. Please try a different model.',
+    'Policy-restricted capacity is unavailable. Please try again later.',
+  ])('is told by codex in its own words: %s', (message) => {
+    const failed = JSON.stringify({ type: 'turn.failed', error: { message } });
+    expect(tell(codex, [failed], 1).outcome).toEqual({ kind: 'overloaded', message });
+  });
+});
+
 describe('a contract that changed', () => {
   it('is said to be one: a result without `is_error`, a failure without a message, a status that is none', () => {
     expect(tell(claude, [init, '{"type":"result","subtype":"success"}']).outcome).toMatchObject({
@@ -169,7 +180,7 @@ describe('a contract that changed', () => {
 
   it('unknown events are passed over and counted', () => {
     const lines = ['{"type":"news"}', '{"no":"type"}', init, '{"type":7}', result()];
-    expect(fold(claude, lines)).toMatchObject({ unknown: 3, session: 'S' });
+    expect(readEvents(claude, lines)).toMatchObject({ unknown: 3, session: 'S' });
     expect(tell(claude, lines).outcome).toEqual({ kind: 'finished' });
   });
 
@@ -286,7 +297,7 @@ describe('what was denied', () => {
   });
 
   it('is no matter for a reviewer', () => {
-    const facts = fold(claude, [call('1', 'Bash'), denied(['1', 'Bash'])]);
+    const facts = readEvents(claude, [call('1', 'Bash'), denied(['1', 'Bash'])]);
     const ending = { end: { kind: 'exited', code: 0 }, resumed: false, at: NOW, lastLine: '' } as const;
     expect(claude.outcomeOf(facts, { ...ending, purpose: 'review' }).outcome).toEqual({ kind: 'finished' });
   });
