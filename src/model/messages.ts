@@ -552,6 +552,54 @@ const MESSAGES = {
     '…: landed as …',
     'do it again all the same: mstone run --force 1A',
   ),
+  deadline: entry(
+    2,
+    'A deadline is no time to come',
+    [
+      'the deadline cannot be read',
+      'there is no such time as this deadline',
+      'this deadline has passed already',
+    ],
+    'say a clock time such as `6:30`, or a time from now such as `8h`',
+  ),
+  'no-work': entry(
+    2,
+    'A retry is to go on with work that is not there',
+    [
+      '… left no work to go on with',
+      'what … left, …, is no longer kept under refs/mstone/',
+      '… is not to be done: nothing of it has failed',
+      '… is not over: it is taken up where it was',
+    ],
+    'begin it anew: mstone retry 1A',
+  ),
+  'text-changed': entry(
+    2,
+    'A retry is to go on with work that was done for another text',
+    'the text of … has changed since it was worked on',
+    'begin it anew: mstone retry 1A',
+  ),
+  'no-reviewer': entry(
+    2,
+    'A retry is to begin with a review where there is none',
+    'nobody reviews …',
+    'go on from its checks: mstone retry 1A --from check',
+  ),
+  'run-elsewhere': entry(
+    4,
+    'The run under way cannot be signalled from here',
+    [
+      'the run under way cannot be reached from here: …',
+      'process …, which drives the run, is another user’s',
+    ],
+    'type `mstone stop` where the run was started',
+  ),
+  'not-a-run': entry(
+    4,
+    'The lock is held, but by no run that could be stopped',
+    ['what holds the lock is no run: …', 'the lock … cannot be read'],
+    'wait for its end, or type `mstone doctor`',
+  ),
   locked: entry(
     4,
     'Another mstone is at work in this repository',
