@@ -188,8 +188,9 @@ const workEffect = object<WorkEffect>(
     base: OID,
     merge: OID,
     brief: kept('what its prompt says'),
+    reserveUsd: about('put aside for it', USD),
   },
-  ['base', 'merge'],
+  ['base', 'merge', 'reserveUsd'],
 );
 
 const checkEffect = object<CheckEffect>({
@@ -251,7 +252,10 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       shadow: FLAG,
     },
   },
-  'items.reset': { fields: { items: TEXTS } },
+  'items.reset': {
+    fields: { items: TEXTS, from: kept('where they begin again'), works: kept('what they begin with') },
+    optional: ['from', 'works'],
+  },
   'work.started': begun(workEffect),
   'work.ended': over(workOutcome),
   'check.started': begun(checkEffect),
@@ -262,7 +266,14 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
   'land.ended': over(landOutcome),
   'follow.started': begun(followEffect),
   'follow.ended': over(followOutcome),
-  note: { fields: { item: ITEM, text: TEXT }, optional: ['item'] },
+  note: {
+    fields: {
+      item: ITEM,
+      text: TEXT,
+      pressure: about('what the machine is short of; empty once it no longer is', TEXT),
+    },
+    optional: ['item', 'pressure'],
+  },
   'run.paused': { fields: { exit: EXIT, why: TEXT, until: MOMENT }, optional: ['until'] },
   'run.ended': { fields: { exit: EXIT, why: TEXT } },
 };
