@@ -54,7 +54,7 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
   const list = (all: readonly string[]): string =>
     all.length === 0 ? 'none' : all.map((one) => shown(one)).join(', ');
   const lines = [
-    ...(chosen === undefined ? [] : authorWords(chosen)),
+    ...(chosen === undefined ? [] : authorWords(chosen, config.agent)),
     `Checks: ${chosen?.checks === undefined ? list(config.checks) : checkWords(chosen.checks)}`,
     ...(stageChecks.length === 0 ? [] : [`Stage checks: ${list(stageChecks)}`]),
     ...(chosen?.worktrees === undefined ? [] : worktreeWords(chosen.worktrees)),
@@ -68,9 +68,10 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
   return `${lines.join('\n')}\n`;
 }
 
-function authorWords({ agent, recipes }: Chosen): string[] {
+function authorWords({ agent, recipes }: Chosen, named: string | undefined): string[] {
   const own = recipes.length === 1 ? 'its own recipe' : 'their own recipes';
   if (agent === undefined) {
+    if (named !== undefined) return [`Implements: ${shown(named)}`];
     return recipes.length === 0 ? [] : [`Implements: ${names(recipes, 20)} by ${own}: no agent is named`];
   }
   const why = agent.from === 'path' ? 'found on the PATH' : 'the only one configured';

@@ -2,7 +2,7 @@
 import type { Discovery, FirstSettings } from '../config/discover.js';
 import { INSTALL_LINE } from '../model/known-agents.js';
 import { shown } from '../model/shown.js';
-import type { InstalledAgent } from './programs.js';
+import { agentLabel, type InstalledAgent } from './programs.js';
 import type { World } from './world.js';
 
 /** What there is to choose from, and what holds where nothing is answered. */
@@ -49,10 +49,7 @@ export async function askSettings(world: World, offer: Offer): Promise<FirstSett
         ...on,
         message: 'Who implements?',
         options: [
-          ...installed.map(({ name, version }) => ({
-            value: name,
-            label: version === undefined ? name : `${name} ${version}`,
-          })),
+          ...installed.map((one) => ({ value: one.name, label: agentLabel(one) })),
           { value: 'recipe', label: 'recipes: a shell script in each milestone, no account needed' },
           { value: OTHER, label: 'another program that reads a prompt on stdin' },
         ],

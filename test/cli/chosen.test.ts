@@ -58,6 +58,13 @@ it('plan says what would be chosen and why, of the commit and not of what lies a
     checks: [{ command: 'npm test', from: 'package.json' }],
     worktrees: { setup: ['npm install'], copy: ['.env'], keep: ['node_modules'] },
   });
+  // Who is named is not chosen: the rest still is.
+  p.env.MSTONE_AGENT = 'gemini';
+  expect((await p.mstone('plan')).stdout.split('\n').slice(8, 10)).toEqual([
+    'Implements: gemini',
+    'Checks: npm test, from package.json',
+  ]);
+  delete p.env.MSTONE_AGENT;
   // A program of the project's own that bears an agent's name is no agent.
   p.env.PATH = `.:${pathWith(join(homeOf(p), 'none'))}`;
   writeFileSync(join(p.root, 'claude'), says('9.9.9'), { mode: 0o755 });
