@@ -111,7 +111,8 @@ export async function perform(request: AssignmentRequest): Promise<AgentReport> 
     ...(request.graceMs === undefined ? {} : { graceMs: request.graceMs }),
   });
   const said = await readLog(logFile);
-  const outcome = outcomeOf(end, said, command, () => lastLine(logFile));
+  const who = kind.kind === 'recipe' ? undefined : command;
+  const outcome = outcomeOf(end, said, who, () => lastLine(logFile));
   return {
     outcome,
     costUsd: said.costUsd,
@@ -122,8 +123,23 @@ export async function perform(request: AssignmentRequest): Promise<AgentReport> 
   };
 }
 
-/** How an agent ended, by exit status first; what it printed only adds to that. */
-function outcomeOf(end: SupervisedEnd, said: Said, command: string, lastWords: () => string): AgentOutcome {
+/** What the shell's 126 and 127 say: of a program, or of a line in a recipe, which bash then names. */
+function unstartable(code: 126 | 127, command: string | undefined): string {
+  if (command !== undefined) return `\`${command}\` could not start (exit ${code})`;
+  const what = code === 127 ? 'was not found' : 'may not be run';
+  return `a command in the recipe ${what} (exit ${code})`;
+}
+
+/**
+ * How an agent ended, by exit status first; what it printed only adds to that. `command` is undefined for a
+ * recipe.
+ */
+function outcomeOf(
+  end: SupervisedEnd,
+  said: Said,
+  command: string | undefined,
+  lastWords: () => string,
+): AgentOutcome {
   const quoting = (message: string): string => {
     const words = lastWords();
     return words === '' ? message : `${message}: ${words}`;
@@ -137,10 +153,7 @@ function outcomeOf(end: SupervisedEnd, said: Said, command: string, lastWords: (
           return limited(said);
         case 126:
         case 127:
-          return {
-            kind: 'unstartable',
-            message: quoting(`\`${command}\` could not start (exit ${end.code})`),
-          };
+          return { kind: 'unstartable', message: quoting(unstartable(end.code, command)) };
         default:
           return { kind: 'crashed', message: quoting(`exit ${end.code}`), exit: end.code };
       }

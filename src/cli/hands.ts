@@ -21,8 +21,8 @@ import type { Ports } from '../engine/ports.js';
 import { buildCandidate, buildSync } from '../git/candidate.js';
 import { installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
-import { moveView, type Repository, resolveTarget } from '../git/index.js';
-import { follow, inspectHead, land } from '../git/landing.js';
+import { moveView, type Repository, readTarget } from '../git/index.js';
+import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
@@ -30,6 +30,7 @@ import { slotsKey } from '../git/tidy.js';
 import { formatMessage } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
+import { isSameText } from '../model/digest.js';
 import type {
   CandidateEffect,
   CheckEffect,
@@ -69,6 +70,8 @@ export interface HandsContext {
   readonly logsDir: string;
   /** The target branch's short name. */
   readonly target: string;
+  /** What the target's landings build on, as last known. */
+  readonly head: Oid;
   readonly config: Config;
   /** All milestones of the target, for TASKS.md; those of the run are among them. */
   readonly milestones: readonly Milestone[];
@@ -110,11 +113,8 @@ export function makeHands(context: HandsContext): Hands {
   const mending = makeLane();
   /** What was put back while its mover was still at work: told with the next assignment that ends. */
   const mendedEarly: string[] = [];
-  const look = async () => {
-    const resolved = await resolveTarget(repository, target);
-    if (!resolved.ok) throw new GitError(['rev-parse'], 128, resolved.error.map((d) => d.message).join('; '));
-    return resolved.value;
-  };
+  let lastKnown = context.head;
+  const look = () => readTarget(repository, target);
   /** The target as the user and landings left it; an agent that moved it may not have ended yet. */
   const resolve = async () => {
     const found = await look();
@@ -123,8 +123,9 @@ export function makeHands(context: HandsContext): Hands {
     return mended.length === 0 ? found : look();
   };
   const headNow = async (): Promise<Oid> => {
-    const { head } = await resolve();
-    if (head === undefined) throw new GitError(['rev-parse'], 128, `${target} has no commit`);
+    const { head, target: there } = await resolve();
+    if (head === undefined || there === undefined) throw new BranchGone(target, head ?? lastKnown);
+    lastKnown = head;
     return head;
   };
   const rescueRef = (slot: number): string => `refs/mstone/rescue/${run}/slot${slot}`;
@@ -195,7 +196,7 @@ export function makeHands(context: HandsContext): Hands {
     const milestone = milestones.get(item);
     if (milestone === undefined) return undefined;
     const landing = context.landings.get(item);
-    if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
+    if (landing?.state !== 'done' || isSameText(landing.digest, milestone)) return undefined;
     const old = await fileThen(world, repository, landing.commit, item);
     if (old === undefined) return undefined;
     return diffFiles(
@@ -218,7 +219,7 @@ export function makeHands(context: HandsContext): Hands {
       const ready = await makeReady(id, effect, log, signal);
       if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
       record = ready.value;
-      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify(record), { mode: 0o600 });
+      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
     }
 
     const milestone = milestoneOf(effect.item);
@@ -397,8 +398,12 @@ export function makeHands(context: HandsContext): Hands {
     });
   };
 
-  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> =>
-    land(repository, { target: await resolve(), candidate: made, lastKnown: made.base, slots: [slotsDir] });
+  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> => {
+    const where = { target: await resolve(), lastKnown: made.base, slots: [slotsDir] };
+    const outcome = await land(repository, { ...where, candidate: made });
+    if (outcome.kind === 'landed') lastKnown = outcome.commit;
+    return outcome;
+  };
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   return {

@@ -5,6 +5,16 @@ import { dirname, join } from 'node:path';
 import { home } from '../rig/inside.js';
 import { makeProject, pathWith, type TestProject } from '../rig/project.js';
 
+/** What is not run in any of them, each with the reason. */
+export const ELSEWHERE: Readonly<Record<string, string>> = {
+  'npm run demo': 'test/cli/demo.test.ts runs the demo, and CI this line in a fresh clone',
+  'mstone demo': 'test/cli/demo.test.ts runs it to its end',
+  'npm run transcript': 'it needs tmux; test/cli/transcript.test.ts plays the same',
+  'npm test': 'it is what runs this',
+  'npm run check': 'it runs this among others',
+  'npx vitest run test/cli/kills': 'it is part of this very suite',
+};
+
 const CONFIG = 'agent: recipe\nreview: false\nretries: 0\nprofiles: { ci: { jobs: 2 } }\n';
 
 /** A limit that is over by the time anything is typed. */

@@ -40,6 +40,8 @@ export interface Chances {
   readonly candidateFails: number;
   readonly moved: number;
   readonly shadow: number;
+  /** Of an assignment; 0.25 USD where it is not said. */
+  readonly costUsd?: (random: () => number) => number;
 }
 
 export const peaceful: Chances = {
@@ -197,7 +199,7 @@ export class World {
           : this.happens(chances.interrupted)
             ? { kind: 'interrupted', message: 'power' }
             : { kind: 'finished' };
-    const done: WorkOutcome = { agent, costUsd: 0.25, logBytes: 0 };
+    const done: WorkOutcome = { agent, costUsd: this.chances.costUsd?.(this.random) ?? 0.25, logBytes: 0 };
     if (effect.purpose === 'review') {
       if (agent.kind !== 'finished') return done;
       if (this.happens(chances.unreadable))
