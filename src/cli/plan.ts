@@ -6,7 +6,7 @@ import { shown } from '../model/shown.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
-import { count, names } from '../report/words.js';
+import { count, formatUsd, names } from '../report/words.js';
 import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
@@ -61,13 +61,18 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
     ...(chosen?.worktrees === undefined ? [] : worktreeWords(chosen.worktrees)),
     `Review: ${reviewWords(config, chosen)}`,
     `Agents at once: ${jobs}`,
-    ...(chosen?.agent === undefined ? [] : ['Cost: no budget is set; agents bill your account']),
+    ...(chosen?.agent === undefined ? [] : [`Cost: ${costWords(config)}; agents bill your account`]),
     ...(chosen?.worktrees === undefined
       ? []
       : ['None of this is in a file yet: mstone init writes an mstone.yaml.']),
   ];
   return `${lines.join('\n')}\n`;
 }
+
+const costWords = ({ budget }: Config): string =>
+  budget?.usd === undefined
+    ? 'no budget is set, --max-cost USD sets one'
+    : `${formatUsd(budget.usd)} at most`;
 
 function authorWords({ agent, recipes }: Chosen, named: string | undefined): string[] {
   const own = recipes.length === 1 ? 'its own recipe' : 'their own recipes';

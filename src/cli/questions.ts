@@ -172,7 +172,7 @@ async function askNeeds(clack: Clack, on: On, { setup, copy, keep }: Discovery):
 }
 
 /** A command line's words: blanks part them, quotes hold them together. Nothing is expanded. */
-export const wordsOf = (line: string): string[] =>
+const wordsOf = (line: string): string[] =>
   [...line.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) =>
     word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'),
   );
