@@ -30,6 +30,7 @@ import { slotsKey } from '../git/tidy.js';
 import { formatMessage } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
+import { isSameText } from '../model/digest.js';
 import type {
   CandidateEffect,
   CheckEffect,
@@ -195,7 +196,7 @@ export function makeHands(context: HandsContext): Hands {
     const milestone = milestones.get(item);
     if (milestone === undefined) return undefined;
     const landing = context.landings.get(item);
-    if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
+    if (landing?.state !== 'done' || isSameText(landing.digest, milestone)) return undefined;
     const old = await fileThen(world, repository, landing.commit, item);
     if (old === undefined) return undefined;
     return diffFiles(
@@ -218,7 +219,7 @@ export function makeHands(context: HandsContext): Hands {
       const ready = await makeReady(id, effect, log, signal);
       if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
       record = ready.value;
-      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify(record), { mode: 0o600 });
+      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
     }
 
     const milestone = milestoneOf(effect.item);

@@ -10,13 +10,14 @@ import { commitFiles, uncommitted } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
 import { readFileAt, treeKey } from '../git/tree.js';
+import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { Event, RunSettings } from '../model/event.js';
+import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
@@ -29,11 +30,12 @@ import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound, interruptedWords, names, shellWord } from '../report/words.js';
+import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { settle } from './choose.js';
-import { makeHands } from './hands.js';
+import { readDeadline } from './deadline.js';
+import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
   formOf,
@@ -55,9 +57,10 @@ import {
   templatesIn,
   withoutErrors,
 } from './project.js';
+import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { keptOn, knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
-import type { World } from './world.js';
+import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
@@ -75,17 +78,28 @@ export interface RunOptions extends SelectionOptions {
   readonly wait?: boolean;
   readonly commit?: boolean;
   readonly dryRun?: boolean;
+  /** US dollars. */
+  readonly maxCost?: string;
+  readonly deadline?: string;
+  readonly verbose?: boolean;
   readonly output: OutputForm;
 }
 
+/** What a further command may say otherwise than the run that it continues. */
+export type NewTerms = Pick<RunOptions, 'jobs' | 'wait' | 'maxCost' | 'deadline' | 'verbose' | 'output'>;
+
 /** What a run was asked for, as its journal keeps it: `resume` reads it back. */
-type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit'>;
+type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit' | 'deadline' | 'verbose'>;
 
 interface Extra {
   /** Items whose attempts, brakes and spend are forgotten. */
   readonly reset: readonly string[];
+  /** They go on with the work they left instead of beginning anew. */
+  readonly from?: RetryFrom;
   /** The options are those of the last run: what it was forced to redo and has landed is not redone twice. */
   readonly again: boolean;
+  /** Epoch ms: that of the run which is continued, where it is still to come. */
+  readonly deadline?: number;
 }
 
 export async function run(world: Terminal, options: RunOptions): Promise<number> {
@@ -94,7 +108,7 @@ export async function run(world: Terminal, options: RunOptions): Promise<number>
 
 export async function resume(
   terminal: Terminal,
-  options: { readonly run?: string; readonly output: OutputForm },
+  options: { readonly run?: string } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   const project = await openProject(world, undefined);
@@ -113,14 +127,18 @@ export async function resume(
   const asked = askedFrom(last.state.settings.argv);
   return prepareAndRun(
     terminal,
-    { ...asked, onto: last.state.target, output: options.output },
-    { reset: [], again: true },
+    { ...asked, ...newTerms(options), onto: last.state.target },
+    { reset: [], again: true, ...keptDeadline(world, last.state, options) },
   );
 }
 
 export async function retry(
   terminal: Terminal,
-  options: { readonly ids: readonly string[]; readonly failed?: true; readonly output: OutputForm },
+  options: {
+    readonly ids: readonly string[];
+    readonly failed?: true;
+    readonly from?: RetryFrom;
+  } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   if (options.ids.length === 0 && options.failed !== true) {
@@ -151,7 +169,35 @@ export async function retry(
   const named = reset.filter((id) => !id.endsWith('-gate'));
   const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...named])];
   const onto = last === undefined ? {} : { onto: last.state.target };
-  return prepareAndRun(terminal, { ...asked, ...onto, ids, output: options.output }, { reset, again: true });
+  return prepareAndRun(
+    terminal,
+    { ...asked, ...newTerms(options), ...onto, ids },
+    {
+      reset,
+      again: true,
+      ...(options.from === undefined ? {} : { from: options.from }),
+      ...(last === undefined ? {} : keptDeadline(world, last.state, options)),
+    },
+  );
+}
+
+/** What was said this time; commander's `wait` is true where nothing was. */
+const newTerms = ({ jobs, wait, maxCost, deadline, verbose, output }: NewTerms): NewTerms => ({
+  ...(jobs === undefined ? {} : { jobs }),
+  ...(wait === false ? { wait } : {}),
+  ...(maxCost === undefined ? {} : { maxCost }),
+  ...(deadline === undefined ? {} : { deadline }),
+  ...(verbose === undefined ? {} : { verbose }),
+  output,
+});
+
+/** A deadline outlives a crash, but not itself: who resumes after it wants to go on. */
+function keptDeadline(world: World, { settings }: RunState, terms: NewTerms): { deadline?: number } {
+  const { deadline } = settings;
+  if (deadline === undefined || terms.deadline !== undefined) return {};
+  if (deadline > world.now()) return { deadline };
+  say(world, `The deadline of ${formatMoment(deadline)} has passed and no longer holds.`);
+  return {};
 }
 
 const askedFrom = (argv: readonly string[]): Asked =>
@@ -159,7 +205,8 @@ const askedFrom = (argv: readonly string[]): Asked =>
 
 function asked(options: RunOptions): Asked {
   const { output: _output, dryRun: _dryRun, commit: _commit, onto: _onto, ...rest } = options;
-  return rest;
+  const { deadline: _deadline, verbose: _verbose, ...lasting } = rest;
+  return lasting;
 }
 
 /** The world as the flags want it: the profile, and the configuration that is read. */
@@ -181,8 +228,12 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   const flags = {
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
+    ...(options.maxCost === undefined ? {} : { 'budget.usd': options.maxCost }),
     ...(options.model === undefined ? {} : { model: options.model }),
   };
+  const said = options.deadline === undefined ? undefined : readDeadline(options.deadline, world.now());
+  if (said !== undefined && !said.ok) return sayDiagnostics(world, [said.error]);
+  const deadline = said?.value ?? extra.deadline;
 
   // What is wrong in the checkout is said first, whether it is committed or not.
   const checkout = withoutErrors(await readPlanned(world, opened.value, flags));
@@ -205,7 +256,10 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
           if (!committed.ok) return sayDiagnostics(world, committed.error);
         }
       }
-      return await runLocked(world, terminal, repository, flags, options, extra);
+      return await runLocked(world, terminal, repository, flags, options, {
+        ...extra,
+        ...(deadline === undefined ? {} : { deadline }),
+      });
     } catch (error) {
       if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
       const message = error instanceof Error ? error.message : String(error);
@@ -271,6 +325,17 @@ async function runLocked(
   const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
+  const works =
+    extra.from === undefined
+      ? undefined
+      : await findWorks(
+          repository,
+          statesOn(target.branch, runs.value),
+          new Map(items.map((item) => [item.id, item])),
+          extra.reset,
+          extra.from,
+        );
+  if (works !== undefined && !works.ok) return sayDiagnostics(world, works.error);
   sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
@@ -302,7 +367,7 @@ async function runLocked(
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
   const settings: RunSettings = {
-    ...settingsOf(world, config, options, chosen),
+    ...settingsOf(world, config, options, { chosen, deadline: extra.deadline }),
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
   const opening: Event[] = [
@@ -316,9 +381,20 @@ async function runLocked(
           history: past.history.filter((item) => !extra.reset.includes(item.id)),
           passed: past.passed,
           shadow: follows,
+          mstone: versionOf(world),
         }
-      : { type: 'run.continued', head, items, settings, shadow: follows },
-    ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
+      : { type: 'run.continued', head, items, settings, shadow: follows, mstone: versionOf(world) },
+    ...(extra.reset.length > 0
+      ? [
+          {
+            type: 'items.reset' as const,
+            items: extra.reset,
+            ...(extra.from === undefined || works === undefined
+              ? {}
+              : { from: extra.from, works: works.value }),
+          },
+        ]
+      : []),
   ];
 
   const reporter = makeReporter(terminal, options.output, (item) => lastWords(logsDir ?? own, item));
@@ -327,7 +403,10 @@ async function runLocked(
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
   const stopListening = world.onSignal((signal) => {
     if (signal === 'SIGTERM') control.cancel(143, 'told to end: agents are ended, their work is kept');
-    else if (control.draining === undefined) control.drain(130, interruptedWords(state));
+    else if (signal === 'SIGUSR2') {
+      // `mstone stop`: asked for as often as you like, it is never the second Ctrl-C.
+      if (control.draining === undefined) control.drain(130, interruptedWords(state, 'mstone stop'));
+    } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
   try {
@@ -340,8 +419,10 @@ async function runLocked(
     for (const event of opening) {
       state = reduce(state, event);
       // Lines tell it themselves; a screen has no place for it, and events are not for people.
-      if (event.type === 'run.continued' && (form === 'tty' || form === 'ndjson')) {
-        say(world, explainFound(state, { now: world.now() }));
+      if (form === 'tty' || form === 'ndjson') {
+        const when = { now: world.now() };
+        if (event.type === 'run.continued') say(world, explainFound(state, when));
+        if ('settings' in event) for (const text of termsOf(state, when)) say(world, text);
       }
       reporter.notice(event, state);
     }
@@ -365,7 +446,12 @@ async function runLocked(
         ...hands,
         clock: { now: world.now, until: waitUntil },
         append,
-        capacity: () => settings.jobs,
+        pressure: watchHost(
+          world.host,
+          [repository.stateDir, slotsFolder(world, repository, sources.config)],
+          sources.config.pressure,
+          world.now,
+        ),
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);
@@ -392,8 +478,9 @@ function settingsOf(
   { configFile }: World,
   config: Config,
   options: RunOptions,
-  chosen: Chosen | undefined,
+  { chosen, deadline }: { readonly chosen: Chosen | undefined; readonly deadline: number | undefined },
 ): RunSettings {
+  const { budget } = config;
   return {
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
@@ -401,6 +488,8 @@ function settingsOf(
     backoffMs: config.backoffMs,
     folder: folderOf(config),
     ...(chosen === undefined ? {} : { chosen }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(budget?.usd === undefined ? {} : { budget: { ...budget, usd: budget.usd } }),
     argv: [
       JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
     ],

@@ -101,10 +101,14 @@ const statusSchema = object<StatusDocument>({
   schema: VERSION,
   run: about('the newest one; null before the first', {
     anyOf: [
-      object<NonNullable<StatusDocument['run']>>({
-        id: TEXT,
-        state: words({ running: true, waiting: true, done: true, failed: true, interrupted: true }),
-      }),
+      object<NonNullable<StatusDocument['run']>>(
+        {
+          id: TEXT,
+          state: words({ running: true, waiting: true, done: true, failed: true, interrupted: true }),
+          pressure: about('what the machine is short of, while that keeps agents from starting', TEXT),
+        },
+        ['pressure'],
+      ),
       { type: 'null' },
     ],
   }),

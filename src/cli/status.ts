@@ -69,8 +69,9 @@ async function statusOnce(world: Terminal, options: { readonly json?: boolean })
   });
   const alive = await isDriven(repository.stateDir);
   const plan = made.ok ? made.value : undefined;
-  if (options.json === true) sayJson(world, statusDocument(last?.state, plan, alive));
-  else {
+  if (options.json === true) {
+    sayJson(world, statusDocument(last?.state, plan, alive, world.now()));
+  } else {
     if (!made.ok) sayDiagnostics(world, made.error);
     say(world, statusText(last?.state, plan, { alive, color: world.color, now: world.now() }));
   }

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Host } from '../host/index.js';
+import { realHost } from '../host/measure.js';
 
 /** What the command line needs of the process it runs in; tests give their own. */
 export interface World {
@@ -12,9 +15,11 @@ export interface World {
   readonly stderr: NodeJS.WriteStream;
   /** Epoch ms. */
   now(): number;
-  /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */
-  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
+  /** Calls `handler` for SIGINT, SIGTERM and SIGUSR2 (`mstone stop`) until the returned function is called. */
+  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM' | 'SIGUSR2') => void): () => void;
   readonly cpus: number;
+  /** What the machine has left. */
+  readonly host: Host;
   /** Which of the configuration's `profiles` holds. */
   readonly profile?: string;
   /** Absolute: what is read in place of `mstone.yaml`, from disk. */
@@ -22,6 +27,10 @@ export interface World {
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
   readonly home: string;
 }
+
+/** This mstone's own, from its package. */
+export const versionOf = ({ home }: Pick<World, 'home'>): string =>
+  (JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }).version;
 
 /** The real one. */
 export function processWorld(): World {
@@ -35,12 +44,15 @@ export function processWorld(): World {
     onSignal: (handler) => {
       process.on('SIGINT', handler);
       process.on('SIGTERM', handler);
+      process.on('SIGUSR2', handler);
       return () => {
         process.off('SIGINT', handler);
         process.off('SIGTERM', handler);
+        process.off('SIGUSR2', handler);
       };
     },
     cpus: availableParallelism(),
+    host: realHost(),
     home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
   };
 }

@@ -6,11 +6,13 @@
  * is good for, which milestones there are or which agents are installed.
  */
 import { parse } from 'yaml';
-import type { AgentConfig, Config } from '../model/config.js';
+import type { AgentConfig, Config, PressureLimits } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
+import { installWords } from '../model/newer.js';
 import { shown, shownValue } from '../model/shown.js';
+import { parseSize } from '../model/size.js';
 import {
   AGENT_FIELDS,
   agentFields,
@@ -18,12 +20,12 @@ import {
   agentNameSchema,
   agentSchema,
   builtInAgents,
+  CONFIG_VERSION,
   configKeys,
   DEPRECATED,
   envName,
   FLAG_VARIABLES,
   isLeafKey,
-  LATER_KEYS,
   LATER_VALUES,
   type LeafKey,
   type LeafValue,
@@ -131,6 +133,8 @@ export function resolveConfig(sources: ConfigSources): {
   const reviewer = said('reviewer');
   const model = said('model');
   const dir = said('worktrees.dir');
+  const usd = said('budget.usd');
+  const perMilestone = said('budget.per_milestone');
   const jobs = said('jobs') ?? 1;
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
@@ -164,6 +168,16 @@ export function resolveConfig(sources: ConfigSources): {
       checkMs: said('timeouts.check') ?? 0,
     },
     limits: { wait: said('limits.wait') ?? true },
+    pressure: said('pressure')
+      ? {
+          ...limit('memory', said('pressure.memory'), (text) => Number.parseInt(text, 10) / 100),
+          ...limit('diskBytes', said('pressure.disk'), parseSize),
+          ...limit('cpu', said('pressure.cpu'), (text) => Number.parseInt(text, 10) / 100),
+        }
+      : false,
+    ...((usd !== undefined || perMilestone !== undefined) && {
+      budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
+    }),
   };
   const values = new Map<string, unknown>([
     ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
@@ -217,6 +231,16 @@ function checkPlaces(
         ]
       : []),
   ];
+}
+
+/** A limit that was said; `false` is none. */
+function limit<K extends keyof PressureLimits>(
+  name: K,
+  text: string | false | undefined,
+  read: (text: string) => number | undefined,
+): { readonly [N in K]?: number } {
+  const value = text === undefined || text === false ? undefined : read(text);
+  return value === undefined ? {} : ({ [name]: value } as { readonly [N in K]: number });
 }
 
 /** The table's own defaults, through the same schemas as everybody's words. */
@@ -291,7 +315,7 @@ function readFlags(flags: ConfigFlags, diagnostics: Diagnostic[]): Layer {
     if (raw === undefined) continue;
     readWord(layer, diagnostics, key, typeof raw === 'string' ? fromText(key, raw) : raw, origin);
   }
-  impliedReview(layer);
+  implied(layer);
   return layer;
 }
 
@@ -310,7 +334,6 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
     const origin: Origin = { from: 'environment', variable };
     const key = known.get(variable);
     const old = Object.entries(DEPRECATED).find(([name]) => envName(name) === variable);
-    const later = LATER_KEYS.find((name) => `${variable}_`.startsWith(`${envName(name)}_`));
     if (key === 'agents') {
       readAgents(layer, diagnostics, jsonOr(text), () => origin);
     } else if (key !== undefined && isLeafKey(key)) {
@@ -321,9 +344,6 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
       const said = (env[instead] ?? '') !== '';
       if (!said) readWord(layer, diagnostics, successor, fromText(successor, text), origin);
       diagnostics.push(deprecated(variable, instead, `${instead}=…`, since, said));
-    } else if (later) {
-      const message = `\`${shown(variable)}\` is not supported yet`;
-      diagnostics.push({ severity: 'error', code: 'unsupported-key', message, fix: 'unset it' });
     } else {
       const meant = nearest(variable, [...known.keys(), ...flags]);
       diagnostics.push({
@@ -334,7 +354,7 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
       });
     }
   }
-  impliedReview(layer);
+  implied(layer);
   return layer;
 }
 
@@ -358,10 +378,12 @@ function deprecated(
   };
 }
 
-/** Who says how to review wants a review. */
-function impliedReview({ words }: Layer): void {
-  const how = words.get('review.rounds') ?? words.get('review.block_on');
-  if (how && !words.has('review')) words.set('review', { value: true, origin: how.origin });
+/** Who says how to review wants a review, and who names a limit wants it held. */
+function implied({ words }: Layer): void {
+  for (const [key, { origin }] of [...words]) {
+    const [outer = ''] = key.split('.');
+    if (isLeafKey(outer) && !words.has(outer)) words.set(outer, { value: true, origin });
+  }
 }
 
 /** Text as the value that it means for this key: the first reading that fits. */
@@ -372,7 +394,7 @@ function fromText(key: LeafKey, text: string): unknown {
     return Array.isArray(value) ? value : [text];
   }
   const readings: unknown[] = [text];
-  if (/^-?\d+$/.test(text)) readings.push(Number(text));
+  if (/^-?\d+(?:\.\d+)?$/.test(text)) readings.push(Number(text));
   if (/^(?:true|yes|on|1)$/i.test(text)) readings.push(true);
   if (/^(?:false|no|off|0)$/i.test(text)) readings.push(false);
   return readings.find((reading) => schema.safeParse(reading).success) ?? text;
@@ -421,7 +443,22 @@ function readFile(
 ): FileLayers {
   const yaml = readYaml(file, text);
   diagnostics.push(...yaml.diagnostics);
-  const { profiles, ...own } = yaml.data;
+  const { profiles, version = null, ...own } = yaml.data;
+  if (version !== null && version !== CONFIG_VERSION) {
+    const isNewer = Number.isInteger(version) && Number(version) > CONFIG_VERSION;
+    diagnostics.push({
+      severity: 'error',
+      code: isNewer ? 'config-newer' : 'invalid-value',
+      file,
+      line: yaml.lineOf(['version']),
+      message: isNewer ? 'this file is for a newer mstone' : '`version` cannot be read',
+      expected: `\`version: ${CONFIG_VERSION}\`, or none`,
+      found: shownValue(version),
+      fix: isNewer ? installWords() : `write \`version: ${CONFIG_VERSION}\`, or remove it`,
+    });
+    // What a newer mstone means by its keys is not for this one to judge.
+    if (isNewer) return { layer: emptyLayer(), profiles: new Map() };
+  }
   const originOf = (path: readonly PropertyKey[]): Origin => ({ from, file, line: yaml.lineOf(path) });
   const layer = readSettings(own, yaml, file, originOf, diagnostics);
   const read = new Map<string, Layer>();
@@ -487,7 +524,7 @@ function readSettings(
       if (!beside) {
         const lineOf = (below: readonly PropertyKey[]): number => yaml.lineOf([name, ...below]);
         readWord(layer, diagnostics, old.key, value, originOf([name]), lineOf, name);
-        impliedReview(layer);
+        implied(layer);
       }
       const written = part === undefined ? `${outer}: …` : `${outer}: { ${part}: … }`;
       const where = { file, line: yaml.lineOf([name]) };
@@ -495,16 +532,10 @@ function readSettings(
       continue;
     }
     const inner = leafKeys.filter((key) => key.startsWith(`${name}.`));
-    if ((LATER_KEYS as readonly string[]).includes(name)) {
-      error([name], {
-        code: 'unsupported-key',
-        message: `\`${name}\` is not supported yet`,
-        fix: 'remove it',
-      });
-    } else if (name === 'agents') {
+    if (name === 'agents') {
       if (value !== null) readAgents(layer, diagnostics, value, originOf, yaml);
     } else if (inner.length > 0 && isMapping(value)) {
-      if (name === 'review') leaf('review', ['review'], true);
+      if (isLeafKey(name)) leaf(name, [name], true);
       for (const [part, raw] of Object.entries(value)) {
         const key = `${name}.${part}`;
         if (!isLeafKey(key)) error([name, part], unknownKey(key, inner));

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
 import { parseDuration } from '../model/duration.js';
+import { SIZE } from '../model/size.js';
 
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
@@ -61,6 +62,8 @@ const tasksPath = repositoryPath.refine((path) => /[^/]\.(?:md|markdown)$/i.test
 
 /** A folder of the machine's. */
 const anyFolder = z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/);
+const share = z.union([z.literal(false), z.string().regex(/^(?:[1-9]\d?|100)%$/)]);
+const size = z.union([z.literal(false), z.string().regex(SIZE)]);
 
 const jobs = z.union([
   z.int().min(1),
@@ -70,12 +73,16 @@ const jobs = z.union([
     .transform((text) => ({ percent: Number(text.slice(0, -1)) })),
 ]);
 
+const money = z.number().positive().max(1e9);
+
 const AGENT_NAMES =
   '`claude`, `codex`, `gemini`, `opencode`, `recipe`, or the name of an agent under `agents`';
 const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
 const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
+const SHARE = 'a share such as `90%`, or `false`';
+const MONEY = 'an amount in US dollars, more than 0, such as `20` or `7.5`';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -239,6 +246,43 @@ const SHAPES = {
     default: "(with each run's state)",
     description: 'Where logs of agents and checks go, a folder for each run',
   },
+  pressure: {
+    schema: z.boolean(),
+    type: '`false`, or a mapping of `memory`, `disk` and `cpu`',
+    default: 'true',
+    description: 'Whether no further agent starts while the machine is short of something',
+  },
+  'pressure.memory': {
+    schema: share,
+    type: SHARE,
+    default: '90%',
+    description: 'Memory in use from which on it is short',
+  },
+  'pressure.disk': {
+    schema: size,
+    type: 'a size such as `2GB` or `500MB`, or `false`',
+    default: '2GB',
+    description: 'Free disk, for worktrees and state, below which it is short',
+  },
+  'pressure.cpu': {
+    schema: share,
+    type: SHARE,
+    default: '(not looked at)',
+    description: 'Processors in use from which on they are short',
+  },
+  'budget.usd': {
+    schema: money,
+    type: MONEY,
+    default: '(none)',
+    description: 'What a run may cost, resumed ones included; it pauses with exit 75 before it costs more',
+  },
+  'budget.per_milestone': {
+    schema: money,
+    type: MONEY,
+    default: '(by what agents cost so far)',
+    description:
+      'Put aside before an agent starts; else 1.5 times the median of such agents in this run, at first 5 % of the budget',
+  },
   stages: {
     schema: z.literal('strict'),
     type: '`strict`',
@@ -272,8 +316,10 @@ export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(ke
 
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
 
+/** What `version` in a file may say. A file without it is of this version, too. */
+export const CONFIG_VERSION = 1;
+
 /** Words of the design that this version refuses. */
-export const LATER_KEYS = ['budget', 'pressure'] as const;
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
   isolation: ['clone'],
@@ -327,6 +373,12 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--quiet', 'MSTONE_QUIET'],
   ['--profile', 'MSTONE_PROFILE'],
   ['--config', 'MSTONE_CONFIG'],
+  ['--deadline', 'MSTONE_DEADLINE'],
+  ['--verbose', 'MSTONE_VERBOSE'],
+  ['--from', 'MSTONE_FROM'],
+  ['--follow', 'MSTONE_FOLLOW'],
+  ['--now', 'MSTONE_STOP_NOW'],
+  ['--wait', 'MSTONE_STOP_WAIT'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -337,6 +389,7 @@ export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
   ['--agent', 'agent'],
   ['--model', 'model'],
   ['--no-wait', 'limits.wait'],
+  ['--max-cost', 'budget.usd'],
 ]);
 
 /** Names that mstone gives to agents. They are no settings, even where a nested mstone inherits them. */
@@ -492,6 +545,10 @@ export function configSchema(): object {
     properties[old] = { description: `Since ${since}: ${key}`, deprecated: true, ...shape };
   }
   const settings = { type: 'object', properties, additionalProperties: false };
+  const version = {
+    description: `The version of this format; a newer one is refused by an mstone that does not know it: ${CONFIG_VERSION}`,
+    const: CONFIG_VERSION,
+  };
   const profiles = {
     description: 'Settings by name that `--profile NAME` puts before all others of the files',
     type: 'object',
@@ -500,7 +557,7 @@ export function configSchema(): object {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     ...settings,
-    properties: { ...properties, profiles },
+    properties: { version, ...properties, profiles },
     $defs: Object.fromEntries(
       agentKinds.flatMap((kind) => {
         const { $schema: _, ...shape } = z.toJSONSchema(KINDS[kind], { io: 'input' });

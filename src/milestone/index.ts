@@ -11,7 +11,7 @@ import { hasErrors } from '../model/diagnostic.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
-import { milestoneDigest } from './digest.js';
+import { milestoneDigests } from './digest.js';
 import { readFrontMatter } from './front-matter.js';
 import { readKeys } from './keys.js';
 import { readMarkdown } from './markdown.js';
@@ -124,7 +124,7 @@ export function parseMilestone(
     enabled: true,
     ...rest,
     recipe: stated.recipe,
-    digest: milestoneDigest({ body, dependsOn, checks, requires }, markdown),
+    ...milestoneDigests({ body, dependsOn, checks, requires }, markdown),
   };
   return { milestone, diagnostics };
 }

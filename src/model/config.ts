@@ -1,3 +1,5 @@
+import type { Budget } from './event.js';
+
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
 
 /** What mstone knows of a coding CLI that it starts by its own contract. */
@@ -38,6 +40,16 @@ export type AgentConfig =
   | CodexAgent
   | (CliAgent & { readonly kind: 'gemini' | 'opencode' });
 
+/** When a machine counts as short of something; what is not there is not looked at. */
+export interface PressureLimits {
+  /** Share of memory in use, 0 to 1. */
+  readonly memory?: number;
+  /** Free on the disks that slots and state lie on. */
+  readonly diskBytes?: number;
+  /** Share of the processors in use, 0 to 1. */
+  readonly cpu?: number;
+}
+
 /** The resolved configuration: every default filled in, every duration in ms. */
 export interface Config {
   /** The folder of milestone files: from the repository's root, with forward slashes. */
@@ -71,4 +83,8 @@ export interface Config {
   readonly agents: Readonly<Record<string, AgentConfig>>;
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
   readonly limits: { readonly wait: boolean };
+  /** While one of them is reached, no agent starts beside those at work. */
+  readonly pressure: false | PressureLimits;
+  /** US dollars; without `usd` there is no limit, whatever is put aside. */
+  readonly budget?: Partial<Budget>;
 }

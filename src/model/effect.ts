@@ -59,6 +59,8 @@ export interface WorkEffect {
   /** A head to merge into `from` first, conflict markers and all. */
   readonly merge?: Oid;
   readonly brief: Brief;
+  /** Put aside until it has ended; only where there is a budget. */
+  readonly reserveUsd?: number;
 }
 
 /** Make the slot equal to a commit's tree, run setup and the checks in it. */

@@ -570,6 +570,54 @@ const MESSAGES = {
     ['…: landed as …', '…: marked done … by …'],
     'do it again all the same: mstone run --force 1A',
   ),
+  deadline: entry(
+    2,
+    'A deadline is no time to come',
+    [
+      'the deadline cannot be read',
+      'there is no such time as this deadline',
+      'this deadline has passed already',
+    ],
+    'say a clock time such as `6:30`, or a time from now such as `8h`',
+  ),
+  'no-work': entry(
+    2,
+    'A retry is to go on with work that is not there',
+    [
+      '… left no work to go on with',
+      'what … left, …, is no longer kept under refs/mstone/',
+      '… is not to be done: nothing of it has failed',
+      '… is not over: it is taken up where it was',
+    ],
+    'begin it anew: mstone retry 1A',
+  ),
+  'text-changed': entry(
+    2,
+    'A retry is to go on with work that was done for another text',
+    'the text of … has changed since it was worked on',
+    'begin it anew: mstone retry 1A',
+  ),
+  'no-reviewer': entry(
+    2,
+    'A retry is to begin with a review where there is none',
+    'nobody reviews …',
+    'go on from its checks: mstone retry 1A --from check',
+  ),
+  'run-elsewhere': entry(
+    4,
+    'The run under way cannot be signalled from here',
+    [
+      'the run under way cannot be reached from here: …',
+      'process …, which drives the run, is another user’s',
+    ],
+    'type `mstone stop` where the run was started',
+  ),
+  'not-a-run': entry(
+    4,
+    'The lock is held, but by no run that could be stopped',
+    ['what holds the lock is no run: …', 'the lock … cannot be read'],
+    'wait for its end, or type `mstone doctor`',
+  ),
   locked: entry(
     4,
     'Another mstone is at work in this repository',
@@ -596,7 +644,40 @@ const MESSAGES = {
   'journal-newer': entry(
     2,
     "A run's journal is of a newer mstone",
-    'line … of the journal was written by a newer mstone',
+    [
+      'line … of the journal was written by a newer mstone',
+      'line … of the journal was written by a newer mstone, …',
+    ],
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'record-newer': entry(
+    2,
+    'What a newer mstone has under way here can only be gone on with by it',
+    'this record was written by a newer mstone, for work that is under way',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'lock-newer': entry(
+    2,
+    'A newer mstone holds the lock, or died with it; which of the two cannot be told',
+    'the lock … was written by a newer mstone',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'digest-newer': entry(
+    2,
+    'A newer mstone landed this milestone, and this one cannot tell whether its text is still the same',
+    '… landed by a newer mstone, as …',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'config-newer': entry(
+    2,
+    'The configuration says that it is for a newer mstone',
+    'this file is for a newer mstone',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'template-newer': entry(
+    2,
+    'A prompt template says that it is for a newer mstone',
+    'this template is for a newer mstone',
     'install the newest one: npm install -g mstone@latest',
   ),
   'state-removed': entry(
@@ -638,7 +719,7 @@ const MESSAGES = {
   'would-lose-work': entry(
     3,
     'Work that is nowhere else would be removed',
-    ['1 thing would be lost', '… things would be lost'],
+    '… would be lost',
     'land it or keep it on a branch of yours; to lose it: mstone clean --all -f --lose-work',
   ),
 } as const satisfies Readonly<Record<string, Message>>;

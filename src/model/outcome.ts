@@ -26,6 +26,13 @@ export type AgentOutcome =
   /** Lost with the machine or its supervisor: neither running nor ended in order. Free, five times. */
   | { readonly kind: 'interrupted'; readonly message: string };
 
+/** Work under way: its newest commit, that commit's tree, and what both are compared with. */
+export interface Work {
+  readonly commit: Oid;
+  readonly tree: TreeKey;
+  readonly base: Oid;
+}
+
 /** What an assignment left in its slot, made a commit. */
 export interface Harvest {
   /** The work: a descendant of `base`, its last paragraph free of mstone's trailers. */

@@ -1,6 +1,6 @@
-import type { Effect, ItemId, SlotId } from './effect.js';
+import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, TreeKey } from './outcome.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
 
@@ -22,6 +22,8 @@ export type Wait =
   | { readonly for: 'backoff'; readonly until: number }
   | { readonly for: 'dependency'; readonly items: readonly ItemId[] }
   | { readonly for: 'slot' }
+  /** The machine is short of something: no agent beside those at work. */
+  | { readonly for: 'host'; readonly why: string }
   /** The landing lane: another candidate is before it. */
   | { readonly for: 'lane'; readonly item: ItemId }
   | { readonly for: 'checkout'; readonly block: CheckoutBlock }
@@ -59,7 +61,7 @@ export interface ItemState {
   readonly assignment: number;
   /** Remediations so far within the attempt. */
   readonly round: number;
-  readonly work?: { readonly commit: Oid; readonly tree: TreeKey; readonly base: Oid };
+  readonly work?: Work;
   /** Held from the first assignment until it has landed, failed or has to wait. */
   readonly slot?: SlotId;
   /** Where it last worked: preferred when it goes on. */
@@ -88,6 +90,15 @@ export interface Flight {
   readonly since: number;
 }
 
+/** What a run has spent on agents, whatever became of their work. */
+export interface Spend {
+  readonly usd: number;
+  /** What assignments cost that finished or cost anything, by purpose, oldest first. */
+  readonly costs: ReadonlyMap<Purpose, readonly number[]>;
+  /** Agents that finished and told no cost. */
+  readonly untold: ReadonlySet<string>;
+}
+
 export interface RunState {
   readonly run: string;
   readonly target: string;
@@ -105,7 +116,10 @@ export interface RunState {
   readonly nextIntent: number;
   /** Agent name → when its credential opens again, epoch ms. */
   readonly closed: ReadonlyMap<string, number>;
+  readonly spend: Spend;
   readonly passed: ReadonlySet<string>;
+  /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
+  readonly pressure?: string;
   readonly end?: {
     readonly is: 'paused' | 'ended';
     readonly exit: number;

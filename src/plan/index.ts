@@ -7,8 +7,10 @@
  */
 
 import type { Diagnostic } from '../model/diagnostic.js';
+import { isNewerDigest, isSameText } from '../model/digest.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
+import { installWords } from '../model/newer.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing, Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
@@ -40,7 +42,7 @@ const USUAL_MINUTES = 30;
 export function makePlan(input: PlanInput): Result<Plan, Diagnostic[]> {
   const milestones = [...input.milestones].sort(byMilestone);
   const { choice, problems: wrong } = choose(milestones, input.selection);
-  const problems = [...checkGraph(milestones), ...wrong];
+  const problems = [...checkGraph(milestones), ...newerLandings(milestones, input.landings), ...wrong];
   if (problems.length > 0) return err(problems);
 
   const standings = standingsOf(milestones, input);
@@ -80,6 +82,33 @@ export function makePlan(input: PlanInput): Result<Plan, Diagnostic[]> {
   return ok({ target: input.target, milestones: planned, run, notes: notesOn(planned, new Set(run), input) });
 }
 
+/**
+ * Landings whose digest only a newer mstone can hold against a text. To take them for stale would offer to pay
+ * once more for what is done.
+ */
+export function newerLandings(
+  milestones: readonly Milestone[],
+  landings: PlanInput['landings'],
+): Diagnostic[] {
+  return milestones.flatMap((milestone): Diagnostic[] => {
+    const landing = landings.get(milestone.id);
+    if (landing?.state !== 'done' || !isNewerDigest(landing.digest, milestone)) return [];
+    const [found = ''] = landing.digest.split(':', 1);
+    const [expected = ''] = milestone.digest.split(':', 1);
+    return [
+      {
+        severity: 'error',
+        code: 'digest-newer',
+        file: milestone.file,
+        message: `${milestone.id} landed by a newer mstone, as ${shown(landing.commit.slice(0, 7))}`,
+        expected: `a digest of ${expected} or before`,
+        found: shown(found),
+        fix: installWords(),
+      },
+    ];
+  });
+}
+
 interface Standing {
   readonly state: PlanState;
   /** One clause for people. */
@@ -107,12 +136,12 @@ function standingsOf(
     return before;
   };
   const standing = (milestone: Milestone): Standing => {
-    const { id, enabled, digest } = milestone;
+    const { id, enabled } = milestone;
     const landing = landings.get(id);
     const commit = landing && shown(landing.commit.slice(0, 7));
     if (landing?.state === 'done') {
       const how = landing.marked ? `marked done ${dayOf(landing.at)} by ${commit}` : `landed as ${commit}`;
-      if (landing.digest === digest) return { state: 'done', reason: how };
+      if (isSameText(landing.digest, milestone)) return { state: 'done', reason: how };
       const since = landing.marked ? `was ${how}` : how;
       const reason = `its text has changed since it ${since}; \`mstone run ${id}\` does it again, \`mstone mark ${id} --done\` accepts it as it is`;
       return { state: 'stale', reason };

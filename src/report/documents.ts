@@ -9,7 +9,7 @@ import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { waitOf } from '../run/questions.js';
+import { shortageOf, waitOf } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,
@@ -47,6 +47,8 @@ export interface StatusDocument {
   readonly run: {
     readonly id: string;
     readonly state: 'running' | 'waiting' | 'done' | 'failed' | 'interrupted';
+    /** What the machine is short of, while that keeps agents from starting. */
+    readonly pressure?: string;
   } | null;
   readonly milestones: readonly {
     readonly id: string;
@@ -173,10 +175,19 @@ export function statusDocument(
   state: RunState | undefined,
   plan: Plan | undefined,
   alive: boolean,
+  now: number,
 ): StatusDocument {
+  const pressure = state !== undefined && alive ? shortageOf(state, now) : undefined;
   return {
     schema: 1,
-    run: state === undefined ? null : { id: state.run, state: runWord(state, alive) },
+    run:
+      state === undefined
+        ? null
+        : {
+            id: state.run,
+            state: runWord(state, alive),
+            ...(pressure === undefined ? {} : { pressure }),
+          },
     milestones: rowsOf(state, plan).map(({ id, phase, item, commit }) => ({
       id,
       phase,
@@ -189,7 +200,7 @@ export function statusDocument(
 
 type RunWord = NonNullable<StatusDocument['run']>['state'];
 
-/** 75 and 3 wait: for a time, for a person. 130 and 143 were interrupted in order. */
+/** A pause waits, 3 too: for a time, for money, for a person. 130 and 143 were interrupted in order. */
 function runWord(state: RunState, alive: boolean): RunWord {
   const { end } = state;
   if (end === undefined) {
@@ -198,8 +209,8 @@ function runWord(state: RunState, alive: boolean): RunWord {
     return waits && state.flights.size === 0 ? 'waiting' : 'running';
   }
   if (end.exit === 0) return 'done';
-  if (end.exit === 75 || end.exit === 3) return 'waiting';
-  return end.is === 'paused' ? 'interrupted' : 'failed';
+  if (end.exit === 130 || end.exit === 143) return 'interrupted';
+  return end.is === 'paused' || end.exit === 3 ? 'waiting' : 'failed';
 }
 
 interface Row {
@@ -337,6 +348,8 @@ export function statusText(
     lines.push(
       `Run ${oneLine(state.run)} on ${oneLine(state.target)}: ${runWord(state, alive)}${spent > 0 ? `, ${formatUsd(spent)}` : ''}`,
     );
+    const pressure = alive ? shortageOf(state, when.now) : undefined;
+    if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
   }
   if (rows.length > 0) {
     const shown = table(

@@ -6,19 +6,22 @@
  * answers for people.
  */
 import { createHash } from 'node:crypto';
+import { isSameText } from '../model/digest.js';
 import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
-import type { Event, ItemHistory } from '../model/event.js';
+import type { Event, ItemHistory, RetryFrom } from '../model/event.js';
 import type {
   CandidateOutcome,
   CheckOutcome,
   FollowOutcome,
   LandOutcome,
   TreeKey,
+  Work,
   WorkOutcome,
 } from '../model/outcome.js';
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, Phase, RunState, Step } from '../model/state.js';
+import { NOTHING_SPENT, spent } from './money.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
 const FREE_INTERRUPTIONS = 5;
@@ -40,6 +43,7 @@ export function emptyRun(run: string): RunState {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
+    spend: NOTHING_SPENT,
     passed: new Set(),
   };
 }
@@ -75,7 +79,7 @@ export function reduce(state: RunState, event: Event): RunState {
       };
     }
     case 'run.continued': {
-      const { end: _end, rewound: _rewound, shadow: _shadow, ...rest } = state;
+      const { end: _end, rewound: _rewound, shadow: _shadow, pressure: _pressure, ...rest } = state;
       return {
         ...rest,
         head: event.head,
@@ -88,7 +92,13 @@ export function reduce(state: RunState, event: Event): RunState {
       const items = new Map(state.items);
       for (const id of event.items) {
         const old = items.get(id);
-        if (old && old.phase.is !== 'doing') items.set(id, freshItem(old.item, undefined, old.attempt));
+        if (old === undefined || old.phase.is === 'doing') continue;
+        const anew = freshItem(old.item, undefined, old.attempt);
+        const work = event.works?.[id];
+        items.set(
+          id,
+          event.from === undefined || work === undefined ? anew : goOnWith(anew, work, event.from),
+        );
       }
       return { ...state, items };
     }
@@ -113,8 +123,11 @@ export function reduce(state: RunState, event: Event): RunState {
       return endLand(landFlight(state, event.id), event.item, event.outcome, event.now);
     case 'follow.ended':
       return endFollow(landFlight(state, event.id), event.outcome);
-    case 'note':
-      return state;
+    case 'note': {
+      if (event.pressure === undefined) return state;
+      const { pressure: _before, ...rest } = state;
+      return event.pressure === '' ? rest : { ...rest, pressure: event.pressure };
+    }
     case 'run.paused':
       return {
         ...state,
@@ -147,7 +160,7 @@ function firstStep(item: PlanItem): Step {
 }
 
 function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState {
-  const known = past !== undefined && past.digest === item.digest ? past : undefined;
+  const known = past !== undefined && isSameText(past.digest, item) ? past : undefined;
   const phase: Phase =
     known?.end === undefined
       ? { is: 'next', step: firstStep(item) }
@@ -170,6 +183,15 @@ function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState
   };
 }
 
+/** A new attempt that begins with the work of the one before. */
+function goOnWith(anew: ItemState, work: Work, from: RetryFrom): ItemState {
+  const item = { ...anew, attempt: anew.attempt + 1, work };
+  // Asked for by name: a verdict that is remembered is not enough.
+  return from === 'check' && item.item.checks.length > 0
+    ? next(item, { is: 'check', commit: work.commit, of: 'work' })
+    : afterChecks(item, work.commit);
+}
+
 /** The new plan's items with what the run knows of them; what is under way keeps what it began with. */
 function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<RunState, 'items' | 'parked'> {
   const items = new Map<ItemId, ItemState>();
@@ -181,8 +203,8 @@ function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<Run
   }
   for (const item of planned) {
     const old = parked.get(item.id);
-    if (old?.phase.is === 'doing' && old.item.digest !== item.digest) continue;
-    const known = old !== undefined && old.item.digest === item.digest;
+    const known = old !== undefined && isSameText(old.item.digest, item);
+    if (old?.phase.is === 'doing' && !known) continue;
     // Planned again though it had landed: its landing was reverted.
     const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
     items.set(item.id, known && !undone ? { ...old, item } : freshItem(item, undefined, old?.attempt));
@@ -258,7 +280,8 @@ const ask = (item: ItemState, message: string): ItemState =>
 
 // ---------------------------------------------------------------------------------------------- work
 
-function endWork(state: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
+function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
+  const state = { ...past, spend: spent(past.spend, effect, outcome) };
   const before = itemOf(state, effect.item);
   const step = stepOf(before);
   const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];

@@ -5,9 +5,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { configKeys, LATER_KEYS, LATER_VALUES } from '../../src/config/keys.js';
+import { main } from '../../src/cli/index.js';
+import { configKeys, LATER_VALUES } from '../../src/config/keys.js';
+import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
-import { inside } from '../rig/inside.js';
+import { inside, makeInside } from '../rig/inside.js';
 import { approve, makeProject, refuse, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
@@ -45,7 +47,7 @@ interface Line {
   readonly type: string;
   readonly milestone?: string;
   readonly now?: number;
-  readonly inputs?: { readonly now: number };
+  readonly inputs?: { readonly now: number; readonly capacity: number };
   readonly settings?: { readonly jobs: number };
   readonly outcome?: { readonly kind?: string; readonly agent?: { readonly resetAt?: number } };
 }
@@ -427,6 +429,76 @@ story(
   },
 );
 
+/** Half of everything is in use. */
+const halfFull: Reading = {
+  memory: { totalBytes: 100e9, availableBytes: 50e9 },
+  disks: [{ place: '/disk', freeBytes: 50e9 }],
+  cpu: 0.5,
+};
+
+story(
+  'no agent is started beside another while the machine is short of what is said, as far as it is said',
+  { config: ['pressure', 'pressure.memory', 'pressure.disk', 'pressure.cpu'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, jobs: 2 });
+    delete p.env.MSTONE_PRESSURE;
+    p.milestone('1A', { implement: 'true' });
+    p.milestone('1B', { implement: 'true' });
+    p.commit('Milestones');
+    const capacities = async (pressure: unknown, reading = halfFull): Promise<(number | undefined)[]> => {
+      p.commit('Pressure', {
+        'mstone.yaml': JSON.stringify({ agent: 'recipe', review: false, jobs: 2, pressure }),
+        'milestones/1A.md': `# One\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 1 >> a\n\`\`\`\n`,
+        'milestones/1B.md': `# Two\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 2 >> b\n\`\`\`\n`,
+      });
+      const { world, said } = makeInside(p.root, p.env);
+      const host = { everyMs: 60_000, measure: async () => reading };
+      expect(await main(['run', '--stale'], { ...world, host }), JSON.stringify(said())).toBe(0);
+      return eventsOf(p, 'work.started').map(({ inputs }) => inputs?.capacity);
+    };
+    expect(await capacities(null)).toEqual([2, 2]);
+    expect(await capacities({ memory: '50%' })).toEqual([1, 1]);
+    expect(await capacities({ memory: '51%' })).toEqual([2, 2]);
+    expect(await capacities({ disk: '50.1GB' })).toEqual([1, 1]);
+    expect(await capacities({ disk: '50GB' })).toEqual([2, 2]);
+    expect(await capacities({ cpu: '50%' })).toEqual([1, 1]);
+    expect(await capacities({ cpu: '51%' })).toEqual([2, 2]);
+    const full: Reading = { ...halfFull, memory: { totalBytes: 100e9, availableBytes: 9e9 } };
+    expect(await capacities({}, full)).toEqual([1, 1]);
+    expect(await capacities(false, full)).toEqual([2, 2]);
+  },
+);
+
+story(
+  'a budget pauses the run before it costs more, by what is put aside for each agent',
+  { config: ['budget.usd', 'budget.per_milestone'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, jobs: 1, budget: { usd: 2.5 } });
+    for (const id of ['1A', '1B', '1C', '1D']) {
+      p.milestone(id, { implement: `echo '{"mstone":"usage","cost_usd":0.5}'; echo ${id} > ${id}.txt` });
+    }
+    p.commit('Milestones');
+    // At first 0.125 is put aside, then 0.75: after 1.50 and 0.75 there is room, after 2.00 there is none.
+    const median = await p.mstone('run');
+    expect(median.code, median.stdout + median.stderr).toBe(0);
+    expect(p.journal().flatMap((line) => (line.type === 'work.started' ? [reserved(line)] : []))).toEqual([
+      0.125, 0.75, 0.75, 0.75,
+    ]);
+
+    const q = project({ agent: 'recipe', review: false, jobs: 1, budget: { usd: 2.5, per_milestone: 1.6 } });
+    for (const id of ['1A', '1B', '1C', '1D']) {
+      q.milestone(id, { implement: `echo '{"mstone":"usage","cost_usd":0.5}'; echo ${id} > ${id}.txt` });
+    }
+    q.commit('Milestones');
+    const paused = await q.mstone('run');
+    expect(paused.code, paused.stdout + paused.stderr).toBe(75);
+    expect(q.starts()).toEqual(['1A.1.1.implement', '1B.1.1.implement']);
+  },
+);
+
+const reserved = (line: Record<string, unknown>): unknown =>
+  (line.effect as { readonly reserveUsd?: number }).reserveUsd;
+
 describe('where a setting comes from', () => {
   it('flag before environment before project before user before default', async () => {
     const p = project({ agent: 'recipe', review: false });
@@ -516,14 +588,14 @@ describe('what a later version will accept', () => {
   const values = Object.entries(LATER_VALUES).flatMap(([key, all]) =>
     all.map((value) => [key, value] as const),
   );
-  it.each([
-    ...LATER_KEYS.map((key) => [`${key}: { x: 1 }`, `\`${key}\` is not supported yet`]),
-    ...values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]),
-  ])('in mstone.yaml: %s', async (text, words) => {
-    p.write('mstone.yaml', `${text}\nagent: recipe\n`);
-    expect(await refusals()).toEqual(twice([2, `mstone.yaml:1: error: ${words}`]));
-    p.write('mstone.yaml', 'agent: recipe\n');
-  });
+  it.each(values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]))(
+    'in mstone.yaml: %s',
+    async (text, words) => {
+      p.write('mstone.yaml', `${text}\nagent: recipe\n`);
+      expect(await refusals()).toEqual(twice([2, `mstone.yaml:1: error: ${words}`]));
+      p.write('mstone.yaml', 'agent: recipe\n');
+    },
+  );
 
   it.each([...LATER_FRONT])('in front matter: %s', async (key) => {
     p.milestone('1A', { implement: 'true', front: `${key}: x` });

@@ -138,7 +138,8 @@ describe('mstone.yaml', () => {
         ].map(([name, words, value]): [string, unknown, unknown] => [name, words, value]);
       });
     // A profile holds the same settings again.
-    const { profiles, ...settings } = Object(schemas.mstone?.properties);
+    const { profiles, version, ...settings } = Object(schemas.mstone?.properties);
+    expect(version.const).toBe(1);
     expect(Object.keys(profiles.additionalProperties.properties).sort()).toEqual(
       Object.keys(settings).sort(),
     );

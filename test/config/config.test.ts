@@ -74,7 +74,23 @@ const DEFAULTS: Config = {
   },
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
   limits: { wait: true },
+  pressure: { memory: 0.9, diskBytes: 2e9 },
 };
+
+test('one limit may be taken away, and naming one in a stronger place brings all back', () => {
+  expect(resolve({ project: 'pressure: {memory: false}' }).pressure).toEqual({ diskBytes: 2e9 });
+  expect(resolve({ project: 'pressure: {disk: false, cpu: 100%}' }).pressure).toEqual({
+    memory: 0.9,
+    cpu: 1,
+  });
+  expect(resolve({ project: 'pressure: false', env: { MSTONE_PRESSURE_DISK: '5GB' } }).pressure).toEqual({
+    memory: 0.9,
+    diskBytes: 5e9,
+  });
+  expect(resolve({ project: 'pressure: {disk: 5GB}', env: { MSTONE_PRESSURE: 'false' } }).pressure).toBe(
+    false,
+  );
+});
 
 describe('each setting', () => {
   test('has a default, and no file is needed', () => {
@@ -132,6 +148,16 @@ describe('each setting', () => {
     milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
     tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
     log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],
+    pressure: ['pressure: false', 'false', { pressure: false }],
+    'pressure.memory': ['pressure: {memory: 75%}', '75%', { pressure: { memory: 0.75, diskBytes: 2e9 } }],
+    'pressure.disk': [
+      'pressure: {disk: 1.5 GiB}',
+      '1.5GiB',
+      { pressure: { memory: 0.9, diskBytes: 1.5 * 2 ** 30 } },
+    ],
+    'pressure.cpu': ['pressure: {cpu: 80%}', '80%', { pressure: { memory: 0.9, diskBytes: 2e9, cpu: 0.8 } }],
+    'budget.usd': ['budget: {usd: 7.5}', '7.5', { budget: { usd: 7.5 } }],
+    'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
@@ -390,9 +416,6 @@ describe('precedence', () => {
       'warning unknown-variable : `MSTONE_JOB` is no setting of mstone and does nothing; did you mean `MSTONE_JOBS`?',
       'warning unknown-variable : `MSTONE_ZZZZZZ` is no setting of mstone and does nothing',
     ]);
-    expect(told({ env: { MSTONE_BUDGET_USD: '1' } })).toEqual([
-      'error unsupported-key : `MSTONE_BUDGET_USD` is not supported yet; unset it',
-    ]);
   });
 });
 
@@ -408,8 +431,8 @@ describe('what is wrong', () => {
       '  idle: 0s',
       '  nap: 1m',
       'limits: yes',
-      'budget: {usd: 50}',
-      'pressure: {}',
+      'budget: {usd: 0}',
+      'pressure: {memory: 0.9, disk: 2000, cpu: 120%}',
       'review.rounds: 2',
       'retries: -1',
       'backoff: 30 days',
@@ -425,8 +448,10 @@ describe('what is wrong', () => {
       'error invalid-value mstone.yaml:7 `timeouts.idle` cannot be read; "0s"',
       'error unknown-key mstone.yaml:8 `timeouts.nap` is no setting',
       'error invalid-value mstone.yaml:9 `limits` cannot be read; "yes"',
-      'error unsupported-key mstone.yaml:10 `budget` is not supported yet; remove it',
-      'error unsupported-key mstone.yaml:11 `pressure` is not supported yet; remove it',
+      'error invalid-value mstone.yaml:10 `budget.usd` cannot be read; 0',
+      'error invalid-value mstone.yaml:11 `pressure.memory` cannot be read; 0.9',
+      'error invalid-value mstone.yaml:11 `pressure.disk` cannot be read; 2000',
+      'error invalid-value mstone.yaml:11 `pressure.cpu` cannot be read; "120%"',
       'error unknown-key mstone.yaml:12 `review.rounds` is no setting; write `review: { rounds: … }`',
       'error invalid-value mstone.yaml:13 `retries` cannot be read; -1',
       'error invalid-value mstone.yaml:14 `backoff` cannot be read; "30 days"',

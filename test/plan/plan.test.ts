@@ -141,6 +141,26 @@ describe('states', () => {
     expect(all.notes).toEqual([]);
   });
 
+  test('what landed with an earlier definition of the digest is done while its text is the same', () => {
+    const upgraded = (id: string, former: string) =>
+      milestone(id, { digest: `v2:${id}`, formerDigests: [former] });
+    const milestones = [upgraded('1A', 'v1:1A'), upgraded('1B', 'v1:other')];
+    expect(states(plan({ milestones, landings: landed('1A', '1B') }))).toEqual({
+      '1A': 'done: landed as 41aa0c2',
+      '1B': expect.stringMatching(/^stale: /),
+    });
+  });
+
+  test('what landed by a newer definition is refused; a mark that it is to be done is not asked for its text', () => {
+    const newer = landing('1A', { digest: 'v2:1A' });
+    const all = { milestones: graph({ '1A': '', '1B': '' }), landings: new Map([['1A', newer]]) };
+    expect(messages(refused(all))).toEqual([
+      'digest-newer | milestones/1A.md | 1A landed by a newer mstone, as 41aa0c2 | install the newest one: npm install -g mstone@latest',
+    ]);
+    const marked = new Map([['1A', { ...newer, state: 'todo' as const }]]);
+    expect(plan({ ...all, landings: marked }).run).toEqual(['1A', '1B']);
+  });
+
   test('a stale one whose text now needs what is blocked is not redone', () => {
     const milestones = [milestone('1A', { enabled: false }), milestone('1B', { dependsOn: ['1A'] })];
     const landings = new Map([['1B', landing('1B', { digest: 'v1:old' })]]);

@@ -66,5 +66,6 @@ export const config = (said: Partial<Config> = {}): Config => ({
   },
   timeouts: { agentMs: 1, idleMs: 1, checkMs: 1 },
   limits: { wait: true },
+  pressure: false,
   ...said,
 });

@@ -97,6 +97,8 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
     XDG_CONFIG_HOME: join(home, 'config'),
     TMPDIR: process.env.TMPDIR ?? '/tmp',
     MSTONE_DEMO_PAUSE: '0',
+    // How many agents run at once must not hang on what else this machine does.
+    MSTONE_PRESSURE: 'false',
     NO_COLOR: '1',
     CI: '1',
   };

@@ -40,6 +40,8 @@ export interface Chances {
   readonly candidateFails: number;
   readonly moved: number;
   readonly shadow: number;
+  /** Of an assignment; 0.25 USD where it is not said. */
+  readonly costUsd?: (random: () => number) => number;
 }
 
 export const peaceful: Chances = {
@@ -83,6 +85,8 @@ export function planItem(id: string, over: Partial<PlanItem> = {}): PlanItem {
  */
 export class World {
   now = 1_800_000_000_000;
+  /** What the machine says when it is asked. */
+  pressure: () => Awaited<ReturnType<Ports['pressure']>> = () => ({ is: 'fine' });
   head = 'head0';
   readonly journal: Event[] = [];
   readonly landed: string[] = [];
@@ -136,7 +140,7 @@ export class World {
       land: (id, effect) => this.perform(id, effect, () => this.land(effect)),
       follow: (id, effect) =>
         this.perform(id, effect, (): FollowOutcome => ({ kind: 'followed', head: this.head })),
-      capacity: () => this.jobs,
+      pressure: async () => this.pressure(),
       report,
     };
   }
@@ -195,7 +199,7 @@ export class World {
           : this.happens(chances.interrupted)
             ? { kind: 'interrupted', message: 'power' }
             : { kind: 'finished' };
-    const done: WorkOutcome = { agent, costUsd: 0.25, logBytes: 0 };
+    const done: WorkOutcome = { agent, costUsd: this.chances.costUsd?.(this.random) ?? 0.25, logBytes: 0 };
     if (effect.purpose === 'review') {
       if (agent.kind !== 'finished') return done;
       if (this.happens(chances.unreadable))

@@ -324,6 +324,19 @@ describe('brakes', () => {
     expect(historyOf([same.state]).history.map(({ attempts }) => attempts)).toEqual([1]);
     const edited = new Story().begin([planItem('1A', { retries: 0, digest: 'v1:other' })], { history });
     expect(edited.startable).toEqual(['1A implement #1.1 slot 1']);
+
+    // An mstone with another definition of the digest knows the same text again, here and within a run.
+    const item = planItem('1A', { retries: 0, digest: 'v2:1A', formerDigests: ['v1:1A'] });
+    expect(new Story().begin([item], { history }).startable).toEqual([]);
+    const { end: _end, ...going } = same.state;
+    const upgraded = reduce(going, {
+      type: 'run.continued',
+      head: going.head,
+      items: [item],
+      settings: going.settings,
+      shadow: false,
+    });
+    expect(upgraded.items.get('1A')?.phase.is).toBe('failed');
   });
 });
 
