@@ -1,10 +1,11 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
 import { mkdir } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
 import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
+import { requiredFilters } from '../git/filters.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
@@ -45,6 +46,7 @@ import {
   sayError,
 } from './output.js';
 import { stepsWords } from './plan.js';
+import { findProgram } from './programs.js';
 import {
   layoutAt,
   openProject,
@@ -347,6 +349,9 @@ async function runLocked(
     return blocked ? 1 : 0;
   }
 
+  const unfiltered = await missingFilters(world, repository, head);
+  if (unfiltered.length > 0) return sayDiagnostics(world, unfiltered);
+
   const runId = unfinished?.run ?? newRunId(world.now());
   const runDir = join(repository.stateDir, 'runs', runId);
   const own = join(runDir, 'logs');
@@ -540,6 +545,27 @@ async function planRun(
   const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
   return ok({ ...settled, items: items.value });
+}
+
+/** Programs without which git checks nothing out here, git-lfs above all: said before anybody is paid. */
+async function missingFilters(world: World, repository: Repository, head: Oid): Promise<Diagnostic[]> {
+  const filters = await requiredFilters(repository, head);
+  if (filters.length === 0) return [];
+  const own = await repository.git({ args: ['--exec-path'], cwd: repository.root });
+  const path = [own.text, world.env.PATH ?? ''].join(delimiter);
+  const missing: Diagnostic[] = [];
+  for (const { name, program, file } of filters) {
+    if ((await findProgram(program, repository.root, path)) !== undefined) continue;
+    missing.push({
+      severity: 'error',
+      code: 'filter-missing',
+      file,
+      message: `${shown(program)} is not there, and git checks out nothing without it`,
+      expected: `the program of \`filter.${shown(name)}\`, which .gitattributes asks for`,
+      fix: `install ${shown(program)}, or put it on the PATH`,
+    });
+  }
+  return missing;
 }
 
 /** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */

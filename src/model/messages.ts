@@ -546,6 +546,12 @@ const MESSAGES = {
     '…: an earlier run gave it up: …',
     'try it again: mstone retry 1A',
   ),
+  'filter-missing': entry(
+    2,
+    'Files of the repository need a filter, such as git-lfs, whose program is not there',
+    '… is not there, and git checks out nothing without it',
+    'install the program, or put it on the PATH',
+  ),
   'proof-lost': entry(
     0,
     'A run landed this text of a milestone, and history does not prove it: a squash or a reset lost the trailers',
