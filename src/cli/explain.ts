@@ -8,9 +8,8 @@ import { shown } from '../model/shown.js';
 import { needsOf } from '../plan/graph.js';
 import { makePlan } from '../plan/index.js';
 import { explainDocument, explainText } from '../report/explain.js';
-import { explainWait, phaseWord } from '../report/words.js';
+import { explainStanding, phaseWord } from '../report/words.js';
 import { attemptsOf } from '../run/attempts.js';
-import { waitOf } from '../run/questions.js';
 import { say, sayDiagnostics, sayError, sayJson } from './output.js';
 import { fileThen, openProject, type Project, readPlanned, withoutErrors } from './project.js';
 import { givenUp, isDriven, knownRuns, statesOn } from './state.js';
@@ -54,10 +53,10 @@ export async function explain(
   const missing = missingFor(plan, planned);
   const last = statesOn(target.branch, runs.value).at(-1);
   const item = last?.end?.is === 'ended' ? undefined : last?.items.get(options.id);
-  const wait = last && item && waitOf(last, item, world.now());
   const place = plan.run.indexOf(options.id);
   const change = await changeOf(project.value, planned);
   const driven = item !== undefined && (await isDriven(repository.stateDir));
+  const waits = last && item && explainStanding(last, item, driven, { now: world.now() });
   const known = {
     planned,
     position: place < 0 ? undefined : place + 1,
@@ -67,7 +66,7 @@ export async function explain(
           now: {
             run: last.run,
             phase: phaseWord(item, last),
-            ...(wait ? { waits: explainWait(wait, { now: world.now() }) } : {}),
+            ...(waits === undefined ? {} : { waits }),
           },
         }
       : {}),

@@ -13,6 +13,7 @@ import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { Effect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
@@ -52,7 +53,8 @@ import {
 } from './project.js';
 import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { watchSources } from './sources-watch.js';
+import { givenUp, knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -200,7 +202,10 @@ function asked(options: RunOptions): Asked {
   return lasting;
 }
 
-async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra): Promise<number> {
+async function prepareAndRun(caller: Terminal, asked: RunOptions, extra: Extra): Promise<number> {
+  // A screen has no place for what agents print.
+  const lines = asked.verbose === true && asked.output === 'auto';
+  const options = lines ? { ...asked, output: 'plain' as const } : asked;
   const terminal = options.profile === undefined ? caller : { ...caller, profile: options.profile };
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
@@ -298,7 +303,11 @@ async function runLocked(
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
   const made = await planRun(project, sources, options, past, redone);
-  if (!made.ok) return sayDiagnostics(world, made.error);
+  if (!made.ok) {
+    // What gave up is named with what tries it again; the plan of a run takes it for what is still to be done.
+    const failed = givenUp(target.branch, runs.value, sources.milestones);
+    return sayDiagnostics(world, refusedPlan(project, sources, options, failed) ?? made.error);
+  }
   const { plan, items } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
@@ -360,7 +369,12 @@ async function runLocked(
       : []),
   ];
 
-  const reporter = makeReporter(terminal, options.output, (item) => lastWords(runDir, item));
+  const reporter = makeReporter(
+    terminal,
+    options.output,
+    (item) => lastWords(runDir, item),
+    options.verbose === true ? (id, effect) => logFile(runDir, id, effect) : undefined,
+  );
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
@@ -372,6 +386,7 @@ async function runLocked(
     } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
+  const stopWatching = await watchSources(world, repository, target, (text) => control.tell(text));
   try {
     const append = async (events: readonly Event[]): Promise<void> => {
       const entries = await journal.value.append(events, world.now());
@@ -419,6 +434,7 @@ async function runLocked(
     return ended.end?.exit ?? 0;
   } finally {
     stopListening();
+    stopWatching();
     await reporter.close();
     await journal.value.close();
   }
@@ -484,6 +500,23 @@ async function planRun(
   const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
   if (!items.ok) return items;
   return ok({ plan, items: items.value });
+}
+
+/** Why no plan can be made, if what gave up is the cause. */
+function refusedPlan(
+  project: Project,
+  sources: Sources,
+  options: RunOptions,
+  failed: ReadonlyMap<MilestoneId, string>,
+): readonly Diagnostic[] | undefined {
+  const made = makePlan({
+    target: project.target.branch,
+    milestones: [...sources.milestones],
+    landings: project.landings,
+    selection: selectionOf(options),
+    failed,
+  });
+  return made.ok ? undefined : made.error;
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
@@ -568,6 +601,12 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
       );
     });
   }
+}
+
+function logFile(runDir: string, id: string, effect: Effect): string | undefined {
+  if (effect.do !== 'work' && effect.do !== 'check') return undefined;
+  const last = effect.do === 'work' ? `${effect.assignment}.${effect.purpose}` : `${id}.check`;
+  return join(runDir, 'logs', `${effect.item}.${effect.attempt}.${last}.log`);
 }
 
 /** The last line that an item's agent printed, for the screen. */
