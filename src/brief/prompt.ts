@@ -1,12 +1,16 @@
 import { Liquid, LiquidError } from 'liquidjs';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
+import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { PromptFacts } from './index.js';
 import { fence } from './text.js';
 
 /** A prompt longer than this helps nobody: a template has looped over something large. */
 const PROMPT_CHARACTERS = 16 * 1024 * 1024;
+
+/** Where a project keeps its own templates, unless its configuration says otherwise. */
+const OWN_TEMPLATES = `${DEFAULT_LAYOUT.milestones}/templates`;
 
 /** Tags that read other files or hand a template to another. Templates here stand alone. */
 const FOREIGN_TAGS = ['include', 'render', 'layout', 'block'];
@@ -81,8 +85,8 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
   };
 }
 
-function diagnose(purpose: Purpose, error: unknown): Diagnostic {
-  const file = templateFile(purpose);
+function diagnose(purpose: Purpose, error: unknown, folder: string): Diagnostic {
+  const file = `${folder}/${purpose}.md`;
   const fix = `correct ${file}, or delete it to use the template that comes with mstone`;
   if (error instanceof LiquidError) {
     const [line, column] = error.token.getPosition();
@@ -107,9 +111,6 @@ function diagnose(purpose: Purpose, error: unknown): Diagnostic {
   };
 }
 
-/** Where a project keeps its own template for a purpose. */
-const templateFile = (purpose: Purpose): string => `milestones/templates/${purpose}.md`;
-
 /**
  * Template and facts → the prompt's text. `templates` are texts, the built-in or the project's own.
  * The facts are values only: a milestone that contains `{{ }}` or `{% %}` says exactly that.
@@ -118,16 +119,17 @@ export function renderPrompt(
   purpose: Purpose,
   facts: PromptFacts,
   templates: Readonly<Record<Purpose, string>>,
+  folder = OWN_TEMPLATES,
 ): Result<string, Diagnostic[]> {
   try {
     const liquid = engine();
     const text: string = liquid.renderSync(liquid.parse(templates[purpose]), placeholders(purpose, facts));
     if (text.length > PROMPT_CHARACTERS) {
-      return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`))]);
+      return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`), folder)]);
     }
     return ok(`${text.trimEnd()}\n`);
   } catch (error) {
-    return err([diagnose(purpose, error)]);
+    return err([diagnose(purpose, error, folder)]);
   }
 }
 
@@ -186,11 +188,14 @@ function samples(): readonly PromptFacts[] {
  * Tries every template on sample facts, so that a broken one is told before any money is spent.
  * One diagnostic per template, its first error.
  */
-export function checkTemplates(templates: Readonly<Record<Purpose, string>>): Diagnostic[] {
+export function checkTemplates(
+  templates: Readonly<Record<Purpose, string>>,
+  folder = OWN_TEMPLATES,
+): Diagnostic[] {
   const purposes: readonly Purpose[] = ['implement', 'review', 'remediate', 'resolve'];
   return purposes.flatMap((purpose) => {
     for (const facts of samples()) {
-      const prompt = renderPrompt(purpose, facts, templates);
+      const prompt = renderPrompt(purpose, facts, templates, folder);
       if (!prompt.ok) return prompt.error;
     }
     return [];

@@ -6,7 +6,7 @@
  * a run whose journal tells later runs nothing, and a slot always: what only it holds is pinned first.
  */
 import { readdir, rm, rmdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { makeLane } from '../engine/index.js';
 import { listRefs, listWorktrees, type Repository, readTarget } from '../git/index.js';
@@ -14,6 +14,7 @@ import { removeSlot, slotHead, slotPlace } from '../git/slots.js';
 import { deleteRefs, findSlots, heldBy, type KnownSlot, slotsKey } from '../git/tidy.js';
 import { runFolder } from '../journal/runs.js';
 import type { Config } from '../model/config.js';
+import { CONFIG_FILE, type Layout } from '../model/layout.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
 import { shown } from '../model/shown.js';
@@ -23,7 +24,7 @@ import { historyOf } from '../run/history.js';
 import { slotsFolder } from './hands.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { absent, landingsOf, openProject, type Project, readCheckout } from './project.js';
-import { isDriven, type KnownRun, knownRuns, statesOn, underLock, unfinishedOf } from './state.js';
+import { isDriven, type KnownRun, knownRuns, logsOf, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 export interface CleanOptions {
@@ -51,7 +52,9 @@ interface Removable {
 }
 
 interface Sweep {
-  readonly runs: readonly (Removable & { readonly dir: string })[];
+  readonly runs: readonly (Removable & { readonly dir: string; readonly logs?: string })[];
+  /** Folders of the state that hold nothing but what can be made again. */
+  readonly scratch: readonly (Removable & { readonly dir: string })[];
   readonly slots: readonly (Removable & { readonly slot: KnownSlot })[];
   readonly refs: readonly (Removable & { readonly ref: string; readonly oid: Oid })[];
   /** What stays though it is mstone's, each with the reason. */
@@ -106,7 +109,7 @@ async function sweepAndSay(world: World, project: Project, options: CleanOptions
         : undefined,
     );
   }
-  const { config } = await readCheckout(world, repository.root, {});
+  const { config, layout } = await readCheckout(world, repository.root, {});
   const slotsDir = slotsFolder(world, repository, config);
   const sweep =
     options.all === true
@@ -114,7 +117,7 @@ async function sweepAndSay(world: World, project: Project, options: CleanOptions
       : await sweepProven(project, runs.value, slotsDir);
   if (options.force !== true) return sayPlan(world, sweep, options.all === true);
   if (options.all === true) {
-    return uninstall(world, { project, runs: runs.value, slotsDir, config, options, sweep });
+    return uninstall(world, { project, runs: runs.value, slotsDir, config, layout, options, sweep });
   }
   return removeProven(world, project, { runs: runs.value, slotsDir, config }, sweep);
 }
@@ -168,6 +171,7 @@ async function sweepProven(
   const provenRuns = await sweepRuns(repository, runs, kept, new Map([[target.branch, landings]]));
   return {
     runs: provenRuns,
+    scratch: await sweepScratch(repository),
     slots: await Promise.all(
       slots.map(async (slot) => ({
         slot,
@@ -202,7 +206,7 @@ async function sweepRuns(
     const without = left.filter((one) => one !== known);
     const why =
       state.end?.is === 'ended'
-        ? await reasonToKeep(known, left, without, dir.logs, landed)
+        ? await reasonToKeep(known, left, without, logsOf(repository.stateDir, state), landed)
         : 'it is unfinished';
     if (why !== undefined) {
       kept.push(`run ${run}: ${why}`);
@@ -211,11 +215,27 @@ async function sweepRuns(
     left = without;
     found.push({
       dir: dir.dir,
+      ...logsElsewhere(state),
       what: `run ${run}`,
       why: `finished, and ${RUNS_KEPT} newer ones tell all it knew`,
     });
   }
   return found;
+}
+
+/** The folder of a run's logs where it is not the one beside its journal. Nothing but a run's own is ever removed. */
+const logsElsewhere = ({ run, settings: { logs } }: KnownRun['state']): { readonly logs?: string } =>
+  logs !== undefined && isAbsolute(logs) && basename(logs) === run ? { logs } : {};
+
+/** What git commands of mstone's make for themselves and a killed one leaves. */
+async function sweepScratch({ stateDir }: Repository): Promise<Sweep['scratch']> {
+  const there = new Set(await readdir(stateDir).catch(absent([] as string[])));
+  return [
+    { name: 'attributes', why: 'made again by the next merge' },
+    { name: 'tmp', why: 'left by git commands that have ended' },
+  ]
+    .filter(({ name }) => there.has(name))
+    .map(({ name, why }) => ({ dir: join(stateDir, name), what: join(stateDir, name), why }));
 }
 
 async function reasonToKeep(
@@ -290,7 +310,7 @@ async function sweepAll(
   for (const dir of strange) kept.push(`${dir}: where its folder is cannot be told`);
   for (const { run, state } of runs) {
     if (state.end?.is !== 'ended') unlanded.push(`run ${run}: unfinished`);
-    const { logs } = runFolder(repository.stateDir, run);
+    const logs = logsOf(repository.stateDir, state);
     const landed = state.target === target.branch ? landings : await landingsOn(repository, state.target);
     for (const file of await archivesIn(logs, landed))
       unlanded.push(`${file}: files that no commit could hold`);
@@ -302,7 +322,12 @@ async function sweepAll(
   return {
     runs: [
       { dir: repository.stateDir, what: repository.stateDir, why: `state, ${count(runs.length, 'run')}` },
+      ...runs.flatMap(({ state }) => {
+        const { logs } = logsElsewhere(state);
+        return logs === undefined ? [] : [{ dir: logs, what: logs, why: `logs of run ${state.run}` }];
+      }),
     ],
+    scratch: [],
     slots: await Promise.all(
       slots.map(async (slot) => ({
         slot,
@@ -359,7 +384,7 @@ async function holderOf(
 // What is said and done.
 
 function sayPlan(world: World, sweep: Sweep, all: boolean): number {
-  const things = [...sweep.runs, ...sweep.slots, ...sweep.refs];
+  const things = [...sweep.runs, ...sweep.scratch, ...sweep.slots, ...sweep.refs];
   const lines: string[] = [];
   if (sweep.unlanded.length > 0) {
     lines.push('Work that has not landed:', ...sweep.unlanded.map(indented), '');
@@ -391,8 +416,12 @@ async function removeProven(
   const sweep = await sweepProven(project, found.runs, found.slotsDir);
   const refs = new Map(sweep.refs.map(({ ref, oid }) => [ref, oid]));
   if (!(await deleteRefs(repository, refs, sweep.keepers))) return sayMoved(world);
-  for (const { dir } of sweep.runs) await rm(dir, { recursive: true, force: true });
-  const done = [...sweep.runs, ...sweep.refs].map(({ what, why }) => `${what}: ${why}`);
+  for (const { dir, logs } of sweep.runs) {
+    await rm(dir, { recursive: true, force: true });
+    if (logs !== undefined) await rm(logs, { recursive: true, force: true });
+  }
+  for (const { dir } of sweep.scratch) await rm(dir, { recursive: true, force: true });
+  const done = [...sweep.runs, ...sweep.scratch, ...sweep.refs].map(({ what, why }) => `${what}: ${why}`);
   const lines = [
     done.length + slots.removed.length === 0 ? 'Nothing to remove.' : 'Removed:',
     ...[...slots.removed, ...done, ...slots.told].map(indented),
@@ -412,11 +441,12 @@ async function uninstall(
     readonly runs: readonly KnownRun[];
     readonly slotsDir: string;
     readonly config: Config;
+    readonly layout: Layout;
     readonly options: CleanOptions;
     readonly sweep: Sweep;
   },
 ): Promise<number> {
-  const { project, runs, slotsDir, config, options } = all;
+  const { project, runs, slotsDir, config, layout, options } = all;
   const { repository } = project;
   const refuse = (unlanded: readonly string[]): number => {
     say(world, ['Work that has not landed:', ...unlanded.map(indented)].join('\n'));
@@ -446,6 +476,11 @@ async function uninstall(
       await rm(join(repository.stateDir, name), { recursive: true, force: true });
     }
   }
+  const logs = runs.flatMap(({ state }) => logsElsewhere(state).logs ?? []);
+  for (const folder of logs) {
+    await rm(folder, { recursive: true, force: true });
+    await removeEmpty(dirname(folder));
+  }
   for (const dir of new Set([slotsDir, ...all.sweep.slots.map(({ slot }) => slot.slotsDir)])) {
     await removeEmpty(dir);
     if (basename(dirname(dir)).endsWith(`-${slotsKey(repository)}`)) await removeEmpty(dirname(dir));
@@ -453,9 +488,11 @@ async function uninstall(
   const removed = [
     ...sweep.refs.map(({ what, why }) => `${what}: ${why}`),
     ...slots.removed,
+    ...logs,
     repository.stateDir,
   ];
-  const kept = [...sweep.kept, 'milestones/, mstone.yaml, TASKS.md and the history: they are yours'];
+  const yours = `${layout.milestones}/, ${CONFIG_FILE}, ${layout.tasks} and the history: they are yours`;
+  const kept = [...sweep.kept, yours];
   say(
     world,
     [

@@ -8,7 +8,7 @@ import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { openRepository } from '../git/index.js';
 import { takenIds } from '../milestone/draft.js';
 import { say } from './output.js';
-import { absent, MILESTONES } from './project.js';
+import { absent, readLayout } from './project.js';
 import type { World } from './world.js';
 
 export type Shell = 'bash' | 'zsh' | 'fish';
@@ -88,6 +88,8 @@ async function candidatesFor(
 async function idsIn(world: World): Promise<string[]> {
   const repository = await openRepository(world.cwd, world.env);
   if (!repository.ok) return [];
-  const names = await readdir(join(repository.value.root, MILESTONES)).catch(absent([] as string[]));
+  const { root } = repository.value;
+  const { milestones } = await readLayout(world, root);
+  const names = await readdir(join(root, milestones)).catch(absent([] as string[]));
   return [...takenIds(names)].sort();
 }

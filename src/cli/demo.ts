@@ -4,11 +4,15 @@ import { cp, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeGit, need } from '../git/plumbing.js';
+import { CONFIG_FILE, DEFAULT_LAYOUT } from '../model/layout.js';
 import { runProcess } from '../process/index.js';
 import { besideEvents, type OutputForm, say, sayError } from './output.js';
-import { absent, CONFIG, MILESTONES, TASKS } from './project.js';
+import { absent } from './project.js';
 import { run } from './run.js';
 import type { World } from './world.js';
+
+/** The demo is laid out as any project that says nothing about it. */
+const { milestones, tasks } = DEFAULT_LAYOUT;
 
 /** What the finished program is shown with. */
 const SHOW = ['node', 'bin/tally.mjs', 'chart', 'examples/planets.csv', 'radius_km'];
@@ -24,7 +28,7 @@ export interface DemoOptions {
  */
 export function demoMilestones(home: string): string {
   const aside = join(home, 'templates', 'demo');
-  return existsSync(aside) ? aside : join(home, MILESTONES);
+  return existsSync(aside) ? aside : join(home, milestones);
 }
 
 export async function demo(
@@ -47,11 +51,11 @@ export async function demo(
   }
 
   const project = join(dir, 'project');
-  await mkdir(join(project, MILESTONES), { recursive: true });
+  await mkdir(join(project, milestones), { recursive: true });
   const pipeline = demoMilestones(world.home);
   const samples = (await readdir(pipeline)).filter((name) => name.endsWith('.md'));
-  for (const name of samples) await cp(join(pipeline, name), join(project, MILESTONES, name));
-  await cp(join(world.home, 'templates', 'demo.yaml'), join(project, CONFIG));
+  for (const name of samples) await cp(join(pipeline, name), join(project, milestones, name));
+  await cp(join(world.home, 'templates', 'demo.yaml'), join(project, CONFIG_FILE));
 
   // The demo leaves nothing behind but its folder: its slots lie in it, and the user's git is not asked.
   const env = {
@@ -87,7 +91,7 @@ export async function demo(
   });
 
   say(world, `\nThe finished program, at work:\n\n$ ${SHOW.join(' ')}\n${printed}\n`);
-  say(world, `TASKS.md:\n\n${await readFile(join(project, TASKS), 'utf8')}\n`);
+  say(world, `${tasks}:\n\n${await readFile(join(project, tasks), 'utf8')}\n`);
   say(world, `The commits:\n\n${graph}\n`);
   say(
     world,

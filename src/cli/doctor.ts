@@ -3,12 +3,14 @@
  * changes nothing; `--fix` removes a dead owner's lock and slots that are broken, what they hold pinned first.
  */
 import { constants } from 'node:fs';
-import { access, lstat, stat, statfs } from 'node:fs/promises';
-import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { access, lstat, stat } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import { makeLane } from '../engine/index.js';
 import { listWorktrees, openRepository, type Repository } from '../git/index.js';
 import { removeSlot } from '../git/slots.js';
 import { findSlots } from '../git/tidy.js';
+import { formatBytes, percent, pressureOf, usedShare } from '../host/index.js';
+import { nearestThere } from '../host/measure.js';
 import { readOwner } from '../journal/lock.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
@@ -18,6 +20,7 @@ import { painter } from '../report/text.js';
 import { count, shellWord } from '../report/words.js';
 import { slotsFolder } from './hands.js';
 import { say, sayJson } from './output.js';
+import { findProgram } from './programs.js';
 import { readCheckout } from './project.js';
 import { knownRuns, ownerIsAlive, underLock, unfinishedOf } from './state.js';
 import { examineSources } from './validate.js';
@@ -82,7 +85,7 @@ async function examine(world: World, repository: Repository): Promise<Finding[]>
     ...of('agents', await judgeAgents(world, repository, config, milestones)),
     ...of('checks', await judgeChecks(world, repository, config, milestones)),
     ...of('state', await judgePlaces([repository.stateDir, slotsDir])),
-    ...of('disk', await judgeDisks([repository.stateDir, slotsDir])),
+    ...(await judgeHost(world, [repository.stateDir, slotsDir], config)),
     ...of('clock', [await judgeClock(world, repository)]),
     ...of('lock', [await judgeLock(repository)]),
     ...of('runs', await judgeRuns(repository)),
@@ -134,26 +137,50 @@ async function judgeIdentity(repository: Repository): Promise<Judged> {
   };
 }
 
-/** Below the first nothing should be started, below the second nothing can be relied on; bytes. */
-const ROOM = { little: 2e9, none: 2e8 } as const;
+/** Below this nothing that is written can be relied on, bytes. */
+const NO_ROOM = 2e8;
+/** Where the project holds no limit. */
+const LITTLE_ROOM = 2e9;
 
-/** `free`: bytes that this user may fill at `place`. */
-export function judgeRoom(place: string, free: number): Judged {
-  const message = `${(free / 1e9).toFixed(1)} GB free for ${shown(place, 200)}`;
-  if (free >= ROOM.little) return fine(message);
-  const fix = 'make room; mstone clean shows what mstone itself can let go';
-  return { state: free < ROOM.none ? 'error' : 'warning', message: `only ${message}`, fix };
+/** What a run asks the machine before an agent starts, a line for each thing. */
+async function judgeHost(world: World, places: readonly string[], config: Config): Promise<Finding[]> {
+  const limits = config.pressure === false ? {} : config.pressure;
+  const reading = await world.host.measure({ places, cpu: limits.cpu !== undefined });
+  const one = (of: 'memory' | 'cpu', limit: number | undefined, share: number): Finding => {
+    const held = pressureOf(reading, { [of]: limit });
+    const fix = `end other programs, or set pressure.${of} in mstone.yaml`;
+    if (held.is === 'short') {
+      const message = `${held.words.slice(of.length + 1)}: one agent at a time is started`;
+      return { check: of, state: 'warning', message, fix };
+    }
+    const word = limit === undefined ? 'no limit' : `limit ${percent(limit)}`;
+    return { check: of, ...fine(`${percent(share)} ${of === 'cpu' ? 'in use' : 'used'}, ${word}`) };
+  };
+  const disks = reading.disks.filter(
+    // Two folders on one disk are told once.
+    ({ freeBytes }, index, all) => all.findIndex((other) => other.freeBytes === freeBytes) === index,
+  );
+  return [
+    one('memory', limits.memory, usedShare(reading.memory)),
+    ...(reading.cpu === undefined ? [] : [one('cpu', limits.cpu, reading.cpu)]),
+    ...disks.map(({ place, freeBytes }) => ({
+      check: 'disk',
+      ...judgeRoom(place, freeBytes, limits.diskBytes ?? LITTLE_ROOM),
+    })),
+  ];
 }
 
-async function judgeDisks(places: readonly string[]): Promise<Judged[]> {
-  const judged = new Map<string, Judged>();
-  for (const place of places) {
-    const { bavail, bsize, blocks, files, type } = await statfs(await nearestThere(place));
-    // Two folders on one disk are told once.
-    const disk = [type, blocks, files, bavail].join();
-    if (!judged.has(disk)) judged.set(disk, judgeRoom(place, bavail * bsize));
-  }
-  return [...judged.values()];
+/** `free`: bytes that this user may fill at `place`; below `little` no agent is started beside another. */
+export function judgeRoom(place: string, free: number, little: number): Judged {
+  const message = `${formatBytes(free)} free for ${shown(place, 200)}`;
+  if (free >= NO_ROOM && free >= little) return fine(message);
+  const fix = 'make room; mstone clean shows what mstone itself can let go';
+  if (free < NO_ROOM) return { state: 'error', message: `only ${message}`, fix };
+  return {
+    state: 'warning',
+    message: `only ${message}, limit ${formatBytes(little)}: one agent at a time is started`,
+    fix,
+  };
 }
 
 /** mstone makes these folders: what is there of the way to them must let it. */
@@ -178,14 +205,6 @@ async function judgePlaces(places: readonly string[]): Promise<Judged[]> {
       return { state: 'error' as const, message, fix: `chmod u+wx -- ${word}, or XDG_STATE_HOME elsewhere` };
     }),
   );
-}
-
-async function nearestThere(place: string): Promise<string> {
-  let path = place;
-  while ((await lstat(path).catch(() => undefined)) === undefined && dirname(path) !== path) {
-    path = dirname(path);
-  }
-  return path;
 }
 
 /** Clocks of two machines differ, ms. */
@@ -311,25 +330,6 @@ export function programOf(command: string): string | undefined {
     if (/^[A-Za-z_]\w*=[^'"$`\\]*$/.test(word) || word === '!') continue;
     if (!/^[\w./@%+,:[{-]+$/.test(word) || OF_THE_SHELL.has(word)) return undefined;
     return word;
-  }
-  return undefined;
-}
-
-/** Where a program is: by its path from `root`, or on the PATH. */
-async function findProgram(
-  program: string,
-  root: string,
-  path: string | undefined,
-): Promise<string | undefined> {
-  const places = program.includes('/')
-    ? [isAbsolute(program) ? program : join(root, program)]
-    : (path ?? '').split(delimiter).map((folder) => join(folder === '' ? root : folder, program));
-  for (const place of places) {
-    const isThere = await access(place, constants.X_OK).then(
-      async () => (await stat(place)).isFile(),
-      () => false,
-    );
-    if (isThere) return place;
   }
   return undefined;
 }

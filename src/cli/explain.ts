@@ -1,7 +1,7 @@
 /** `mstone explain ID`: why it would run or would not, and what happened to it. Takes no lock. */
 import { join } from 'node:path';
+import { laidOut } from '../git/index.js';
 import { diffFiles, diffWithCheckout } from '../git/tree.js';
-import { runFolder } from '../journal/runs.js';
 import { nearest } from '../model/nearest.js';
 import type { Plan, PlannedMilestone } from '../model/plan.js';
 import { shown } from '../model/shown.js';
@@ -12,7 +12,7 @@ import { explainStanding, phaseWord } from '../report/words.js';
 import { attemptsOf } from '../run/attempts.js';
 import { say, sayDiagnostics, sayError, sayJson } from './output.js';
 import { fileThen, openProject, type Project, readPlanned, withoutErrors } from './project.js';
-import { givenUp, isDriven, knownRuns, statesOn } from './state.js';
+import { givenUp, isDriven, knownRuns, logsOf, statesOn } from './state.js';
 import type { World } from './world.js';
 
 export async function explain(
@@ -54,9 +54,11 @@ export async function explain(
   const last = statesOn(target.branch, runs.value).at(-1);
   const item = last?.end?.is === 'ended' ? undefined : last?.items.get(options.id);
   const place = plan.run.indexOf(options.id);
-  const change = await changeOf(project.value, planned);
+  const laid = laidOut(repository, sources.value.layout);
+  const change = await changeOf(world, { ...project.value, repository: laid }, planned);
   const driven = item !== undefined && (await isDriven(repository.stateDir));
   const waits = last && item && explainStanding(last, item, driven, { now: world.now() });
+  const folders = new Map(runs.value.map(({ run, state }) => [run, logsOf(repository.stateDir, state)]));
   const known = {
     planned,
     position: place < 0 ? undefined : place + 1,
@@ -77,7 +79,7 @@ export async function explain(
         .map(({ run, entries }) => ({ run, events: entries.map(({ event }) => event) })),
       options.id,
     ),
-    logOf: (run: string, name: string) => join(runFolder(repository.stateDir, run).logs, name),
+    logOf: (run: string, name: string) => join(folders.get(run) ?? '', name),
     next: driven
       ? `mstone logs ${options.id}`
       : item !== undefined && planned.state !== 'done'
@@ -100,11 +102,12 @@ function missingFor(plan: Plan, { milestone, state }: PlannedMilestone): string[
 }
 
 async function changeOf(
+  world: World,
   { repository, target }: Project,
   { milestone, state, landing }: PlannedMilestone,
 ): Promise<string | undefined> {
   if (state !== 'stale' || landing === undefined) return undefined;
-  const old = await fileThen(repository, landing.commit, milestone.id);
+  const old = await fileThen(world, repository, landing.commit, milestone.id);
   if (old === undefined) return undefined;
   const before = { commit: landing.commit, path: old };
   if (repository.branch === target.branch || target.target === undefined) {

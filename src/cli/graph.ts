@@ -32,7 +32,7 @@ export async function graph(
   const last = statesOn(target.branch, runs.value).at(-1);
   const alive = await isDriven(repository.stateDir);
   const phases = new Map(
-    statusDocument(last, plan, alive).milestones.map(({ id, phase }) => [id, phase] as const),
+    statusDocument(last, plan, alive, world.now()).milestones.map(({ id, phase }) => [id, phase] as const),
   );
   switch (format) {
     case 'tree':

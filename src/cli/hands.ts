@@ -38,6 +38,7 @@ import type {
   Purpose,
   WorkEffect,
 } from '../model/effect.js';
+import { protectedPaths } from '../model/layout.js';
 import type { Milestone } from '../model/milestone.js';
 import type {
   AgentOutcome,
@@ -54,15 +55,18 @@ import { err, ok, type Result } from '../model/result.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
-import { absent, CONFIG, fileThen, landingsOf, MILESTONES, stateHome, TASKS } from './project.js';
+import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
 import type { World } from './world.js';
 
 export interface HandsContext {
   readonly world: World;
+  /** Laid out as the configuration says. */
   readonly repository: Repository;
   readonly run: string;
   /** `<state>/runs/<run>`. */
   readonly runDir: string;
+  /** Where this run's logs are, absolute. */
+  readonly logsDir: string;
   /** The target branch's short name. */
   readonly target: string;
   readonly config: Config;
@@ -192,7 +196,7 @@ export function makeHands(context: HandsContext): Hands {
     if (milestone === undefined) return undefined;
     const landing = context.landings.get(item);
     if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
-    const old = await fileThen(repository, landing.commit, item);
+    const old = await fileThen(world, repository, landing.commit, item);
     if (old === undefined) return undefined;
     return diffFiles(
       repository,
@@ -204,7 +208,7 @@ export function makeHands(context: HandsContext): Hands {
   const work = async (id: string, effect: WorkEffect, signal: AbortSignal): Promise<WorkOutcome> => {
     const name = `${effect.item}.${effect.attempt}.${effect.assignment}.${effect.purpose}`;
     const dir = join(runDir, 'assignments', name);
-    const log = join(runDir, 'logs', `${name}.log`);
+    const log = join(context.logsDir, `${name}.log`);
     const tag = tagOf(id);
     await mkdir(dir, { recursive: true, mode: 0o700 });
     let record = await readRecord(dir);
@@ -223,7 +227,7 @@ export function makeHands(context: HandsContext): Hands {
       slotName: slotPlace(repository, slotsDir, effect.slot).name,
     });
     const facts = factsOf(context, milestone, effect, record);
-    const prompt = renderPrompt(effect.purpose, facts, context.templates);
+    const prompt = renderPrompt(effect.purpose, facts, context.templates, templatesIn(repository.layout));
     if (!prompt.ok) {
       const message = prompt.error.map((diagnostic) => diagnostic.message).join('; ');
       return { agent: { kind: 'unstartable', message }, costUsd: 0, logBytes: 0 };
@@ -278,17 +282,17 @@ export function makeHands(context: HandsContext): Hands {
       ...(record.merge === undefined ? {} : { merge: record.merge }),
       message: `${effect.item}: ${milestone.title} (${effect.purpose})`,
       dateMs: record.at,
-      protect: { from: record.protect, paths: [MILESTONES, CONFIG, TASKS] },
+      protect: { from: record.protect, paths: protectedPaths(repository.layout) },
       copied: config.worktrees.copy,
       keep,
       pinRef: `refs/mstone/runs/${run}/${effect.item}/${effect.attempt}.${effect.assignment}`,
-      archiveDir: join(runDir, 'logs', `${effect.item}.${effect.attempt}.${effect.assignment}.left`),
+      archiveDir: join(context.logsDir, `${effect.item}.${effect.attempt}.${effect.assignment}.left`),
       conflicted: record.conflicts,
     });
 
   const check = async (id: string, effect: CheckEffect, signal: AbortSignal): Promise<CheckOutcome> => {
     const tag = tagOf(id);
-    const log = join(runDir, 'logs', `${effect.item}.${effect.attempt}.${id}.check.log`);
+    const log = join(context.logsDir, `${effect.item}.${effect.attempt}.${id}.check.log`);
     await endTagged(tag, { graceMs: 1000 });
     const commit = effect.commit === 'head' ? await headNow() : effect.commit;
     const unstartable = (message: string): CheckOutcome => ({ kind: 'unstartable', message, results: [] });
@@ -373,7 +377,7 @@ export function makeHands(context: HandsContext): Hands {
       subject: `${effect.item}: ${milestone.title}`,
     };
     const landings = new Map(await landingsOf(repository, found.target)).set(effect.item, landing);
-    const existing = await readFileAt(repository, head, TASKS);
+    const existing = await readFileAt(repository, head, repository.layout.tasks);
     return buildCandidate(repository, {
       head,
       work: effect.commit,
@@ -454,7 +458,7 @@ function gateMilestone(item: ItemId, context: HandsContext): Milestone {
     id: item,
     stage: plan?.stage ?? 0,
     letters: '',
-    file: MILESTONES,
+    file: context.repository.layout.milestones,
     title,
     body: `# ${title}\n\nAll milestones of the stage have landed, and its checks do not pass on them together:\n\n${checks
       .map((check) => `- \`${check}\``)
@@ -497,7 +501,7 @@ function factsOf(
     ...(effect.merge === undefined ? {} : { conflict: { onto: effect.merge, files: record.conflicts } }),
     blockOn: context.config.review === false ? [] : context.config.review.blockOn,
     diffCommand: `git diff ${record.base}`,
-    rules: rulesFor(effect.purpose),
+    rules: rulesFor(effect.purpose, context.repository.layout),
     ...(record.milestoneDiff === undefined ? {} : { milestoneDiff: record.milestoneDiff }),
   };
 }

@@ -1,21 +1,21 @@
-/** `mstone init`: a first configuration and a first milestone, from what is there. Nothing is overwritten unasked. */
-import { constants } from 'node:fs';
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import {
-  AGENT_COMMANDS,
-  type Discovery,
-  discover,
-  firstConfig,
-  SECRETS,
-  TELLING,
-} from '../config/discover.js';
+/**
+ * `mstone init`: a first configuration and a first milestone, from what is there. On a terminal it asks;
+ * nothing is made or written before the last answer, and nothing is overwritten unasked.
+ */
+import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Discovery, discover, type FirstSettings, firstConfig, TELLING } from '../config/discover.js';
 import { openRepository } from '../git/index.js';
-import { type Git, makeGit, need } from '../git/plumbing.js';
-import { draftText, takenIds } from '../milestone/draft.js';
-import { readTemplate } from './new.js';
+import { makeGit, need } from '../git/plumbing.js';
+import { firstMilestone, takenIds } from '../milestone/draft.js';
+import { INSTALL_LINE } from '../model/known-agents.js';
+import { CONFIG_FILE } from '../model/layout.js';
+import { shown } from '../model/shown.js';
+import { secretsIn } from './choose.js';
 import { say, sayDiagnostics, sayError } from './output.js';
-import { absent, CONFIG, MILESTONES } from './project.js';
+import { type InstalledAgent, installedAgents } from './programs.js';
+import { absent, readLayout } from './project.js';
+import { askSettings, canAsk } from './questions.js';
 import type { World } from './world.js';
 
 /** Where editors find what may stand in `mstone.yaml`. */
@@ -27,108 +27,137 @@ export interface InitOptions {
 }
 
 export async function init(world: World, options: InitOptions): Promise<number> {
-  const git = makeGit(world.env);
-  let opened = await openRepository(world.cwd, world.env);
-  if (!opened.ok && opened.error.every(({ code }) => code === 'not-a-repository')) {
-    const there = await readdir(world.cwd);
-    if (there.length > 0 && options.yes !== true) {
-      return sayError(
-        world,
-        'not-a-repository',
-        `${world.cwd} is not in a git repository, and not empty`,
-        'git init, or let mstone do it: mstone init --yes',
-      );
-    }
-    await need(git, { args: ['init', '--quiet'], cwd: world.cwd });
-    say(world, `Made a git repository in ${world.cwd}.`);
-    opened = await openRepository(world.cwd, world.env);
+  const opened = await openRepository(world.cwd, world.env);
+  const isNew = !opened.ok && opened.error.every(({ code }) => code === 'not-a-repository');
+  if (!opened.ok && !isNew) return sayDiagnostics(world, opened.error);
+  const root = opened.ok ? opened.value.root : world.cwd;
+  const isEmpty = (await readdir(root)).length === 0;
+  const asks = options.yes !== true && canAsk(world);
+  if (isNew && !isEmpty && !asks && options.yes !== true) {
+    return sayError(
+      world,
+      'not-a-repository',
+      `${world.cwd} is not in a git repository, and not empty`,
+      'git init, or let mstone do it: mstone init --yes',
+    );
   }
-  if (!opened.ok) return sayDiagnostics(world, opened.error);
-  const { root } = opened.value;
 
-  const found = await look(world, git, root);
-  for (const sentence of found.found) say(world, `Found ${sentence}`);
-  if (found.agents.length > 0) say(world, `Installed: ${found.agents.join(', ')}`);
-
-  const milestones = join(root, MILESTONES);
+  // A configuration that is there, the user's own file or the environment may name another folder.
+  const layout = await readLayout(world, root);
+  const milestones = join(root, layout.milestones);
   const names = await readdir(milestones).catch(absent([] as string[]));
-  const wrote = [await write(join(root, CONFIG), firstConfig(found, SCHEMA), options.force === true)];
-  say(world, sentenceOf(CONFIG, wrote[0] === true));
-  const first = `${MILESTONES}/1A.md`;
+  const force = options.force === true;
+  const first = `${layout.milestones}/1A.md`;
+  const writesConfig = force || !(await isThere(join(root, CONFIG_FILE)));
   // Beside milestones of somebody else's a first one would only be in the way.
-  if (takenIds(names).size === 0 || (options.force === true && names.includes('1A.md'))) {
-    await mkdir(milestones, { recursive: true });
-    const text = draftText(await readTemplate(world), {
-      id: '1A',
-      title: 'Hello',
-      recipe: { implement: "echo 'hello from milestone 1A' > hello.txt" },
-    });
-    wrote.push(await write(join(root, first), text, options.force === true));
-    say(world, sentenceOf(first, wrote[1] === true));
-  } else say(world, `${MILESTONES}/ has milestones already; left as they are.`);
+  const writesFirst = takenIds(names).size === 0 || (force && names.includes('1A.md'));
 
-  say(world, choiceWords(found));
+  const found = await look(world, root);
+  const installed = await installedAgents(world);
+  let settings = defaultsOf(found, installed);
+  const asked = asks && writesConfig;
+  if (asked) {
+    const answers = await askSettings(world, {
+      found,
+      installed,
+      ...(isNew && !isEmpty ? { newRepository: root } : {}),
+    });
+    if (answers === undefined) {
+      world.stderr.write('Cancelled: nothing was written.\n');
+      return 130;
+    }
+    settings = answers;
+  }
+
+  if (isNew) {
+    await need(makeGit(world.env), { args: ['init', '--quiet'], cwd: root });
+    say(world, `Made a git repository in ${root}.`);
+  }
+  // Whoever was asked has seen it, and may have answered otherwise.
+  if (!asked) for (const sentence of found.found) say(world, `Found ${sentence}`);
+  if (!asked && installed.length > 0) say(world, `Installed: ${installed.map(labelOf).join(', ')}`);
+  if (writesConfig) await write(join(root, CONFIG_FILE), firstConfig(settings, SCHEMA), force);
+  say(world, sentenceOf(CONFIG_FILE, writesConfig));
+  if (writesFirst) {
+    await mkdir(milestones, { recursive: true });
+    await write(
+      join(root, first),
+      firstMilestone({ recipe: settings.agent === 'recipe', review: settings.review !== false }),
+      force,
+    );
+    say(world, sentenceOf(first, true));
+  } else say(world, `${layout.milestones}/ has milestones already; left as they are.`);
+
+  // What is said of a configuration that was left alone would be about another one.
+  if (writesConfig) say(world, choiceWords(settings, installed));
   say(
     world,
-    wrote.includes(true)
+    writesConfig || writesFirst
       ? 'Next: mstone validate'
       : 'Next: mstone plan (mstone init --force writes them anew)',
   );
   return 0;
 }
 
+const labelOf = ({ name, version }: InstalledAgent): string =>
+  version === undefined ? name : `${name} ${version}`;
+
+const isThere = (file: string): Promise<boolean> =>
+  lstat(file).then(
+    () => true,
+    () => false,
+  );
+
 const sentenceOf = (file: string, written: boolean): string =>
   written ? `Wrote ${file}.` : `${file} is there already; left as it is.`;
 
-/** Whether it was written: what is there stays unless forced. */
-async function write(file: string, text: string, force: boolean): Promise<boolean> {
-  try {
-    await writeFile(file, text, { flag: force ? 'w' : 'wx' });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
+/** What came there in the meantime stays unless forced: then this throws. */
+const write = (file: string, text: string, force: boolean): Promise<void> =>
+  writeFile(file, text, { flag: force ? 'w' : 'wx' });
+
+/** The first agent that is installed, with a review; where there is none, recipes without. */
+function defaultsOf(
+  { checks, setup, copy, keep }: Discovery,
+  [first]: readonly InstalledAgent[],
+): FirstSettings {
+  return {
+    agent: first?.name ?? 'recipe',
+    review: first !== undefined,
+    checks: checks.map(({ command }) => command),
+    setup,
+    copy,
+    keep,
+  };
 }
 
-function choiceWords({ checks, setup, copy }: Discovery): string {
-  const or = (list: readonly string[]): string => (list.length === 0 ? 'none' : list.join(', '));
+function choiceWords(settings: FirstSettings, installed: readonly InstalledAgent[]): string {
+  const { agent, command, review, checks, setup, copy } = settings;
+  const or = (list: readonly string[]): string =>
+    list.length === 0 ? 'none' : list.map((one) => shown(one)).join(', ');
+  const known = installed.find(({ name }) => name === agent);
+  const who =
+    command !== undefined
+      ? shown(command.join(' '))
+      : known !== undefined
+        ? labelOf(known)
+        : "recipe: each milestone's own script, until you name an agent in mstone.yaml";
   return [
     '',
-    'Agent: recipe, until you name another in mstone.yaml',
+    `Agent: ${who}`,
+    ...(installed.length === 0 && command === undefined ? [`To have one: ${INSTALL_LINE}`] : []),
     `Checks: ${or(checks)}`,
-    'Review: off, until an agent is named',
+    `Review: ${review === false ? (agent === 'recipe' ? 'off, until an agent is named' : 'off') : agent === 'recipe' ? "on, by each milestone's own `## Review`" : `on, by a fresh ${agent === 'mine' ? 'agent' : agent}`}`,
     `Setup of a worktree: ${or([...setup, ...copy.map((file) => `copy ${file}`)])}`,
     '',
   ].join('\n');
 }
 
-async function look(world: World, git: Git, root: string): Promise<Discovery> {
+async function look(world: World, root: string): Promise<Discovery> {
   const names = new Set(await readdir(root));
   const texts = new Map<string, string>();
   for (const name of TELLING) {
     const text = await readFile(join(root, name), 'utf8').catch(absent(undefined));
     if (text !== undefined) texts.set(name, text);
   }
-  const secrets: string[] = [];
-  for (const name of SECRETS) {
-    if (!names.has(name)) continue;
-    const tracked = await git({ args: ['ls-files', '--error-unmatch', '--', name], cwd: root });
-    if (tracked.code !== 0) secrets.push(name);
-  }
-  const agents: string[] = [];
-  for (const name of AGENT_COMMANDS) if (await isInstalled(name, world.env.PATH)) agents.push(name);
-  return discover({ names, texts, secrets, agents });
-}
-
-async function isInstalled(name: string, path: string | undefined): Promise<boolean> {
-  for (const folder of (path ?? '').split(delimiter)) {
-    if (folder === '') continue;
-    const there = await access(join(folder, name), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (there) return true;
-  }
-  return false;
+  return discover({ names, texts, secrets: await secretsIn(world, root) });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRepository, type Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
-import { listRuns, runFolder } from '../journal/runs.js';
+import { listRuns } from '../journal/runs.js';
 import { nearest } from '../model/nearest.js';
 import { shown } from '../model/shown.js';
 import type { RunState } from '../model/state.js';
@@ -14,7 +14,7 @@ import { settledWords } from '../report/words.js';
 import { emptyRun, replay } from '../run/index.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { absent, readCheckout } from './project.js';
-import { isDriven } from './state.js';
+import { isDriven, knownRuns, logsOf } from './state.js';
 import type { World } from './world.js';
 
 export interface LogsOptions {
@@ -41,11 +41,12 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   const { stateDir } = repository.value;
   const { id } = options;
 
-  const runs = (await listRuns(stateDir)).map(({ run }) => run).reverse();
+  const runs = await knownRuns(stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
   const known = new Set<string>();
   let found: { readonly run: string; readonly logs: readonly Log[] } | undefined;
-  for (const run of runs) {
-    const all = await logsIn(stateDir, run);
+  for (const { run, state } of runs.value.toReversed()) {
+    const all = await logsIn(logsOf(stateDir, state));
     for (const { item } of all) known.add(item);
     const mine = all.filter(({ item }) => item === id);
     if (mine.length > 0) found ??= { run, logs: mine };
@@ -86,9 +87,8 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   return 0;
 }
 
-/** A run's logs, oldest first. */
-async function logsIn(stateDir: string, run: string): Promise<Log[]> {
-  const folder = runFolder(stateDir, run).logs;
+/** The logs in a run's folder of them, oldest first. */
+async function logsIn(folder: string): Promise<Log[]> {
   const names = await readdir(folder).catch(absent([] as string[]));
   const found = await Promise.all(
     names.map(async (name) => {
@@ -162,7 +162,9 @@ async function follow(
       const settled = item === undefined ? undefined : settledWords(item);
 
       for (const known of runs) {
-        for (const log of await logsIn(stateDir, known.run)) {
+        const its = await journals.look(known);
+        if (its === undefined) continue;
+        for (const log of await logsIn(logsOf(stateDir, its))) {
           if (log.item !== id || (known.run === run && log.attempt < attempt)) continue;
           const tail = tails.get(log.file) ?? new FileTail(log.file);
           tails.set(log.file, tail);

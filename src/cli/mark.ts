@@ -4,7 +4,7 @@
  */
 import { buildCandidate } from '../git/candidate.js';
 import { uncommitted } from '../git/first-commit.js';
-import type { Repository } from '../git/index.js';
+import { laidOut, type Repository } from '../git/index.js';
 import { land } from '../git/landing.js';
 import { formatMessage, type Trailer } from '../git/trailers.js';
 import { readFileAt } from '../git/tree.js';
@@ -17,7 +17,7 @@ import { renderTasksFile } from '../report/tasks.js';
 import { count, names, shellWord, shortOid } from '../report/words.js';
 import { slotsFolder, tasksView } from './hands.js';
 import { say, sayDiagnostics, sayError } from './output.js';
-import { MILESTONES, openProject, readCommit, TASKS, withoutErrors } from './project.js';
+import { openProject, readCommit, withoutErrors } from './project.js';
 import { notCommitted } from './run.js';
 import { type KnownRun, knownRuns, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
@@ -77,14 +77,15 @@ async function markOnce(
   // Read now that nobody else can land: what was read before the lock may be old.
   const project = await openProject(world, options.onto);
   if (!project.ok) return sayDiagnostics(world, project.error);
-  const { repository, target, landings } = project.value;
+  const { target, landings } = project.value;
   const { head } = target;
   if (head === undefined) {
     return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
-  const read = withoutErrors(await readCommit(world, repository, target.target ?? head, {}));
+  const read = withoutErrors(await readCommit(world, project.value.repository, target.target ?? head, {}));
   if (!read.ok) return sayDiagnostics(world, read.error);
-  const { milestones, config } = read.value;
+  const { milestones, config, layout } = read.value;
+  const repository = laidOut(project.value.repository, layout);
 
   const { choice, problems } = choose(milestones, { ids: options.ids });
   // What is disabled may still be done.
@@ -129,7 +130,7 @@ async function markOnce(
   const built = await buildCandidate(repository, {
     head,
     work: head,
-    tasks: renderTasksFile(await readFileAt(repository, head, TASKS), tasksView(milestones, all)),
+    tasks: renderTasksFile(await readFileAt(repository, head, layout.tasks), tasksView(milestones, all)),
     message: formatMessage({
       subject: `Mark ${names(ids)} ${to}`,
       trailers: [
@@ -144,8 +145,14 @@ async function markOnce(
     dateMs: at,
   });
   if (built.kind !== 'built') {
-    const why = built.kind === 'refused' ? `${TASKS} shows this already, and history does not` : built.kind;
-    return sayError(world, 'tasks-differ', why);
+    const why =
+      built.kind === 'refused' ? `${layout.tasks} shows this already, and history does not` : built.kind;
+    return sayError(
+      world,
+      'tasks-differ',
+      why,
+      `take its line out of ${layout.tasks}, commit that, and type the same again`,
+    );
   }
   const landed = await land(repository, {
     target,
@@ -193,11 +200,11 @@ const isOther = ({ digest }: Milestone, landing: Landing | undefined, to: State)
 /** The files among these milestones that are not committed as they are: another text would be accepted. */
 async function looseOf(repository: Repository, milestones: readonly Milestone[]): Promise<string[]> {
   const files = new Set(milestones.map(({ file }) => file));
-  return (await uncommitted(repository, [MILESTONES])).filter((file) => files.has(file));
+  return (await uncommitted(repository, [repository.layout.milestones])).filter((file) => files.has(file));
 }
 
 const looseWords = (loose: readonly string[], repository: Repository): Diagnostic => ({
   ...notCommitted(loose, repository),
   expected: 'the text that is accepted as done is the one in your commit',
-  fix: `git add ${MILESTONES} && git commit -m "Milestones"`,
+  fix: `git add ${shellWord(repository.layout.milestones)} && git commit -m "Milestones"`,
 });

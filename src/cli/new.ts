@@ -5,7 +5,7 @@ import { openRepository } from '../git/index.js';
 import { type DraftRecipe, draftName, draftText, titleOf } from '../milestone/draft.js';
 import type { Config } from '../model/config.js';
 import { say, sayDiagnostics, sayError } from './output.js';
-import { absent, MILESTONES, readCheckout } from './project.js';
+import { absent, readCheckout } from './project.js';
 import type { World } from './world.js';
 
 export async function newMilestone(
@@ -15,14 +15,16 @@ export async function newMilestone(
   const repository = await openRepository(world.cwd, world.env);
   if (!repository.ok) return sayDiagnostics(world, repository.error);
   const { root } = repository.value;
-  const folder = join(root, MILESTONES);
+  const { config, layout, diagnostics } = await readCheckout(world, root, {});
+  const astray = diagnostics.filter(({ code }) => code === 'not-plain' || code === 'places-collide');
+  if (astray.length > 0) return sayDiagnostics(world, astray);
+  const folder = join(root, layout.milestones);
   const names = await readdir(folder).catch(absent([] as string[]));
   const draft = draftName(options.id, names);
   if ('code' in draft) return sayDiagnostics(world, [draft]);
   if (options.title !== undefined && options.title.trim() === '') {
     return sayError(world, 'invalid-value', 'the title is empty', 'leave --title out, or give it some words');
   }
-  const { config } = await readCheckout(world, root, {});
   const text = draftText(await readTemplate(world), {
     id: draft.parts.id,
     title: options.title ?? titleOf(draft.name) ?? 'Title',
@@ -30,7 +32,7 @@ export async function newMilestone(
   });
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, draft.name), text, { flag: 'wx' });
-  const file = `${MILESTONES}/${draft.name}`;
+  const file = `${layout.milestones}/${draft.name}`;
   say(world, `Wrote ${file}.\nNext: fill it in, then type: mstone validate`);
   return 0;
 }

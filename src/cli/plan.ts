@@ -1,14 +1,17 @@
 /** `mstone plan`: what would run, in which order, and why. Changes no file and no ref. */
+import type { Settled } from '../config/choose.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import { shown } from '../model/shown.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
-import { count } from '../report/words.js';
+import { count, names } from '../report/words.js';
+import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { givenUp, knownRuns } from './state.js';
+import { givenUp, keptOn, knownRuns } from './state.js';
 import type { World } from './world.js';
 
 export interface PlanOptions extends SelectionOptions {
@@ -33,25 +36,77 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
     failed: givenUp(target.branch, runs.value, sources.value.milestones),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
+  const kept = keptOn(target.branch, runs.value);
+  const settled = await settle(world, made.value, { repository, target, sources: sources.value, kept });
   if (options.json) {
-    sayJson(world, planDocument(made.value));
+    sayJson(world, planDocument(settled.plan, settled.chosen));
     return 0;
   }
-  const items = planItems(made.value, sources.value.config, { gates: new Set(), base: false });
+  const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
   sayDiagnostics(world, [...sources.value.diagnostics, ...(items.ok ? [] : items.error)]);
-  say(world, `${planText(made.value, world.color)}${stepsWords(sources.value.config)}`);
+  say(world, `${planText(settled.plan, world.color)}\n${stepsWords(settled)}`);
   return items.ok ? 0 : 2;
 }
 
-/** What every milestone passes before it lands; a step that is off is said to be. */
-export function stepsWords({ checks, stageChecks, review, jobs }: Config): string {
+/** What every milestone passes before it lands, and what was chosen where nobody said it; a step that is off is said to be. */
+export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'>): string {
+  const { stageChecks, jobs } = config;
+  const list = (all: readonly string[]): string =>
+    all.length === 0 ? 'none' : all.map((one) => shown(one)).join(', ');
   const lines = [
-    `Checks: ${checks.length === 0 ? 'none' : checks.map((check) => shown(check)).join(', ')}`,
-    ...(stageChecks.length === 0
-      ? []
-      : [`Stage checks: ${stageChecks.map((check) => shown(check)).join(', ')}`]),
-    `Review: ${review === false ? 'off' : `on, ${count(review.rounds, 'round')} at most`}`,
+    ...(chosen === undefined ? [] : authorWords(chosen)),
+    `Checks: ${chosen?.checks === undefined ? list(config.checks) : checkWords(chosen.checks)}`,
+    ...(stageChecks.length === 0 ? [] : [`Stage checks: ${list(stageChecks)}`]),
+    ...(chosen?.worktrees === undefined ? [] : worktreeWords(chosen.worktrees)),
+    `Review: ${reviewWords(config, chosen)}`,
     `Agents at once: ${jobs}`,
+    ...(chosen?.agent === undefined ? [] : ['Cost: no budget is set; agents bill your account']),
+    ...(chosen?.worktrees === undefined
+      ? []
+      : ['None of this is in a file yet: mstone init writes an mstone.yaml.']),
   ];
-  return `\n${lines.join('\n')}\n`;
+  return `${lines.join('\n')}\n`;
+}
+
+function authorWords({ agent, recipes }: Chosen): string[] {
+  const own = recipes.length === 1 ? 'its own recipe' : 'their own recipes';
+  if (agent === undefined) {
+    return recipes.length === 0 ? [] : [`Implements: ${names(recipes, 20)} by ${own}: no agent is named`];
+  }
+  const why = agent.from === 'path' ? 'found on the PATH' : 'the only one configured';
+  const who = agent.version === undefined ? agent.name : `${agent.name} ${agent.version}`;
+  return [
+    `Implements: ${shown(who)}, ${why}${recipes.length === 0 ? '' : `; ${names(recipes, 20)} by ${own}`}`,
+  ];
+}
+
+const checkWords = (checks: NonNullable<Chosen['checks']>): string =>
+  checks.length === 0
+    ? 'none were found'
+    : checks.map(({ command, from }) => `${shown(command)}, from ${from}`).join('; ');
+
+function worktreeWords({ setup, copy, keep }: NonNullable<Chosen['worktrees']>): string[] {
+  const words = [
+    ...setup.map((command) => shown(command)),
+    ...(copy.length > 0 ? [`copies of ${copy.map((file) => shown(file)).join(', ')}`] : []),
+    ...(keep.length > 0 ? [`${keep.map((folder) => shown(folder)).join(', ')} kept`] : []),
+  ];
+  return words.length === 0 ? [] : [`In each worktree: ${words.join('; ')}`];
+}
+
+function reviewWords({ review, reviewer }: Config, chosen: Chosen | undefined): string {
+  if (review === false) return 'off';
+  const most = `${count(review.rounds, 'round')} at most`;
+  if (chosen === undefined) return `on, ${most}`;
+  const { agent, recipes, unreviewed } = chosen;
+  const reviewed = recipes.filter((id) => !unreviewed.includes(id));
+  const by = reviewer ?? agent?.name;
+  const parts = [
+    ...(by === undefined ? [] : [`by a fresh ${shown(by)}, ${most}`]),
+    ...(reviewed.length === 0 || reviewer !== undefined
+      ? []
+      : [`${names(reviewed, 20)} by ${reviewed.length === 1 ? 'its' : 'their'} own \`## Review\``]),
+    ...(unreviewed.length === 0 ? [] : [`not of ${names(unreviewed, 20)}, without a \`## Review\``]),
+  ];
+  return parts.length === 0 ? `on, ${most}` : parts.join('; ');
 }

@@ -1,6 +1,6 @@
 /** The commands, their options and their help. What they do is in a file each. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   Argument,
   Command,
@@ -70,6 +70,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .option('-C <dir>', 'run as if started in <dir>')
+    .option('--config <file>', 'read this in place of mstone.yaml')
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
     .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError(true)
@@ -94,9 +95,11 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     const { color } = program.opts();
     const C = program.opts().C ?? (world.env.MSTONE_DIR || undefined);
     const cwd = C === undefined ? world.cwd : join(C.startsWith('/') ? '' : world.cwd, C);
+    const file = program.opts().config;
     return {
       ...world,
       cwd,
+      ...(file === undefined ? {} : { configFile: resolve(cwd, file) }),
       color: wantsColor(color, world),
       ...(profile === undefined ? {} : { profile }),
     };

@@ -1,31 +1,32 @@
 /** What a command starts from: the repository, the configuration and the milestones, from disk or from a commit. */
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { type ConfigSources, resolveConfig } from '../config/index.js';
 import { readLandings } from '../git/history.js';
 import { openRepository, type Repository, type ResolvedTarget, resolveTarget } from '../git/index.js';
 import { listFilesAt, readFileAt, readFilesAt } from '../git/tree.js';
-import { type MilestoneReader, readMilestones } from '../milestone/index.js';
+import { type MilestoneEntry, type MilestoneReader, readMilestones } from '../milestone/index.js';
 import { parseName } from '../milestone/name.js';
 import type { Config } from '../model/config.js';
 import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
+import { CONFIG_FILE, DEFAULT_LAYOUT, type Layout } from '../model/layout.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
+import { shown } from '../model/shown.js';
 import type { World } from './world.js';
 
-export const MILESTONES = 'milestones';
-export const CONFIG = 'mstone.yaml';
-export const TASKS = 'TASKS.md';
-const TEMPLATES = `${MILESTONES}/templates`;
 export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const;
 
 /** The milestones and the configuration as one version of them says. */
 export interface Sources {
   readonly milestones: readonly Milestone[];
   readonly config: Config;
+  /** Whether there is an `mstone.yaml`. */
+  readonly configured: boolean;
+  readonly layout: Layout;
   /** By dotted key: every setting as it holds, and who decided it. */
   readonly settings: Pick<ReturnType<typeof resolveConfig>, 'values' | 'origins'>;
   /** The user's own prompt templates, by purpose. */
@@ -36,90 +37,34 @@ export interface Sources {
   readonly configDiagnostics: readonly Diagnostic[];
 }
 
-/** Reads from the checkout as it is: `validate`, `plan`. */
-export async function readCheckout(
-  world: World,
-  root: string,
-  flags: ConfigSources['flags'],
-): Promise<Sources> {
-  const folder = join(root, MILESTONES);
-  const odd = await findOdd(root);
-  const isOdd = (path: string): boolean => odd.some(({ file }) => file === path);
-  const reader: MilestoneReader = {
-    list: async () => {
-      if (isOdd(MILESTONES)) return [];
-      const entries = await readdir(folder, { withFileTypes: true }).catch(absent([]));
-      return Promise.all(
-        entries.map(async (entry) => ({
-          path: `${MILESTONES}/${entry.name}`,
-          kind: entry.isFile()
-            ? ('file' as const)
-            : entry.isSymbolicLink()
-              ? ('symlink' as const)
-              : entry.isDirectory()
-                ? ('directory' as const)
-                : ('other' as const),
-          size: entry.isFile() ? (await lstat(join(folder, entry.name))).size : 0,
-        })),
-      );
-    },
-    read: (path) => readFile(join(root, path)),
-  };
-  const project = isOdd(CONFIG)
-    ? undefined
-    : await readFile(join(root, CONFIG), 'utf8').catch(absent(undefined));
-  const templates = new Map<string, string>();
-  for (const purpose of PURPOSES) {
-    const text = await readFile(join(root, TEMPLATES, `${purpose}.md`), 'utf8').catch(absent(undefined));
-    if (text !== undefined) templates.set(purpose, text);
-  }
-  const sources = await readSources(world, reader, project, templates, flags);
-  return { ...sources, diagnostics: [...odd, ...sources.diagnostics] };
+/** Where files are read from: the checkout, or a commit. Paths are relative to the repository's root. */
+interface Place {
+  /** A folder's own entries; none where there is no such folder. */
+  list(folder: string): Promise<readonly MilestoneEntry[]>;
+  /** Undefined where there is no such file. */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** What stands where the configuration or the milestones belong and is neither a file nor a folder. */
+  findOdd(layout: Layout): Promise<readonly Diagnostic[]>;
 }
 
-/** What stands where the configuration or the milestones belong and is neither a file nor a folder. */
-async function findOdd(root: string): Promise<Diagnostic[]> {
-  const [config, milestones] = await Promise.all(
-    [CONFIG, MILESTONES].map((path) => lstat(join(root, path)).catch(absent(undefined))),
-  );
-  const odd = (file: string, word: string, isLink: boolean): Diagnostic => ({
-    severity: 'error',
-    code: 'not-plain',
-    file,
-    message: `this must be a plain ${word}`,
-    found: isLink ? 'a symlink' : 'something else',
-    fix: `put the ${word} itself there: a commit holds a link, not what it leads to`,
-  });
-  return [
-    ...(config === undefined || config.isFile() ? [] : [odd(CONFIG, 'file', config.isSymbolicLink())]),
-    ...(milestones === undefined || milestones.isDirectory()
-      ? []
-      : [odd(MILESTONES, 'folder', milestones.isSymbolicLink())]),
-  ];
+/** Reads from the checkout as it is: `validate`, `plan`. */
+export const readCheckout = (world: World, root: string, flags: ConfigSources['flags']): Promise<Sources> =>
+  readSources(world, root, checkoutPlace(root), flags);
+
+/** Where things are as the checkout's configuration says, whatever is wrong with the rest of it. */
+export async function readLayout(world: World, root: string): Promise<Layout> {
+  const place = checkoutPlace(root);
+  const odd = await place.findOdd(DEFAULT_LAYOUT);
+  return (await readConfig(world, root, place, odd, {})).layout;
 }
 
 /** Reads from a commit: what a run goes by is what you committed. */
-export async function readCommit(
+export const readCommit = (
   world: World,
   repository: Repository,
   commit: Oid,
   flags: ConfigSources['flags'],
-): Promise<Sources> {
-  const files = await listFilesAt(repository, commit, MILESTONES);
-  const plain = files.filter((file) => file.kind === 'file').map((file) => file.path);
-  const contents = await readFilesAt(repository, commit, plain);
-  const reader: MilestoneReader = {
-    list: async () => files,
-    read: async (path) => contents.get(path) ?? new Uint8Array(),
-  };
-  const project = await readFileAt(repository, commit, CONFIG);
-  const templates = new Map<string, string>();
-  for (const purpose of PURPOSES) {
-    const text = await readFileAt(repository, commit, `${TEMPLATES}/${purpose}.md`);
-    if (text !== undefined) templates.set(purpose, text.toString('utf8'));
-  }
-  return readSources(world, reader, project?.toString('utf8'), templates, flags);
-}
+): Promise<Sources> => readSources(world, repository.root, commitPlace(repository, commit), flags);
 
 /** The checkout as it is where it stands on the target, else what is committed there. */
 export async function readPlanned(
@@ -133,33 +78,194 @@ export async function readPlanned(
   return readCommit(world, repository, target.target, flags);
 }
 
-async function readSources(
+function checkoutPlace(root: string): Place {
+  return {
+    async list(folder) {
+      const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(absent([]));
+      return Promise.all(
+        entries.map(async (entry) => ({
+          path: `${folder}/${entry.name}`,
+          kind: entry.isFile()
+            ? ('file' as const)
+            : entry.isSymbolicLink()
+              ? ('symlink' as const)
+              : entry.isDirectory()
+                ? ('directory' as const)
+                : ('other' as const),
+          size: entry.isFile() ? (await lstat(join(root, folder, entry.name))).size : 0,
+        })),
+      );
+    },
+    read: (path) => readFile(join(root, path)).catch(absent(undefined)),
+    async findOdd({ milestones }) {
+      const kindOf = async (path: string, wanted: 'file' | 'folder'): Promise<Diagnostic[]> => {
+        const info = await lstat(join(root, path)).catch(absent(undefined));
+        const is = info === undefined || (wanted === 'file' ? info.isFile() : info.isDirectory());
+        return is ? [] : [notPlain(path, wanted, info.isSymbolicLink())];
+      };
+      const parts = milestones.split('/');
+      const folders = parts.map((_, at) => parts.slice(0, at + 1).join('/'));
+      const [config, ...found] = await Promise.all([
+        kindOf(CONFIG_FILE, 'file'),
+        ...folders.map((folder) => kindOf(folder, 'folder')),
+      ]);
+      return [...config, ...(found.find((odd) => odd.length > 0) ?? [])];
+    },
+  };
+}
+
+function commitPlace(repository: Repository, commit: Oid): Place {
+  let files: Promise<Map<string, Buffer>> | undefined;
+  return {
+    async list(folder) {
+      const entries = await listFilesAt(repository, commit, folder);
+      const plain = entries.filter((file) => file.kind === 'file').map((file) => file.path);
+      // All by one git process, asked for with the first of them.
+      files = readFilesAt(repository, commit, plain);
+      return entries;
+    },
+    read: async (path) => (await files)?.get(path) ?? (await readFileAt(repository, commit, path)),
+    findOdd: async () => [],
+  };
+}
+
+const notPlain = (file: string, word: string, isLink: boolean): Diagnostic => ({
+  severity: 'error',
+  code: 'not-plain',
+  file,
+  message: `this must be a plain ${word}`,
+  found: isLink ? 'a symlink' : 'something else',
+  fix: `put the ${word} itself there: a commit holds a link, not what it leads to`,
+});
+
+/** The configuration that `--config` names, as it is on disk. */
+async function readNamed(
+  path: string,
+  root: string,
+): Promise<{
+  readonly file: string;
+  readonly inside: boolean;
+  readonly text?: string;
+  readonly wrong: Diagnostic[];
+}> {
+  const folder = await realpath(dirname(path)).catch(() => dirname(path));
+  const within = relative(root, join(folder, basename(path))).replaceAll('\\', '/');
+  const inside = within !== '' && !within.startsWith('../') && within !== '..' && !isAbsolute(within);
+  const file = inside ? within : path;
+  const wrong = (message: string): Diagnostic[] => [
+    {
+      severity: 'error',
+      code: 'no-such-config',
+      message,
+      found: shown(path, 400),
+      fix: 'put it there, or name another with --config FILE',
+    },
+  ];
+  try {
+    return { file, inside, text: await readFile(path, 'utf8'), wrong: [] };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const words: Readonly<Record<string, string>> = {
+      ENOENT: 'the configuration named by --config is not there',
+      ENOTDIR: 'the configuration named by --config is not there',
+      EISDIR: 'the configuration named by --config is a folder',
+    };
+    return {
+      file,
+      inside,
+      wrong: wrong(
+        words[code] ?? `the configuration named by --config cannot be read: ${shown(message, 200)}`,
+      ),
+    };
+  }
+}
+
+async function readConfig(
   world: World,
-  reader: MilestoneReader,
-  project: string | undefined,
-  templates: ReadonlyMap<string, string>,
+  root: string,
+  place: Place,
+  odd: readonly Diagnostic[],
   flags: ConfigSources['flags'],
-): Promise<Sources> {
+) {
+  const named = world.configFile === undefined ? undefined : await readNamed(world.configFile, root);
+  const bytes =
+    named !== undefined || odd.some(({ file }) => file === CONFIG_FILE)
+      ? undefined
+      : await place.read(CONFIG_FILE);
+  const text = named === undefined ? bytes && Buffer.from(bytes).toString('utf8') : named.text;
+  const file = named?.file ?? CONFIG_FILE;
   const userFile = join(configHome(world.env), 'mstone', 'config.yaml');
   const user = await readFile(userFile, 'utf8').catch(absent(undefined));
-  const { config, values, origins, diagnostics } = resolveConfig({
+  const resolved = resolveConfig({
     flags,
     env: world.env,
     cpus: world.cpus,
     ...(world.profile === undefined ? {} : { profile: world.profile }),
-    ...(project === undefined ? {} : { project: { file: CONFIG, text: project } }),
+    ...(text === undefined ? {} : { project: { file, text } }),
     ...(user === undefined ? {} : { user: { file: userFile, text: user } }),
   });
+  const { milestones, tasksFile } = resolved.config;
+  const layout: Layout = {
+    milestones,
+    tasks: tasksFile,
+    ...(named?.inside === false ? {} : { config: file }),
+  };
+  return {
+    ...resolved,
+    layout,
+    configured: text !== undefined,
+    diagnostics: [...(named?.wrong ?? []), ...resolved.diagnostics],
+  };
+}
+
+async function readSources(
+  world: World,
+  root: string,
+  place: Place,
+  flags: ConfigSources['flags'],
+): Promise<Sources> {
+  const first = await place.findOdd(DEFAULT_LAYOUT);
+  const { config, configured, layout, values, origins, diagnostics } = await readConfig(
+    world,
+    root,
+    place,
+    first,
+    flags,
+  );
+  // The configuration says where to look for the rest.
+  const odd = (await place.findOdd(layout)).filter(
+    ({ file }) => file !== CONFIG_FILE || world.configFile === undefined,
+  );
+  const isOdd = odd.some(({ file }) => file !== CONFIG_FILE);
+  const reader: MilestoneReader = {
+    list: async () => (isOdd ? [] : place.list(layout.milestones)),
+    async read(path) {
+      const bytes = await place.read(path);
+      if (bytes === undefined) throw Object.assign(new Error('it is gone'), { code: 'ENOENT' });
+      return bytes;
+    },
+  };
   const read = await readMilestones(reader);
+  const templates = new Map<string, string>();
+  for (const purpose of PURPOSES) {
+    const text = isOdd ? undefined : await place.read(`${templatesIn(layout)}/${purpose}.md`);
+    if (text !== undefined) templates.set(purpose, Buffer.from(text).toString('utf8'));
+  }
   return {
     milestones: read.milestones,
     config,
+    configured,
+    layout,
     settings: { values, origins },
     templates,
-    diagnostics: [...diagnostics, ...read.diagnostics],
+    diagnostics: [...odd, ...diagnostics, ...read.diagnostics],
     configDiagnostics: diagnostics,
   };
 }
+
+/** Where a project keeps prompts of its own. */
+export const templatesIn = ({ milestones }: Layout): string => `${milestones}/templates`;
 
 /** A repository with its target and what has landed on it. */
 export interface Project {
@@ -197,17 +303,28 @@ export async function landingsOf(
   return landings;
 }
 
-/** Where a milestone's file was in a commit: its slug may have changed since. */
+/** Where a milestone's file was in a commit: its slug may have changed since, and the folder itself. */
 export async function fileThen(
+  world: World,
   repository: Repository,
   commit: Oid,
   id: MilestoneId,
 ): Promise<string | undefined> {
-  const files = await listFilesAt(repository, commit, MILESTONES);
-  return files.find(({ path }) => {
-    const name = parseName(path);
-    return 'id' in name && name.id === id;
-  })?.path;
+  const then = await layoutAt(world, repository, commit);
+  for (const folder of new Set([then.milestones, repository.layout.milestones])) {
+    const files = await listFilesAt(repository, commit, folder);
+    const found = files.find(({ path }) => {
+      const name = parseName(path);
+      return 'id' in name && name.id === id;
+    });
+    if (found !== undefined) return found.path;
+  }
+  return undefined;
+}
+
+/** Where things were as a commit's configuration says. */
+export async function layoutAt(world: World, repository: Repository, commit: Oid): Promise<Layout> {
+  return (await readConfig(world, repository.root, commitPlace(repository, commit), [], {})).layout;
 }
 
 /** Refuses what has errors; what is left are notes and warnings to show. */

@@ -1,22 +1,26 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
+import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
-import type { Repository } from '../git/index.js';
+import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
-import { treeKey } from '../git/tree.js';
+import { readFileAt, treeKey } from '../git/tree.js';
+import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Effect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
+import type { Oid } from '../model/outcome.js';
 import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
@@ -26,11 +30,12 @@ import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound, formatMoment, interruptedWords, names, termsOf } from '../report/words.js';
+import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
+import { settle } from './choose.js';
 import { readDeadline } from './deadline.js';
-import { makeHands } from './hands.js';
+import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
   formOf,
@@ -42,19 +47,19 @@ import {
 } from './output.js';
 import { stepsWords } from './plan.js';
 import {
-  CONFIG,
-  MILESTONES,
+  layoutAt,
   openProject,
   type Project,
   readCommit,
   readPlanned,
   type Sources,
+  templatesIn,
   withoutErrors,
 } from './project.js';
 import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { watchSources } from './sources-watch.js';
-import { givenUp, knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { givenUp, keptOn, knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -67,6 +72,8 @@ export interface RunOptions extends SelectionOptions {
   readonly agent?: string;
   readonly model?: string;
   readonly profile?: string;
+  /** The file that is read in place of `mstone.yaml`, absolute. */
+  readonly config?: string;
   /** Commander's `--no-wait`. */
   readonly wait?: boolean;
   readonly commit?: boolean;
@@ -147,7 +154,8 @@ export async function retry(
   const runs = await knownRuns(project.value.repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
   const last = runs.value.at(-1);
-  const { milestones } = await readPlanned(world, project.value, {});
+  const asked = askedFrom(last?.state.settings.argv ?? []);
+  const { milestones } = await readPlanned(worldOf(world, asked), project.value, {});
   const there = new Set(milestones.flatMap(({ id, stage }) => [id, gateId(stage)]));
   const gaveUp = historyOf(statesOn(last?.state.target ?? project.value.target.branch, runs.value))
     .history.filter((item) => item.end !== undefined && there.has(item.id))
@@ -157,7 +165,6 @@ export async function retry(
     say(world, 'Nothing has failed.\nNext: mstone status');
     return 0;
   }
-  const asked = askedFrom(last?.state.settings.argv ?? []);
   // A gate is no milestone that could be named: it is part of the run wherever it is still to be passed.
   const named = reset.filter((id) => !id.endsWith('-gate'));
   const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...named])];
@@ -202,11 +209,21 @@ function asked(options: RunOptions): Asked {
   return lasting;
 }
 
+/** The world as the flags want it: the profile, and the configuration that is read. */
+function worldOf(caller: Terminal, { profile, config }: Pick<RunOptions, 'profile' | 'config'>): Terminal {
+  const configFile = caller.configFile ?? config;
+  return {
+    ...caller,
+    ...(profile === undefined ? {} : { profile }),
+    ...(configFile === undefined ? {} : { configFile }),
+  };
+}
+
 async function prepareAndRun(caller: Terminal, asked: RunOptions, extra: Extra): Promise<number> {
   // A screen has no place for what agents print.
   const lines = asked.verbose === true && asked.output === 'auto';
   const options = lines ? { ...asked, output: 'plain' as const } : asked;
-  const terminal = options.profile === undefined ? caller : { ...caller, profile: options.profile };
+  const terminal = worldOf(caller, options);
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
@@ -226,15 +243,16 @@ async function prepareAndRun(caller: Terminal, asked: RunOptions, extra: Extra):
   if (!checkout.ok) return sayDiagnostics(world, checkout.error);
   if (options.dryRun === true) return showPlan(world, opened.value, checkout.value, options);
   if (checkout.value.milestones.length === 0 && repository.branch === target.branch) {
-    return sayError(world, 'no-milestones', `no milestones under ${MILESTONES}/`);
+    return sayError(world, 'no-milestones', `no milestones under ${checkout.value.layout.milestones}/`);
   }
+  const laid = laidOut(repository, checkout.value.layout);
 
   return underLock(world, repository, async () => {
     try {
       if (repository.branch === target.branch) {
-        const loose = await uncommitted(repository, [MILESTONES, CONFIG]);
+        const loose = await uncommitted(repository, await decidingPaths(world, laid));
         if (loose.length > 0 && options.commit !== true) {
-          return sayDiagnostics(world, [notCommitted(loose, repository)]);
+          return sayDiagnostics(world, [notCommitted(loose, laid)]);
         }
         if (loose.length > 0) {
           const committed = await commitFiles(repository, loose, 'Milestones', world.now());
@@ -270,8 +288,7 @@ async function runLocked(
   // Read now that nobody else can land: what was read before the lock may be old.
   const opened = await openProject(world, options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
-  const project = opened.value;
-  const { target } = project;
+  const { target } = opened.value;
   if (target.head === undefined) {
     return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
@@ -287,28 +304,31 @@ async function runLocked(
   const read = withoutErrors(await readCommit(world, repository, target.target ?? head, flags));
   if (!read.ok) return sayDiagnostics(world, read.error);
   const sources = read.value;
+  const { layout } = sources;
   sayDiagnostics(world, sources.diagnostics);
   if (sources.milestones.length === 0) {
     return sayError(
       world,
       'no-milestones',
-      `no milestones under ${MILESTONES}/ on ${target.branch}`,
+      `no milestones under ${layout.milestones}/ on ${target.branch}`,
       'write a first one (mstone new 1A) and commit it',
     );
   }
   const templates = await readTemplates(world, sources.templates);
-  const broken = checkTemplates(templates);
+  const broken = checkTemplates(templates, templatesIn(layout));
   if (broken.length > 0) return sayDiagnostics(world, broken);
   const past = historyOf(statesOn(target.branch, runs.value));
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
-  const made = await planRun(project, sources, options, past, redone);
+  const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
+  const kept = unfinished?.state.settings.chosen;
+  const made = await planRun(world, project, sources, options, past, redone, kept);
   if (!made.ok) {
     // What gave up is named with what tries it again; the plan of a run takes it for what is still to be done.
     const failed = givenUp(target.branch, runs.value, sources.milestones);
     return sayDiagnostics(world, refusedPlan(project, sources, options, failed) ?? made.error);
   }
-  const { plan, items } = made.value;
+  const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
   const works =
@@ -322,7 +342,7 @@ async function runLocked(
           extra.from,
         );
   if (works !== undefined && !works.ok) return sayDiagnostics(world, works.error);
-  sayDiagnostics(world, plan.notes);
+  sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
   if (items.length === 0 && unfinished === undefined && !follows) {
@@ -337,12 +357,23 @@ async function runLocked(
 
   const runId = unfinished?.run ?? newRunId(world.now());
   const runDir = join(repository.stateDir, 'runs', runId);
-  await mkdir(join(runDir, 'logs'), { recursive: true, mode: 0o700 });
+  const own = join(runDir, 'logs');
+  const logsDir =
+    unfinished === undefined ? newLogsDir(sources, repository, runId) : unfinished.state.settings.logs;
+  await mkdir(logsDir ?? own, { recursive: true, mode: 0o700 });
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
+  // Before the first agent starts, and where a run under way has not said it already.
+  if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
+    say(world, `${stepsWords({ config, chosen })}\n`);
+  }
   const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
-  const settings = settingsOf(sources, options, extra.deadline);
+  const settings: RunSettings = {
+    ...settingsOf(world, config, options, chosen),
+    ...(extra.deadline === undefined ? {} : { deadline: extra.deadline }),
+    ...(logsDir === undefined ? {} : { logs: logsDir }),
+  };
   const opening: Event[] = [
     unfinished === undefined
       ? {
@@ -372,8 +403,8 @@ async function runLocked(
   const reporter = makeReporter(
     terminal,
     options.output,
-    (item) => lastWords(runDir, item),
-    options.verbose === true ? (id, effect) => logFile(runDir, id, effect) : undefined,
+    (item) => lastWords(logsDir ?? own, item),
+    options.verbose === true ? (id, effect) => logFile(logsDir ?? own, id, effect) : undefined,
   );
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
@@ -386,7 +417,7 @@ async function runLocked(
     } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
-  const stopWatching = await watchSources(world, repository, target, (text) => control.tell(text));
+  const stopWatching = await watchSources(world, project.repository, target, (text) => control.tell(text));
   try {
     const append = async (events: readonly Event[]): Promise<void> => {
       const entries = await journal.value.append(events, world.now());
@@ -406,11 +437,12 @@ async function runLocked(
     }
     const hands = makeHands({
       world,
-      repository: { ...repository, git: makeGit(world.env, `${runId}.git`) },
+      repository: { ...project.repository, git: makeGit(world.env, `${runId}.git`) },
       run: runId,
       runDir,
+      logsDir: logsDir ?? own,
       target: target.branch,
-      config: sources.config,
+      config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
       landings: project.landings,
@@ -422,7 +454,12 @@ async function runLocked(
         ...hands,
         clock: { now: world.now, until: waitUntil },
         append,
-        capacity: () => settings.jobs,
+        pressure: watchHost(
+          world.host,
+          [repository.stateDir, slotsFolder(world, repository, sources.config)],
+          sources.config.pressure,
+          world.now,
+        ),
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);
@@ -440,8 +477,18 @@ async function runLocked(
   }
 }
 
-function settingsOf(sources: Sources, options: RunOptions, deadline: number | undefined): RunSettings {
-  const { config } = sources;
+/** Where a new run's logs go, where that is not beside its journal: it stays there whatever is configured later. */
+function newLogsDir({ config: { logDir } }: Sources, { root }: Repository, run: string): string | undefined {
+  if (logDir === undefined) return undefined;
+  return join(isAbsolute(logDir) ? logDir : join(root, logDir), run);
+}
+
+function settingsOf(
+  { configFile }: World,
+  config: Config,
+  options: RunOptions,
+  chosen: Chosen | undefined,
+): RunSettings {
   const { budget } = config;
   return {
     jobs: config.jobs,
@@ -449,9 +496,11 @@ function settingsOf(sources: Sources, options: RunOptions, deadline: number | un
     wait: options.wait !== false && config.limits.wait,
     backoffMs: config.backoffMs,
     folder: folderOf(config),
-    ...(deadline === undefined ? {} : { deadline }),
     ...(budget?.usd === undefined ? {} : { budget: { ...budget, usd: budget.usd } }),
-    argv: [JSON.stringify(asked(options))],
+    ...(chosen === undefined ? {} : { chosen }),
+    argv: [
+      JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
+    ],
   };
 }
 
@@ -461,12 +510,14 @@ const folderOf = ({ worktrees: { setup, copy, keep } }: Config): string =>
 
 /** The plan and what `decide` has to know of each item in it. */
 async function planRun(
+  world: World,
   project: Project,
   sources: Sources,
   options: RunOptions,
   past: ReturnType<typeof historyOf>,
   redone: ReadonlySet<MilestoneId> | undefined,
-): Promise<Result<{ plan: Plan; items: PlanItem[] }, Diagnostic[]>> {
+  kept: Chosen | undefined,
+): Promise<Result<Settled & { items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
     target: project.target.branch,
@@ -475,8 +526,8 @@ async function planRun(
     selection,
   });
   if (!made.ok) return made;
-  const plan = made.value;
-  const { config } = sources;
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const { plan, config } = settled;
 
   // A gate that was red or cut short is still to be passed, though its milestones have landed.
   const open = past.history.flatMap(({ id }) => {
@@ -497,9 +548,28 @@ async function planRun(
     !past.passed.includes(
       verdictKey(await treeKey(project.repository, head), folderOf(config), config.checks),
     );
-  const items = planItems(plan, config, { gates: config.stageChecks.length > 0 ? stages : new Set(), base });
+  const gates = config.stageChecks.length > 0 ? stages : new Set<number>();
+  const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
-  return ok({ plan, items: items.value });
+  return ok({ ...settled, items: items.value });
+}
+
+/** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */
+async function formerView(world: World, { repository, landings }: Project, head: Oid): Promise<Diagnostic[]> {
+  const [newest] = [...landings.values()].sort((a, b) => b.at - a.at);
+  if (newest === undefined) return [];
+  const { tasks } = await layoutAt(world, repository, newest.commit);
+  const now = repository.layout.tasks;
+  if (tasks === now || (await readFileAt(repository, head, tasks)) === undefined) return [];
+  return [
+    {
+      severity: 'note',
+      code: 'former-view',
+      file: tasks,
+      message: `this file is yours from now on: \`tasks_file\` is ${shown(now)}`,
+      fix: `if nobody needs it: git rm ${shellWord(tasks)}`,
+    },
+  ];
 }
 
 /** Why no plan can be made, if what gave up is the cause. */
@@ -555,6 +625,8 @@ async function showPlan(
   sources: Sources,
   options: RunOptions,
 ): Promise<number> {
+  const runs = await knownRuns(project.repository.stateDir);
+  if (!runs.ok) return sayDiagnostics(world, runs.error);
   const made = makePlan({
     target: project.target.branch,
     milestones: [...sources.milestones],
@@ -562,21 +634,39 @@ async function showPlan(
     selection: selectionOf(options),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
-  const items = planItems(made.value, sources.config, { gates: new Set(), base: false });
+  const kept = keptOn(project.target.branch, runs.value);
+  const settled = await settle(world, made.value, { ...project, sources, kept });
+  const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
   if (!items.ok) return sayDiagnostics(world, items.error);
   sayDiagnostics(world, sources.diagnostics);
-  say(world, `${planText(made.value, world.color)}${stepsWords(sources.config)}`);
+  say(world, `${planText(settled.plan, world.color)}\n${stepsWords(settled)}`);
   return 0;
+}
+
+/**
+ * What a run goes by, and what must be committed therefore. A configuration that was named may lie outside
+ * the repository, or in it for oneself alone, untracked: whoever names it knows what it says.
+ */
+async function decidingPaths(world: World, repository: Repository): Promise<string[]> {
+  const { milestones, config } = repository.layout;
+  if (config === undefined) return [milestones];
+  if (world.configFile === undefined) return [milestones, config];
+  const tracked = await repository.git({
+    args: ['--literal-pathspecs', 'ls-files', '--error-unmatch', '--', config],
+    cwd: repository.root,
+  });
+  return tracked.code === 0 ? [milestones, config] : [milestones];
 }
 
 export function notCommitted(files: readonly string[], repository: Repository): Diagnostic {
   const [is, it] = files.length === 1 ? ['is', 'it is'] : ['are', 'they are'];
   const word = repository.unborn ? 'in any commit: the repository has none' : `committed as ${it}`;
+  const { milestones, config } = repository.layout;
   // `git add` refuses a name behind which there is nothing.
   const places = [
-    ...(files.some((file) => file !== CONFIG) ? [MILESTONES] : []),
-    ...(files.includes(CONFIG) ? [CONFIG] : []),
-  ];
+    ...(files.some((file) => file !== config) ? [milestones] : []),
+    ...(config !== undefined && files.includes(config) ? [config] : []),
+  ].map((path) => shellWord(path));
   return {
     severity: 'error',
     code: 'not-committed',
@@ -603,22 +693,20 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-function logFile(runDir: string, id: string, effect: Effect): string | undefined {
+function logFile(logsDir: string, id: string, effect: Effect): string | undefined {
   if (effect.do !== 'work' && effect.do !== 'check') return undefined;
   const last = effect.do === 'work' ? `${effect.assignment}.${effect.purpose}` : `${id}.check`;
-  return join(runDir, 'logs', `${effect.item}.${effect.attempt}.${last}.log`);
+  return join(logsDir, `${effect.item}.${effect.attempt}.${last}.log`);
 }
 
 /** The last line that an item's agent printed, for the screen. */
-function lastWords(runDir: string, item: ItemState): string | undefined {
+function lastWords(logsDir: string, item: ItemState): string | undefined {
   if (item.phase.is !== 'doing' || item.attempt === 0) return undefined;
   const { step } = item.phase;
   if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve')
     return undefined;
   const name = `${item.item.id}.${item.attempt}.${item.assignment}.${step.is}.log`;
-  const lines = readPlainTail(join(runDir, 'logs', name), 16_000)
-    .trimEnd()
-    .split('\n');
+  const lines = readPlainTail(join(logsDir, name), 16_000).trimEnd().split('\n');
   // What it says to mstone itself is no news for people.
   return lines.findLast((line) => line !== '' && !line.includes('"mstone"'));
 }

@@ -8,6 +8,7 @@
 import { verdictSchema } from '../brief/verdict.js';
 import { configSchema } from '../config/keys.js';
 import { frontMatterSchema } from '../milestone/keys.js';
+import type { Chosen, ChosenAgent } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { CheckResult } from '../model/outcome.js';
 import type { PlanState } from '../model/plan.js';
@@ -47,31 +48,67 @@ const VERSION = about('of this document', { const: 1 });
 
 const planStates: Readonly<Record<PlanState, true>> = { todo: true, done: true, stale: true, blocked: true };
 
-const planSchema = object<PlanDocument>({
-  schema: VERSION,
-  target: about('the branch', TEXT),
-  milestones: list(
-    object<PlanDocument['milestones'][number]>({
-      id: ID,
-      stage: COUNT,
-      title: TEXT,
-      file: about('relative to the repository', TEXT),
-      depends_on: about('earlier stages come on top', IDS),
-      state: words(planStates),
-      reason: about('one clause', TEXT),
-    }),
-  ),
-  run: about('what a run would take up, in its order', IDS),
-});
+const planSchema = object<PlanDocument>(
+  {
+    schema: VERSION,
+    target: about('the branch', TEXT),
+    milestones: list(
+      object<PlanDocument['milestones'][number]>({
+        id: ID,
+        stage: COUNT,
+        title: TEXT,
+        file: about('relative to the repository', TEXT),
+        depends_on: about('earlier stages come on top', IDS),
+        state: words(planStates),
+        reason: about('one clause', TEXT),
+      }),
+    ),
+    run: about('what a run would take up, in its order', IDS),
+    chosen: about(
+      'what nobody has said and a run would go by',
+      object<Chosen>(
+        {
+          agent: about(
+            'who implements what names no agent and has no recipe',
+            object<ChosenAgent>(
+              {
+                name: TEXT,
+                from: words<ChosenAgent['from']>({ path: true, configuration: true }),
+                version: TEXT,
+              },
+              ['version'],
+            ),
+          ),
+          recipes: about('implemented by their own `## Recipe`', IDS),
+          unreviewed: about('those of them that nobody reviews', IDS),
+          checks: about(
+            'where there is no mstone.yaml; `from` is the file that told of it',
+            list(object<NonNullable<Chosen['checks']>[number]>({ command: TEXT, from: TEXT })),
+          ),
+          worktrees: about(
+            'where there is no mstone.yaml',
+            object<NonNullable<Chosen['worktrees']>>({ setup: TEXTS, copy: TEXTS, keep: TEXTS }),
+          ),
+        },
+        ['agent', 'checks', 'worktrees'],
+      ),
+    ),
+  },
+  ['chosen'],
+);
 
 const statusSchema = object<StatusDocument>({
   schema: VERSION,
   run: about('the newest one; null before the first', {
     anyOf: [
-      object<NonNullable<StatusDocument['run']>>({
-        id: TEXT,
-        state: words({ running: true, waiting: true, done: true, failed: true, interrupted: true }),
-      }),
+      object<NonNullable<StatusDocument['run']>>(
+        {
+          id: TEXT,
+          state: words({ running: true, waiting: true, done: true, failed: true, interrupted: true }),
+          pressure: about('what the machine is short of, while that keeps agents from starting', TEXT),
+        },
+        ['pressure'],
+      ),
       { type: 'null' },
     ],
   }),

@@ -7,7 +7,7 @@ import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRepository, type Repository } from '../git/index.js';
 import { objectsAt } from '../git/tree.js';
-import { absent, CONFIG, MILESTONES } from './project.js';
+import { absent } from './project.js';
 import type { World } from './world.js';
 
 /** By path from the repository's root: a word that changes with what is in the file. */
@@ -19,10 +19,13 @@ const LOOK_MS = 2000;
 /** Remembers what was there when the run began and what has been told since. */
 export class Changes {
   private readonly begun: Versions;
+  private readonly config: string | undefined;
   private last: Versions;
 
-  constructor(begun: Versions) {
+  /** `config`: the path of the configuration, where that is in the repository. */
+  constructor(begun: Versions, config: string | undefined) {
     this.begun = begun;
+    this.config = config;
     this.last = begun;
   }
 
@@ -32,22 +35,26 @@ export class Changes {
     const told = paths.flatMap((path) => {
       const version = now.get(path);
       if (version === this.last.get(path)) return [];
-      return [sentence(path, this.begun.get(path), version)];
+      return [sentence(path, path === this.config, this.begun.get(path), version)];
     });
     this.last = now;
     return told;
   }
 }
 
-function sentence(path: string, begun: string | undefined, now: string | undefined): string {
-  const [what, next] =
-    path === CONFIG
-      ? ['the settings', 'the next `mstone run` goes by what is there then']
-      : ['the text', 'the next `mstone run` takes it up'];
+function sentence(
+  path: string,
+  isConfig: boolean,
+  begun: string | undefined,
+  now: string | undefined,
+): string {
+  const [what, next] = isConfig
+    ? ['the settings', 'the next `mstone run` goes by what is there then']
+    : ['the text', 'the next `mstone run` takes it up'];
   if (now === begun) return `${path} is again as it was when this run began`;
   if (begun === undefined) return `${path} is new: ${next}`;
   const how = now === undefined ? 'was deleted' : 'changed';
-  const then = now === undefined && path !== CONFIG ? 'what is under way lands all the same' : next;
+  const then = now === undefined && !isConfig ? 'what is under way lands all the same' : next;
   return `${path} ${how}: this run goes on with ${what} it began with; ${then}`;
 }
 
@@ -64,8 +71,8 @@ export async function watchSources(
   every: (ms: number, act: () => void) => () => void = timer,
 ): Promise<() => void> {
   const checkout = repository.branch === target.branch;
-  const look = checkout ? lookAtCheckout(repository.root) : lookAtTarget(repository, target.ref);
-  const changes = new Changes((await look()) ?? new Map());
+  const look = checkout ? lookAtCheckout(repository) : lookAtTarget(repository, target.ref);
+  const changes = new Changes((await look()) ?? new Map(), repository.layout.config);
   let looking = false;
   return every(LOOK_MS, () => {
     if (looking) return;
@@ -97,13 +104,13 @@ const timer = (ms: number, act: () => void): (() => void) => {
 /** What is there now; undefined where nothing has moved since the last look. */
 type Look = () => Promise<Versions | undefined>;
 
-function lookAtCheckout(root: string): Look {
+function lookAtCheckout({ root, layout: { config, milestones } }: Repository): Look {
   let known = new Map<string, { readonly stamp: string; readonly version: string }>();
   return async () => {
     const files = [
-      CONFIG,
-      ...(await textsIn(root, MILESTONES)),
-      ...(await textsIn(root, `${MILESTONES}/templates`)),
+      ...(config === undefined ? [] : [config]),
+      ...(await textsIn(root, milestones)),
+      ...(await textsIn(root, `${milestones}/templates`)),
     ];
     const found = new Map<string, { readonly stamp: string; readonly version: string }>();
     for (const path of files) {
@@ -143,7 +150,9 @@ function lookAtTarget(repository: Repository, ref: string): Look {
     const now = stats.map((one) => `${one?.mtimeMs} ${one?.size} ${one?.ino}`).join(' ');
     if (now === stamp) return undefined;
     stamp = now;
-    const objects = await objectsAt(repository, ref, [CONFIG, MILESTONES]);
-    return new Map([...objects].filter(([path]) => path === CONFIG || path.endsWith('.md')));
+    const { config, milestones } = repository.layout;
+    const paths = config === undefined ? [milestones] : [config, milestones];
+    const objects = await objectsAt(repository, ref, paths);
+    return new Map([...objects].filter(([path]) => path === config || path.endsWith('.md')));
   };
 }

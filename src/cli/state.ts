@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
 import { acquireLock, type Liveness, type Owner, readOwner } from '../journal/lock.js';
-import { listRuns } from '../journal/runs.js';
+import { listRuns, runFolder } from '../journal/runs.js';
+import type { Chosen } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
 import type { Entry } from '../model/event.js';
@@ -48,6 +49,10 @@ export async function knownRuns(stateDir: string): Promise<Result<KnownRun[], Di
   }
   return damaged.length > 0 ? err(damaged) : ok(known);
 }
+
+/** Where a run's logs are: beside its journal, or where its configuration said when it began. */
+export const logsOf = (stateDir: string, { run, settings }: Pick<RunState, 'run' | 'settings'>): string =>
+  settings.logs ?? runFolder(stateDir, run).logs;
 
 /** The states of the runs that landed on a branch: what was given up on another says nothing here. */
 export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] =>
@@ -121,6 +126,12 @@ export async function underLock(
 export function unfinishedOf(runs: readonly KnownRun[]): KnownRun | undefined {
   const last = runs.at(-1);
   return last !== undefined && last.state.end?.is !== 'ended' ? last : undefined;
+}
+
+/** What an unfinished run on this branch chose, and goes by to its end. */
+export function keptOn(branch: string, runs: readonly KnownRun[]): Chosen | undefined {
+  const state = unfinishedOf(runs)?.state;
+  return state?.target === branch ? state.settings.chosen : undefined;
 }
 
 /** Whether a run is being driven right now. */

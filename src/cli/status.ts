@@ -1,12 +1,12 @@
 /** `mstone status`, and bare `mstone`: where everything is. Takes no lock and starts nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Repository } from '../git/index.js';
+import { laidOut, type Repository } from '../git/index.js';
 import { listFilesAt } from '../git/tree.js';
 import { parseName } from '../milestone/name.js';
 import { makePlan } from '../plan/index.js';
 import { type Change, type SinceBegun, statusDocument, statusText } from '../report/documents.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { MILESTONES, openProject, readCheckout, type Sources } from './project.js';
+import { openProject, readCheckout, type Sources } from './project.js';
 import { isDriven, type KnownRun, knownRuns } from './state.js';
 import type { World } from './world.js';
 
@@ -72,9 +72,11 @@ async function statusOnce(world: Terminal, options: { readonly json?: boolean })
   });
   const alive = await isDriven(repository.stateDir);
   const plan = made.ok ? made.value : undefined;
-  const since = last === undefined ? new Map() : await changesSince(repository, last, sources);
-  if (options.json === true) sayJson(world, statusDocument(last?.state, plan, alive, since));
-  else {
+  const laid = laidOut(repository, sources.layout);
+  const since = last === undefined ? new Map() : await changesSince(laid, last, sources);
+  if (options.json === true) {
+    sayJson(world, statusDocument(last?.state, plan, alive, world.now(), since));
+  } else {
     if (!made.ok) sayDiagnostics(world, made.error);
     say(world, statusText(last?.state, plan, { alive, color: world.color, now: world.now(), since }));
   }
@@ -93,7 +95,7 @@ async function changesSince(
   );
   if (opened === undefined || !('settings' in opened.event)) return new Map();
   const then = new Set(
-    (await listFilesAt(repository, opened.event.head, MILESTONES)).flatMap(({ path }) => {
+    (await listFilesAt(repository, opened.event.head, repository.layout.milestones)).flatMap(({ path }) => {
       const name = parseName(path);
       return 'id' in name ? [name.id] : [];
     }),

@@ -8,8 +8,9 @@ import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { validateDocument } from '../report/documents.js';
 import { count } from '../report/words.js';
+import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { readCheckout, type Sources } from './project.js';
+import { readCheckout, type Sources, templatesIn } from './project.js';
 import { readTemplates } from './state.js';
 import type { World } from './world.js';
 
@@ -19,8 +20,9 @@ export async function examineSources(
   repository: Repository,
 ): Promise<Sources & { readonly diagnostics: readonly Diagnostic[] }> {
   const sources = await readCheckout(world, repository.root, {});
-  const { milestones, config, diagnostics: read, templates } = sources;
-  const diagnostics = [...read, ...checkTemplates(await readTemplates(world, templates))];
+  const { milestones, layout, diagnostics: read, templates } = sources;
+  const own = await readTemplates(world, templates);
+  const diagnostics = [...read, ...checkTemplates(own, templatesIn(layout))];
 
   // The graph is judged as far as the files could be read: what is broken is there all the same.
   const broken = new Set(
@@ -40,14 +42,22 @@ export async function examineSources(
   if (!plan.ok) diagnostics.push(...plan.error);
   else {
     diagnostics.push(...plan.value.notes);
-    const items = planItems(plan.value, config, { gates: new Set(), base: false });
-    if (!items.ok) diagnostics.push(...items.error);
+    const settled = await settle(world, plan.value, { repository, sources });
+    const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
+    // What is installed here says nothing of the files: where they are run, an agent may be.
+    if (!items.ok) {
+      diagnostics.push(
+        ...items.error.map((one) =>
+          one.code === 'no-agent' ? { ...one, severity: 'warning' as const } : one,
+        ),
+      );
+    }
   }
   if (milestones.length === 0 && !hasErrors(diagnostics)) {
     diagnostics.push({
       severity: 'error',
       code: 'no-milestones',
-      message: 'no milestones under milestones/',
+      message: `no milestones under ${layout.milestones}/`,
     });
   }
   return { ...sources, diagnostics };

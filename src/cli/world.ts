@@ -1,11 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Host } from '../host/index.js';
+import { realHost } from '../host/measure.js';
 
 /** What the command line needs of the process it runs in; tests give their own. */
 export interface World {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Opened when it is asked for: most commands read nothing. */
+  stdin(): NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   /** Epoch ms. */
@@ -13,8 +17,12 @@ export interface World {
   /** Calls `handler` for SIGINT, SIGTERM and SIGUSR2 (`mstone stop`) until the returned function is called. */
   onSignal(handler: (signal: 'SIGINT' | 'SIGTERM' | 'SIGUSR2') => void): () => void;
   readonly cpus: number;
+  /** What the machine has left. */
+  readonly host: Host;
   /** Which of the configuration's `profiles` holds. */
   readonly profile?: string;
+  /** Absolute: what is read in place of `mstone.yaml`, from disk. */
+  readonly configFile?: string;
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
   readonly home: string;
 }
@@ -24,6 +32,7 @@ export function processWorld(): World {
   return {
     cwd: process.cwd(),
     env: process.env,
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     now: () => Date.now(),
@@ -38,6 +47,7 @@ export function processWorld(): World {
       };
     },
     cpus: availableParallelism(),
+    host: realHost(),
     home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
   };
 }

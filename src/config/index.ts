@@ -6,10 +6,12 @@
  * is good for, which milestones there are or which agents are installed.
  */
 import { parse } from 'yaml';
-import type { AgentConfig, Config } from '../model/config.js';
+import type { AgentConfig, Config, PressureLimits } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
 import { shown, shownValue } from '../model/shown.js';
+import { parseSize } from '../model/size.js';
 import {
   AGENT_FIELDS,
   agentFields,
@@ -18,14 +20,15 @@ import {
   agentSchema,
   builtInAgents,
   configKeys,
+  DEPRECATED,
   envName,
   FLAG_VARIABLES,
   isLeafKey,
-  LATER_KEYS,
   LATER_VALUES,
   type LeafKey,
   type LeafValue,
   leafKeys,
+  MEANT,
   PROTOCOL_NAMES,
   shapeOf,
 } from './keys.js';
@@ -131,7 +134,14 @@ export function resolveConfig(sources: ConfigSources): {
   const usd = said('budget.usd');
   const perMilestone = said('budget.per_milestone');
   const jobs = said('jobs') ?? 1;
+  const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
+  const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
+  const logDir = said('log_dir');
+  diagnostics.push(...checkPlaces({ milestones, tasksFile, logDir }, origins));
   const config: Config = {
+    milestones,
+    tasksFile,
+    ...(logDir !== undefined && { logDir }),
     ...(agent !== undefined && { agent }),
     ...(reviewer !== undefined && { reviewer }),
     ...(model !== undefined && { model }),
@@ -159,12 +169,76 @@ export function resolveConfig(sources: ConfigSources): {
     ...((usd !== undefined || perMilestone !== undefined) && {
       budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
     }),
+    pressure: said('pressure')
+      ? {
+          ...limit('memory', said('pressure.memory'), (text) => Number.parseInt(text, 10) / 100),
+          ...limit('diskBytes', said('pressure.disk'), parseSize),
+          ...limit('cpu', said('pressure.cpu'), (text) => Number.parseInt(text, 10) / 100),
+        }
+      : false,
   };
   const values = new Map<string, unknown>([
     ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
     ...[...agents].map(([name, entry]) => [`agents.${name}`, entry] as const),
   ]);
   return { config, origins, values, diagnostics };
+}
+
+/** What would lie in another's way: a view among milestones, logs where every file is somebody's work. */
+function checkPlaces(
+  places: { readonly milestones: string; readonly tasksFile: string; readonly logDir: string | undefined },
+  origins: ReadonlyMap<string, Origin>,
+): Diagnostic[] {
+  // Some disks take capitals for small letters.
+  const [milestones, tasks, logs] = [places.milestones, places.tasksFile, places.logDir ?? ''].map((path) =>
+    path
+      .toLowerCase()
+      .replaceAll('\\', '/')
+      .replace(/^(?:\.\/+)+|\/+$/g, ''),
+  ) as [string, string, string];
+  const isIn = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
+  const problem = (key: LeafKey, message: string, found: string, fix: string): Diagnostic => {
+    // Whoever says the one that has no default is who can say something else.
+    const origin = origins.get(key) ?? { from: 'default' };
+    const other = origin.from === 'default' ? (origins.get('milestones') ?? origin) : origin;
+    return { severity: 'error', code: 'places-collide', ...place(other), message, found: shown(found), fix };
+  };
+  const found = `milestones: ${places.milestones}, tasks_file: ${places.tasksFile}`;
+  return [
+    ...(isIn(tasks, milestones)
+      ? [
+          problem(
+            'tasks_file',
+            '`tasks_file` lies in the folder of milestones',
+            found,
+            'name one outside of it',
+          ),
+        ]
+      : []),
+    ...(isIn(milestones, tasks)
+      ? [problem('tasks_file', '`tasks_file` stands where the milestones belong', found, 'name another file')]
+      : []),
+    ...(logs !== '' && isIn(logs, milestones)
+      ? [
+          problem(
+            'log_dir',
+            '`log_dir` lies in the folder of milestones',
+            `milestones: ${places.milestones}, log_dir: ${places.logDir}`,
+            'name a folder outside of it',
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** A limit that was said; `false` is none. */
+function limit<K extends keyof PressureLimits>(
+  name: K,
+  text: string | false | undefined,
+  read: (text: string) => number | undefined,
+): { readonly [N in K]?: number } {
+  const value = text === undefined || text === false ? undefined : read(text);
+  return value === undefined ? {} : ({ [name]: value } as { readonly [N in K]: number });
 }
 
 /** The table's own defaults, through the same schemas as everybody's words. */
@@ -189,6 +263,8 @@ function readWord(
   origin: Origin,
   /** Where in the file an entry of the value is, given the path below the key. */
   lineOf?: (path: readonly PropertyKey[]) => number,
+  /** What was written for the key. */
+  name: string = key,
 ): void {
   const shape = shapeOf(key);
   if (LATER_VALUES[key]?.includes(String(raw))) {
@@ -216,7 +292,7 @@ function readWord(
       code: 'invalid-value',
       ...place(origin),
       ...(lineOf && { line: lineOf(path) }),
-      message: `${nameOf(key, origin)} cannot be read`,
+      message: `${nameOf(name, origin)} cannot be read`,
       expected: shape.type,
       found: shownValue(found),
     });
@@ -237,7 +313,7 @@ function readFlags(flags: ConfigFlags, diagnostics: Diagnostic[]): Layer {
     if (raw === undefined) continue;
     readWord(layer, diagnostics, key, typeof raw === 'string' ? fromText(key, raw) : raw, origin);
   }
-  impliedReview(layer);
+  implied(layer);
   return layer;
 }
 
@@ -255,14 +331,17 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
     if (flags.has(variable)) continue;
     const origin: Origin = { from: 'environment', variable };
     const key = known.get(variable);
-    const later = LATER_KEYS.find((name) => `${variable}_`.startsWith(`${envName(name)}_`));
+    const old = Object.entries(DEPRECATED).find(([name]) => envName(name) === variable);
     if (key === 'agents') {
       readAgents(layer, diagnostics, jsonOr(text), () => origin);
     } else if (key !== undefined && isLeafKey(key)) {
       readWord(layer, diagnostics, key, fromText(key, text), origin);
-    } else if (later) {
-      const message = `\`${shown(variable)}\` is not supported yet`;
-      diagnostics.push({ severity: 'error', code: 'unsupported-key', message, fix: 'unset it' });
+    } else if (old !== undefined) {
+      const [, { key: successor, since }] = old;
+      const instead = envName(successor);
+      const said = (env[instead] ?? '') !== '';
+      if (!said) readWord(layer, diagnostics, successor, fromText(successor, text), origin);
+      diagnostics.push(deprecated(variable, instead, `${instead}=…`, since, said));
     } else {
       const meant = nearest(variable, [...known.keys(), ...flags]);
       diagnostics.push({
@@ -273,14 +352,36 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
       });
     }
   }
-  impliedReview(layer);
+  implied(layer);
   return layer;
 }
 
-/** Who says how to review wants a review. */
-function impliedReview({ words }: Layer): void {
-  const how = words.get('review.rounds') ?? words.get('review.block_on');
-  if (how && !words.has('review')) words.set('review', { value: true, origin: how.origin });
+/** A word of before: what it is called now. `beside` its successor it counts for nothing. */
+function deprecated(
+  old: string,
+  successor: string,
+  written: string,
+  since: string,
+  beside: boolean,
+  where: { readonly file?: string; readonly line?: number } = {},
+): Diagnostic {
+  return {
+    severity: 'warning',
+    code: 'deprecated-key',
+    ...where,
+    message: beside
+      ? `\`${old}\` does nothing beside \`${successor}\`, its name since ${since}`
+      : `\`${old}\` is called \`${successor}\` since ${since}`,
+    fix: beside ? 'remove it' : `write \`${written}\``,
+  };
+}
+
+/** Who says how to review wants a review, and who names a limit wants it held. */
+function implied({ words }: Layer): void {
+  for (const [key, { origin }] of [...words]) {
+    const [outer = ''] = key.split('.');
+    if (isLeafKey(outer) && !words.has(outer)) words.set(outer, { value: true, origin });
+  }
 }
 
 /** Text as the value that it means for this key: the first reading that fits. */
@@ -394,18 +495,30 @@ function readSettings(
   const leaf = (key: LeafKey, path: readonly string[], raw: unknown): void =>
     readWord(layer, diagnostics, key, raw, originOf(path), (below) => yaml.lineOf([...path, ...below]));
 
-  for (const [name, value] of Object.entries(data)) {
+  const isOld = (name: string): boolean => Object.hasOwn(DEPRECATED, name);
+  // Old words last: they give way to their successors.
+  const entries = Object.entries(data).sort(([a], [b]) => Number(isOld(a)) - Number(isOld(b)));
+  for (const [name, value] of entries) {
+    const old = isOld(name) ? DEPRECATED[name] : undefined;
+    if (old !== undefined) {
+      if (value === null) continue;
+      const [outer = old.key, part] = old.key.split('.');
+      const beside = layer.words.has(old.key);
+      if (!beside) {
+        const lineOf = (below: readonly PropertyKey[]): number => yaml.lineOf([name, ...below]);
+        readWord(layer, diagnostics, old.key, value, originOf([name]), lineOf, name);
+        implied(layer);
+      }
+      const written = part === undefined ? `${outer}: …` : `${outer}: { ${part}: … }`;
+      const where = { file, line: yaml.lineOf([name]) };
+      diagnostics.push(deprecated(name, old.key, written, old.since, beside, where));
+      continue;
+    }
     const inner = leafKeys.filter((key) => key.startsWith(`${name}.`));
-    if ((LATER_KEYS as readonly string[]).includes(name)) {
-      error([name], {
-        code: 'unsupported-key',
-        message: `\`${name}\` is not supported yet`,
-        fix: 'remove it',
-      });
-    } else if (name === 'agents') {
+    if (name === 'agents') {
       if (value !== null) readAgents(layer, diagnostics, value, originOf, yaml);
     } else if (inner.length > 0 && isMapping(value)) {
-      if (name === 'review') leaf('review', ['review'], true);
+      if (isLeafKey(name)) leaf(name, [name], true);
       for (const [part, raw] of Object.entries(value)) {
         const key = `${name}.${part}`;
         if (!isLeafKey(key)) error([name, part], unknownKey(key, inner));
@@ -423,7 +536,7 @@ function readSettings(
         found: shownValue(value),
       });
     } else {
-      const names = [...new Set(configKeys.map(({ key }) => key.replace(/\..*/, '')))];
+      const names = [...new Set([...configKeys.map(({ key }) => key.replace(/\..*/, '')), 'profiles'])];
       error([name], unknownKey(name, names));
     }
   }
@@ -439,7 +552,10 @@ function unknownKey(
   const near = nearest(last(key), candidates.map(last));
   const meant = candidates.find((name) => last(name) === near);
   const [outer, inner] = key.split('.');
-  const fix = isLeafKey(key) ? `write \`${outer}: { ${inner}: … }\`` : meant && `did you mean \`${meant}\`?`;
+  const aimed = Object.hasOwn(MEANT, key) ? MEANT[key] : undefined;
+  const fix = isLeafKey(key)
+    ? `write \`${outer}: { ${inner}: … }\``
+    : (aimed ?? meant) && `did you mean \`${aimed ?? meant}\`?`;
   return {
     code: 'unknown-key',
     message: `\`${shown(key)}\` is no setting`,

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
 import { parseDuration } from '../model/duration.js';
+import { SIZE } from '../model/size.js';
 
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
@@ -35,6 +36,35 @@ const pathInside = z
     );
   });
 
+/** A path of the repository's own, with forward slashes whatever was typed. */
+const repositoryPath = z
+  .string()
+  .regex(/^(?![-/\\~]|[A-Za-z]:)[^\u0000-\u001f\u007f]+$/)
+  .transform((path) =>
+    path
+      .replaceAll('\\', '/')
+      .split('/')
+      .filter((part) => part !== '.')
+      .join('/'),
+  )
+  // Git takes `.gitattributes` and its like at their word, and some disks take `git~1` for `.git`.
+  .refine(
+    (path) => path.split('/').every((part) => part !== '' && part !== '..' && !/^(?:\.git|git~)/i.test(part)),
+    { abort: true },
+  );
+
+const milestonesPath = z
+  .string()
+  .transform((path) => path.replace(/[/\\]+$/, ''))
+  .pipe(repositoryPath);
+
+const tasksPath = repositoryPath.refine((path) => /[^/]\.(?:md|markdown)$/i.test(path));
+
+/** A folder of the machine's. */
+const anyFolder = z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/);
+const share = z.union([z.literal(false), z.string().regex(/^(?:[1-9]\d?|100)%$/)]);
+const size = z.union([z.literal(false), z.string().regex(SIZE)]);
+
 const jobs = z.union([
   z.int().min(1),
   z
@@ -51,6 +81,8 @@ const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
 const MONEY = 'an amount in US dollars, more than 0, such as `20` or `7.5`';
+const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
+const SHARE = 'a share such as `90%`, or `false`';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -146,8 +178,8 @@ const SHAPES = {
     description: 'Pause before the second attempt; doubles with each further one, up to 15 minutes',
   },
   'worktrees.dir': {
-    schema: z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/),
-    type: 'a folder, absolute or relative to the repository (`~` is not expanded)',
+    schema: anyFolder,
+    type: FOLDER,
     default: '(in the XDG state directory)',
     description: 'Where worktrees are made',
   },
@@ -209,6 +241,48 @@ const SHAPES = {
     description:
       'Put aside before an agent starts; else 1.5 times the median of such agents in this run, at first 5 % of the budget',
   },
+  milestones: {
+    schema: milestonesPath,
+    type: 'a folder inside the repository, relative to its root, without `..` and `.git`',
+    default: 'milestones',
+    description: 'Where milestones are, and in `templates/` below it your own prompts',
+  },
+  tasks_file: {
+    schema: tasksPath,
+    type: 'a markdown file inside the repository, relative to its root, outside the folder of milestones',
+    default: 'TASKS.md',
+    description: 'Where mstone shows what has landed',
+  },
+  log_dir: {
+    schema: anyFolder,
+    type: FOLDER,
+    default: "(with each run's state)",
+    description: 'Where logs of agents and checks go, a folder for each run',
+  },
+  pressure: {
+    schema: z.boolean(),
+    type: '`false`, or a mapping of `memory`, `disk` and `cpu`',
+    default: 'true',
+    description: 'Whether no further agent starts while the machine is short of something',
+  },
+  'pressure.memory': {
+    schema: share,
+    type: SHARE,
+    default: '90%',
+    description: 'Memory in use from which on it is short',
+  },
+  'pressure.disk': {
+    schema: size,
+    type: 'a size such as `2GB` or `500MB`, or `false`',
+    default: '2GB',
+    description: 'Free disk, for worktrees and state, below which it is short',
+  },
+  'pressure.cpu': {
+    schema: share,
+    type: SHARE,
+    default: '(not looked at)',
+    description: 'Processors in use from which on they are short',
+  },
   stages: {
     schema: z.literal('strict'),
     type: '`strict`',
@@ -243,11 +317,37 @@ export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(ke
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
 
 /** Words of the design that this version refuses. */
-export const LATER_KEYS = ['pressure'] as const;
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
   isolation: ['clone'],
   land: ['stage', 'end', 'pr'],
+};
+
+/** Keys of before, and of tools like this one: each still means its successor, with a warning. */
+export const DEPRECATED: Readonly<Record<string, { readonly key: LeafKey; readonly since: string }>> = {
+  milestones_dir: { key: 'milestones', since: '0.1.0' },
+  max_parallel: { key: 'jobs', since: '0.1.0' },
+  test_command: { key: 'checks', since: '0.1.0' },
+  setup_command: { key: 'worktrees.setup', since: '0.1.0' },
+  review_rounds: { key: 'review.rounds', since: '0.1.0' },
+};
+
+/** Words that people type for a key and that no spelling leads to; they are refused, with its name. */
+export const MEANT: Readonly<Record<string, LeafKey | 'agents'>> = {
+  parallel: 'jobs',
+  concurrency: 'jobs',
+  max_instances: 'jobs',
+  workers: 'jobs',
+  tests: 'checks',
+  gate: 'checks',
+  setup: 'worktrees.setup',
+  copy: 'worktrees.copy',
+  keep: 'worktrees.keep',
+  rounds: 'review.rounds',
+  block_on: 'review.block_on',
+  timeout: 'timeouts.agent',
+  logs: 'log_dir',
+  providers: 'agents',
 };
 
 /** `review.block_on` → `MSTONE_REVIEW_BLOCK_ON`. */
@@ -275,6 +375,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--follow', 'MSTONE_FOLLOW'],
   ['--now', 'MSTONE_STOP_NOW'],
   ['--wait', 'MSTONE_STOP_WAIT'],
+  ['--config', 'MSTONE_CONFIG'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -436,6 +537,10 @@ export function configSchema(): object {
     default: {},
     ...agentsSchema(),
   };
+  for (const [old, { key, since }] of Object.entries(DEPRECATED)) {
+    const { description: _, default: __, ...shape } = leafSchema(key);
+    properties[old] = { description: `Since ${since}: ${key}`, deprecated: true, ...shape };
+  }
   const settings = { type: 'object', properties, additionalProperties: false };
   const profiles = {
     description: 'Settings by name that `--profile NAME` puts before all others of the files',

@@ -13,7 +13,7 @@ import { unreachable } from '../model/result.js';
 import type { RunState } from '../model/state.js';
 import { decide } from '../run/decide.js';
 import { reduce } from '../run/index.js';
-import { standingOf } from '../run/questions.js';
+import { agentsOf, standingOf } from '../run/questions.js';
 import type { Ports } from './ports.js';
 
 /** How the user interferes with a run under way. */
@@ -75,8 +75,7 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
   control.onChange(() => poke());
 
   // Agents that a killed mstone left alive are taken up even where there are fewer jobs now.
-  const alive = [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
-  const slots = pLimit(Math.max(1, alive, state.settings.jobs));
+  const slots = pLimit(Math.max(1, agentsOf(state), state.settings.jobs));
 
   /** Written, then believed, then reported. */
   const believe = async (events: readonly Event[]): Promise<void> => {
@@ -108,15 +107,14 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     // Endings and the intents that follow from them go to disk together.
     const notes = control.takeWords().map((text): Event => ({ type: 'note', text }));
     const endings = [...notes, ...inbox.splice(0)];
-    const inputs: Inputs = { now: ports.clock.now(), capacity: ports.capacity() };
     let ahead = endings.reduce(reduce, state);
-    const intents: Event[] = [];
-    if (control.draining === undefined) {
-      for (const effect of decide(ahead, inputs)) {
-        const intent = intentOf(`i${ahead.nextIntent}`, effect, inputs);
-        ahead = reduce(ahead, intent);
-        intents.push(intent);
-      }
+    const { inputs, effects, told, again } = await choose(ports, ahead, control);
+    const intents: Event[] = [...told];
+    ahead = told.reduce(reduce, ahead);
+    for (const effect of effects) {
+      const intent = intentOf(`i${ahead.nextIntent}`, effect, inputs);
+      ahead = reduce(ahead, intent);
+      intents.push(intent);
     }
     if (endings.length + intents.length > 0) {
       await believe([...endings, ...intents]);
@@ -127,10 +125,10 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     }
 
     if (state.flights.size > 0) {
-      await new Promise<void>((resolve) => {
-        poke = resolve;
-        if (inbox.length > 0 || failures.length > 0 || control.hasWords) resolve();
-      });
+      const woken = new AbortController();
+      poke = () => woken.abort();
+      if (inbox.length > 0 || failures.length > 0 || control.hasWords) poke();
+      await (again === undefined ? aborted(woken.signal) : ports.clock.until(again, woken.signal));
       continue;
     }
 
@@ -163,6 +161,53 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     }
   }
 }
+
+interface Choice {
+  readonly inputs: Inputs;
+  readonly effects: readonly Effect[];
+  /** What the user is told of the machine, once for each change. */
+  readonly told: readonly Event[];
+  /** Something is held back: when to look again, epoch ms. */
+  readonly again?: number;
+}
+
+/**
+ * What to start. While the machine is short of something, agents at work go on and no other starts; but one
+ * always may be alive, or the run would wait for what others may never give back. Nobody asks the machine
+ * where no agent is to start.
+ */
+async function choose(ports: Ports, state: RunState, control: Control): Promise<Choice> {
+  const { jobs } = state.settings;
+  const inputs: Inputs = { now: ports.clock.now(), capacity: jobs };
+  const nothing = { inputs, effects: [], told: [] };
+  if (control.draining !== undefined) return nothing;
+  const effects = decide(state, inputs);
+  if (!effects.some(isWork)) return { inputs, effects, told: [] };
+
+  const pressure = await ports.pressure();
+  // The user may have said stop meanwhile.
+  if (control.draining !== undefined) return nothing;
+  if (pressure.is === 'fine') {
+    const over: Event = { type: 'note', text: 'agents may start again', pressure: '' };
+    return { inputs, effects, told: state.pressure === undefined ? [] : [over] };
+  }
+  const fewer: Inputs = { ...inputs, capacity: Math.min(jobs, Math.max(1, agentsOf(state))) };
+  const allowed = decide(state, fewer);
+  if (allowed.filter(isWork).length === effects.filter(isWork).length) {
+    return { inputs: fewer, effects: allowed, told: [] };
+  }
+  const { words, again } = pressure;
+  const short: Event = { type: 'note', text: `no new agents: ${words}`, pressure: words };
+  return { inputs: fewer, effects: allowed, told: state.pressure === undefined ? [short] : [], again };
+}
+
+const isWork = (effect: Effect): boolean => effect.do === 'work';
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 /** The event that says, before anything is done, what will be done. */
 function intentOf(id: string, effect: Effect, inputs: Inputs): Event {

@@ -28,8 +28,13 @@ export interface Ports {
   candidate(id: string, effect: CandidateEffect): Promise<CandidateOutcome>;
   land(id: string, effect: LandEffect): Promise<LandOutcome>;
   follow(id: string, effect: FollowEffect): Promise<FollowOutcome>;
-  /** Agents that may be alive at once, right now. */
-  capacity(): number;
+  /**
+   * Whether the machine can bear one more agent. Asked before an agent starts, so it may look no more often
+   * than is sensible; `again` is when (epoch ms) it looks anew. Never rejects.
+   */
+  pressure(): Promise<
+    { readonly is: 'fine' } | { readonly is: 'short'; readonly words: string; readonly again: number }
+  >;
   /** Told after the event is on disk and in the state. */
   report(event: Event, state: RunState): void;
 }

@@ -14,10 +14,10 @@ import type { Candidate, Oid } from '../model/outcome.js';
 import { type Identity, isAncestor, type Repository, readIdentity, signedBy } from './index.js';
 import { GitError, need } from './plumbing.js';
 import {
+  inTheWayOf,
   listRecursively,
   readFilesAt,
   resolveTree,
-  TASKS_FILE,
   treeKey,
   withEntryOf,
   withFile,
@@ -26,9 +26,9 @@ import {
 export interface CandidateRequest {
   /** The effective head: what the candidate is made on. */
   readonly head: Oid;
-  /** The milestone's work, or `head` itself for a commit that changes TASKS.md alone. */
+  /** The milestone's work, or `head` itself for a commit that changes the view alone. */
   readonly work: Oid;
-  /** TASKS.md in the candidate; undefined leaves that of `head`. */
+  /** The view (`layout.tasks`, here called TASKS.md) in the candidate; undefined leaves that of `head`. */
   readonly tasks: string | Uint8Array | undefined;
   readonly message: string;
   /** Epoch ms: author and committer date. */
@@ -48,12 +48,17 @@ export async function buildCandidate(repo: Repository, request: CandidateRequest
   const merged = await mergeTrees(repo, head, work, 'ours');
   if (merged.kind !== 'clean') return merged;
   const headTree = await resolveTree(repo, head);
+  const view = repo.layout.tasks;
+  const blocked = await inTheWayOf(repo, merged.tree, view);
+  if (blocked !== undefined) {
+    return { kind: 'refused', message: `${blocked} is no folder, so ${view} cannot be written` };
+  }
   const tree =
     request.tasks === undefined
-      ? await withEntryOf(repo, merged.tree, TASKS_FILE, headTree)
-      : await withFile(repo, merged.tree, TASKS_FILE, request.tasks);
+      ? await withEntryOf(repo, merged.tree, view, headTree)
+      : await withFile(repo, merged.tree, view, request.tasks);
   if (tree === headTree && (work === head || (await isAncestor(repo, work, head)))) {
-    return { kind: 'refused', message: 'there is nothing to land: neither a file nor TASKS.md would change' };
+    return { kind: 'refused', message: `there is nothing to land: neither a file nor ${view} would change` };
   }
   const parents = work === head ? [head] : [head, work];
   return { kind: 'built', candidate: await commit(repo, tree, parents, request) };
@@ -77,17 +82,20 @@ export async function buildSync(
   const { shadow, target } = request;
   const whole = await mergeTrees(repo, shadow, target, 'both');
   const merged =
-    whole.kind === 'conflict' && whole.files.some(isTasks)
+    whole.kind === 'conflict' && whole.files.some((file) => isView(repo, file))
       ? await mergeTrees(repo, shadow, target, 'ours')
       : whole;
   if (merged.kind !== 'clean') return merged;
   const tree =
-    request.tasks === undefined ? merged.tree : await withFile(repo, merged.tree, TASKS_FILE, request.tasks);
+    request.tasks === undefined
+      ? merged.tree
+      : await withFile(repo, merged.tree, repo.layout.tasks, request.tasks);
   return { kind: 'built', candidate: await commit(repo, tree, [shadow, target], request) };
 }
 
 /** TASKS.md, or the name that a merge gives it where a folder is in its way. */
-const isTasks = (file: string): boolean => file === TASKS_FILE || file.startsWith(`${TASKS_FILE}~`);
+const isView = ({ layout }: Repository, file: string): boolean =>
+  file === layout.tasks || file.startsWith(`${layout.tasks}~`);
 
 async function commit(
   repo: Repository,
@@ -153,11 +161,11 @@ const firstLine = (stderr: string, code: number): string =>
  */
 async function withTasksOf(repo: Repository, head: Oid, work: Oid): Promise<Oid> {
   const [headTree, workTree] = [await resolveTree(repo, head), await resolveTree(repo, work)];
-  const tree = await withEntryOf(repo, workTree, TASKS_FILE, headTree);
+  const tree = await withEntryOf(repo, workTree, repo.layout.tasks, headTree);
   if (tree === workTree) return work;
   const nobody = { name: 'mstone', email: 'mstone@localhost' };
   return need(repo.git, {
-    args: ['commit-tree', '-p', work, '-m', 'TASKS.md left aside', tree],
+    args: ['commit-tree', '-p', work, '-m', `${repo.layout.tasks} left aside`, tree],
     cwd: repo.root,
     env: signedBy(nobody, nobody, 0),
   });

@@ -9,6 +9,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { DEFAULT_LAYOUT, type Layout } from '../model/layout.js';
 import type { MessageCode } from '../model/messages.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
@@ -30,6 +31,8 @@ export interface Repository {
   /** HEAD names no commit yet. */
   readonly unborn: boolean;
   readonly objectFormat: 'sha1' | 'sha256';
+  /** Where things are in it. The default, until the configuration has been read (`laidOut`). */
+  readonly layout: Layout;
 }
 
 /** The branch that landings are meant for, and where they stand now. */
@@ -125,8 +128,12 @@ export async function openRepository(
     ...(head.code === 0 && head.text.startsWith(HEADS) ? { branch: head.text.slice(HEADS.length) } : {}),
     unborn: born.code !== 0,
     objectFormat: format === 'sha256' ? 'sha256' : 'sha1',
+    layout: DEFAULT_LAYOUT,
   });
 }
+
+/** The repository as its configuration lays it out: which file is the view that trees are compared without. */
+export const laidOut = (repo: Repository, layout: Layout): Repository => ({ ...repo, layout });
 
 /**
  * The target branch: `onto`, or the branch that HEAD is on; and where it and its shadow branch

@@ -44,7 +44,6 @@ import {
   takeSnapshot,
   WHOLE,
 } from './snapshot.js';
-import { TASKS_FILE } from './tree.js';
 
 /** Runs one act at a time over all slots of a repository. */
 export type Lane = <T>(act: () => Promise<T>) => Promise<T>;
@@ -616,7 +615,7 @@ async function mergeInto(
   if (merged.code > 1 || (merged.code === 1 && conflicts.size === 0)) {
     throw new GitError(['merge'], merged.code, merged.stderr || merged.text);
   }
-  if (conflicts.delete(TASKS_FILE)) await takeMergedTasks(repo, place, merge);
+  if (conflicts.delete(rawPath(repo.layout.tasks))) await takeMergedTasks(repo, place, merge);
   if (conflicts.size > 0) return [...conflicts].map(plainPath);
 
   const pending = await readFile(join(place.gitDir, 'MERGE_HEAD'), 'utf8').catch(() => undefined);
@@ -637,15 +636,16 @@ async function mergeInto(
   return [];
 }
 
-/** TASKS.md is a view that only mstone writes: a conflict in it is none. */
+/** The view is what only mstone writes: a conflict in it is none. */
 async function takeMergedTasks(repo: Repository, place: SlotPlace, merge: Oid): Promise<void> {
-  const listed = await repo.git(slotCall(place, ['ls-tree', '-z', '--full-tree', merge, '--', TASKS_FILE]));
+  const view = repo.layout.tasks;
+  const listed = await repo.git(slotCall(place, ['ls-tree', '-z', '--full-tree', merge, '--', view]));
   const [entry] = nulList(listed.stdout);
   const index = join(place.gitDir, 'index');
-  const none = `0 ${'0'.repeat(merge.length)}\t${TASKS_FILE}\0`;
+  const none = `0 ${'0'.repeat(merge.length)}\t${rawPath(view)}\0`;
   const [mode, , oid] = (entry ?? '').slice(0, (entry ?? '').indexOf('\t')).split(' ');
-  const one = entry === undefined ? '' : `${mode} ${oid}\t${TASKS_FILE}\0`;
+  const one = entry === undefined ? '' : `${mode} ${oid}\t${rawPath(view)}\0`;
   await indexInfo(repo, place.path, index, none + one);
-  if (entry === undefined) await rm(join(place.path, TASKS_FILE), { force: true });
-  else await needed(repo, slotCall(place, ['checkout-index', '--force', '--', TASKS_FILE]));
+  if (entry === undefined) await rm(join(place.path, view), { force: true });
+  else await needed(repo, slotCall(place, ['checkout-index', '--force', '--', view]));
 }

@@ -14,8 +14,6 @@ export interface ListedFile {
   readonly size: number;
 }
 
-export const TASKS_FILE = 'TASKS.md';
-
 /** One line of `ls-tree -z`, as bytes in latin1 so that any name survives. */
 interface Entry {
   readonly mode: string;
@@ -23,11 +21,12 @@ interface Entry {
   readonly raw: string;
 }
 
-/** The object name of a revision's tree with the root's TASKS.md taken out. */
+/** The object name of a revision's tree with the view (`layout.tasks`) taken out. */
 export async function treeKey(repo: Repository, commitish: string): Promise<TreeKey> {
-  return known(repo, `key ${commitish}`, commitish, async () => {
+  const { tasks } = repo.layout;
+  return known(repo, `key ${tasks} ${commitish}`, commitish, async () => {
     const tree = await resolveTree(repo, commitish);
-    return withEntry(repo, tree, TASKS_FILE, undefined);
+    return withEntry(repo, tree, tasks, undefined);
   });
 }
 
@@ -58,28 +57,42 @@ async function known(
   return answer;
 }
 
-/** The tree with a file of its root holding `content`, or without it. A file keeps its executable bit. */
+/**
+ * The tree with a file holding `content`, or without it, and then without the folders that this empties. A
+ * file keeps its executable bit. Where something that is no folder is in the way, the tree stays as it is.
+ */
 export async function withFile(
   repo: Repository,
   tree: Oid,
-  name: string,
+  path: string,
   content: string | Uint8Array | undefined,
 ): Promise<Oid> {
-  if (content === undefined) return withEntry(repo, tree, name, undefined);
+  if (content === undefined) return withEntry(repo, tree, path, undefined);
   const blob = await need(repo.git, {
     args: ['hash-object', '-w', '--stdin'],
     cwd: repo.root,
     input: content,
   });
-  const old = (await readEntries(repo, tree)).find((entry) => entry.name === latin1(name));
-  const mode = old?.mode === '100755' ? '100755' : '100644';
-  return withEntry(repo, tree, name, `${mode} blob ${blob}`);
+  const mode = (await findEntry(repo, tree, path))?.mode === '100755' ? '100755' : '100644';
+  return withEntry(repo, tree, path, `${mode} blob ${blob}`);
 }
 
-/** The tree with the root entry `name` as it is in the tree `from`, or without it where `from` has none. */
-export async function withEntryOf(repo: Repository, tree: Oid, name: string, from: Oid): Promise<Oid> {
-  const entry = (await readEntries(repo, from)).find((candidate) => candidate.name === latin1(name));
-  return withEntry(repo, tree, name, entry?.raw.slice(0, entry.raw.indexOf('\t')));
+/** The tree with the entry at `path` as it is in the tree `from`, or without it where `from` has none. */
+export async function withEntryOf(repo: Repository, tree: Oid, path: string, from: Oid): Promise<Oid> {
+  const entry = await findEntry(repo, from, path);
+  return withEntry(repo, tree, path, entry?.raw.slice(0, entry.raw.indexOf('\t')));
+}
+
+/** What stands where a folder on the way to `path` belongs: a file, a link or a submodule. */
+export async function inTheWayOf(repo: Repository, tree: Oid, path: string): Promise<string | undefined> {
+  const parts = path.split('/');
+  for (let length = 1; length < parts.length; length += 1) {
+    const folder = parts.slice(0, length).join('/');
+    const entry = await findEntry(repo, tree, folder);
+    if (entry === undefined) return undefined;
+    if (entry.mode !== FOLDER) return folder;
+  }
+  return undefined;
 }
 
 /** A file's bytes (a symlink's target); undefined where there is no such file. */
@@ -233,24 +246,57 @@ export async function listRecursively(
 function kindOf(mode: string): ListedFile['kind'] {
   if (mode.startsWith('100')) return 'file';
   if (mode === '120000') return 'symlink';
-  return mode === '040000' ? 'directory' : 'other';
+  return mode === FOLDER ? 'directory' : 'other';
 }
 
-/** `head` is `<mode> <type> <oid>`; undefined takes the entry out. */
-async function withEntry(repo: Repository, tree: Oid, name: string, head: string | undefined): Promise<Oid> {
+const FOLDER = '040000';
+
+async function findEntry(repo: Repository, tree: Oid, path: string): Promise<Entry | undefined> {
+  const [name = '', ...below] = path.split('/');
+  const entry = (await readEntries(repo, tree)).find((candidate) => candidate.name === latin1(name));
+  if (entry === undefined || below.length === 0) return entry;
+  return entry.mode === FOLDER ? findEntry(repo, oidOf(entry), below.join('/')) : undefined;
+}
+
+const oidOf = ({ raw }: Entry): Oid => raw.slice(0, raw.indexOf('\t')).split(' ')[2] ?? '';
+
+/** `head` is `<mode> <type> <oid>`; undefined takes the entry out, and folders that are empty then. */
+async function withEntry(repo: Repository, tree: Oid, path: string, head: string | undefined): Promise<Oid> {
+  const [name = '', ...below] = path.split('/');
+  if (below.length === 0) return withRootEntry(repo, tree, name, head);
+  const entry = (await readEntries(repo, tree)).find((candidate) => candidate.name === latin1(name));
+  if (entry === undefined && head === undefined) return tree;
+  if (entry !== undefined && entry.mode !== FOLDER) return tree;
+  const inner = entry === undefined ? await makeTree(repo, []) : oidOf(entry);
+  const made = await withEntry(repo, inner, below.join('/'), head);
+  if (made === inner) return tree;
+  // Git knows no empty folders.
+  const isEmpty = head === undefined && (await readEntries(repo, made)).length === 0;
+  return withRootEntry(repo, tree, name, isEmpty ? undefined : `${FOLDER} tree ${made}`);
+}
+
+async function withRootEntry(
+  repo: Repository,
+  tree: Oid,
+  name: string,
+  head: string | undefined,
+): Promise<Oid> {
   const entries = await readEntries(repo, tree);
   const wanted = head === undefined ? undefined : `${head}\t${latin1(name)}`;
   const old = entries.find((entry) => entry.name === latin1(name));
   if (old?.raw === wanted) return tree;
   const lines = entries.filter((entry) => entry !== old).map((entry) => entry.raw);
   if (wanted !== undefined) lines.push(wanted);
-  return need(repo.git, {
+  return makeTree(repo, lines);
+}
+
+const makeTree = (repo: Repository, lines: readonly string[]): Promise<Oid> =>
+  need(repo.git, {
     // `--missing`: what the tree names need not be looked up; in a partial clone it may not be here.
     args: ['mktree', '-z', '--missing'],
     cwd: repo.root,
     input: Buffer.from(lines.map((line) => `${line}\0`).join(''), 'latin1'),
   });
-}
 
 async function readEntries(repo: Repository, tree: Oid): Promise<Entry[]> {
   const args = ['ls-tree', '-z', '--full-tree', tree];

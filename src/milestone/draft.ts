@@ -71,3 +71,40 @@ export function draftText(
   const { milestone } = parseMilestone(`${id}.md`, Buffer.from(text));
   return milestone?.title === words ? text : `---\ntitle: ${JSON.stringify(words)}\n---\n${text}`;
 }
+
+/** A milestone that is small and whole, to see the way once: for agents in words, for recipes as a script too. */
+export function firstMilestone({
+  recipe,
+  review,
+}: {
+  readonly recipe: boolean;
+  readonly review: boolean;
+}): string {
+  const criterion = '`hello.txt` holds one line that greets';
+  const verdict = JSON.stringify({
+    mstone: 'verdict',
+    verdict: 'approve',
+    criteria: [{ text: criterion, met: true, evidence: 'grep found it' }],
+    findings: [],
+  });
+  return [
+    '# Milestone 1A - Hello',
+    '',
+    '## Description',
+    '',
+    'A small first milestone, to see the whole way once: change it, or write yours beside it with `mstone new 1B`.',
+    '',
+    '## Tasks',
+    '',
+    '- Write `hello.txt`: one friendly line that greets whoever opens this project',
+    '',
+    '## Exit Criteria',
+    '',
+    `- [ ] ${criterion}`,
+    ...(recipe ? ['', '## Recipe', '', '```sh', "echo 'hello from milestone 1A' > hello.txt", '```'] : []),
+    ...(recipe && review
+      ? ['', '## Review', '', '```sh', 'grep -qi hello hello.txt', `echo '${verdict}'`, '```']
+      : []),
+    '',
+  ].join('\n');
+}

@@ -40,8 +40,24 @@ export type AgentConfig =
   | CodexAgent
   | (CliAgent & { readonly kind: 'gemini' | 'opencode' });
 
+/** When a machine counts as short of something; what is not there is not looked at. */
+export interface PressureLimits {
+  /** Share of memory in use, 0 to 1. */
+  readonly memory?: number;
+  /** Free on the disks that slots and state lie on. */
+  readonly diskBytes?: number;
+  /** Share of the processors in use, 0 to 1. */
+  readonly cpu?: number;
+}
+
 /** The resolved configuration: every default filled in, every duration in ms. */
 export interface Config {
+  /** The folder of milestone files: from the repository's root, with forward slashes. */
+  readonly milestones: string;
+  /** The file of the view of what has landed, likewise. */
+  readonly tasksFile: string;
+  /** Absolute, or relative to the repository's root; undefined: with each run's state. */
+  readonly logDir?: string;
   /** Who implements; undefined when nobody was named. */
   readonly agent?: string;
   /** Who reviews; undefined: the same kind of agent as the author, in a session of its own. */
@@ -69,4 +85,6 @@ export interface Config {
   readonly limits: { readonly wait: boolean };
   /** US dollars; without `usd` there is no limit, whatever is put aside. */
   readonly budget?: Partial<Budget>;
+  /** While one of them is reached, no agent starts beside those at work. */
+  readonly pressure: false | PressureLimits;
 }

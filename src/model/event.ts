@@ -1,3 +1,4 @@
+import type { Chosen } from './chosen.js';
 import type { CandidateEffect, CheckEffect, FollowEffect, ItemId, LandEffect, WorkEffect } from './effect.js';
 import type {
   CandidateOutcome,
@@ -37,6 +38,10 @@ export interface RunSettings {
   /** From then on no agent is started, epoch ms. */
   readonly deadline?: number;
   readonly budget?: Budget;
+  /** What was chosen where nobody had said it: a run keeps it to its end. */
+  readonly chosen?: Chosen;
+  /** The folder of this run's logs, absolute, where it is not the one beside the journal. Stays with the run. */
+  readonly logs?: string;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }
@@ -113,8 +118,11 @@ export type Event =
   | ({ readonly type: 'land.ended' } & Ended<LandOutcome>)
   | ({ readonly type: 'follow.started' } & Started<FollowEffect>)
   | ({ readonly type: 'follow.ended' } & Ended<FollowOutcome>)
-  /** Something the user should know; changes nothing. */
-  | { readonly type: 'note'; readonly item?: ItemId; readonly text: string }
+  /**
+   * Something the user should know. `pressure`: what the machine is short of, so that agents that could start
+   * do not; empty once it no longer is. Nothing else changes.
+   */
+  | { readonly type: 'note'; readonly item?: ItemId; readonly text: string; readonly pressure?: string }
   /** Left in order, to be resumed: 75, 130 or 143. */
   | { readonly type: 'run.paused'; readonly exit: number; readonly why: string; readonly until?: number }
   | { readonly type: 'run.ended'; readonly exit: number; readonly why: string };

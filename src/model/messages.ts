@@ -250,7 +250,7 @@ const MESSAGES = {
   'no-milestones': entry(
     2,
     'There is nothing to run yet',
-    ['no milestones under milestones/', 'no milestones under milestones/ on …'],
+    ['no milestones under …/', 'no milestones under …/ on …'],
     'write a first one: mstone new 1A',
   ),
   'milestone-name': entry(
@@ -294,6 +294,38 @@ const MESSAGES = {
     'A milestone is a link, a folder or something else that a commit cannot hold as text',
     'a milestone must be a plain file',
     'put the text itself there, as a file',
+  ),
+  'places-collide': entry(
+    2,
+    'Two places that the configuration names lie in each other',
+    [
+      '`tasks_file` lies in the folder of milestones',
+      '`tasks_file` stands where the milestones belong',
+      '`log_dir` lies in the folder of milestones',
+    ],
+    'name places beside each other',
+  ),
+  'no-such-config': entry(
+    2,
+    'The file that `--config` or `MSTONE_CONFIG` names cannot be read',
+    [
+      'the configuration named by --config is not there',
+      'the configuration named by --config is a folder',
+      'the configuration named by --config cannot be read: …',
+    ],
+    'put it there, or name another with --config FILE',
+  ),
+  'deprecated-key': entry(
+    0,
+    'A setting is written with its old name',
+    ['`…` is called `…` since …', '`…` does nothing beside `…`, its name since …'],
+    'write the new name',
+  ),
+  'former-view': entry(
+    0,
+    '`tasks_file` names another file than before; the old one is left alone',
+    'this file is yours from now on: `tasks_file` is …',
+    'remove it if nobody needs it',
   ),
   'not-plain': entry(
     2,
@@ -476,8 +508,11 @@ const MESSAGES = {
   'no-agent': entry(
     2,
     'Nobody is there to do the work',
-    'nobody implements …: no agent is configured',
-    'type `mstone init`, or add `agent: NAME` to mstone.yaml',
+    [
+      'nobody implements …: no agent is named',
+      'nobody implements …: no agent is named, and none is installed',
+    ],
+    'install an agent, add `agent: NAME` to mstone.yaml, or give the milestone a `## Recipe`',
   ),
   'unknown-agent': entry(
     2,
@@ -621,7 +656,7 @@ const MESSAGES = {
   'tasks-differ': entry(
     2,
     'TASKS.md says what history does not',
-    'TASKS.md shows this already, and history does not',
+    '… shows this already, and history does not',
     'take its line out of TASKS.md, commit that, and type the same again',
   ),
   'mark-refused': entry(

@@ -22,6 +22,8 @@ export type Wait =
   | { readonly for: 'backoff'; readonly until: number }
   | { readonly for: 'dependency'; readonly items: readonly ItemId[] }
   | { readonly for: 'slot' }
+  /** The machine is short of something: no agent beside those at work. */
+  | { readonly for: 'host'; readonly why: string }
   /** The landing lane: another candidate is before it. */
   | { readonly for: 'lane'; readonly item: ItemId }
   | { readonly for: 'checkout'; readonly block: CheckoutBlock }
@@ -116,6 +118,8 @@ export interface RunState {
   readonly closed: ReadonlyMap<string, number>;
   readonly spend: Spend;
   readonly passed: ReadonlySet<string>;
+  /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
+  readonly pressure?: string;
   readonly end?: {
     readonly is: 'paused' | 'ended';
     readonly exit: number;

@@ -1,9 +1,11 @@
 /** A plan and the configuration → what `decide` works on. */
 
 import { createHash } from 'node:crypto';
+import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
+import { INSTALL_LINE, KNOWN_AGENTS } from '../model/known-agents.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
@@ -18,6 +20,8 @@ export interface Extra {
   readonly gates: ReadonlySet<number>;
   /** Check the target before anything starts. */
   readonly base: boolean;
+  /** What was chosen where nobody had said it; its recipes are the plan's authors already. */
+  readonly chosen?: Pick<Chosen, 'unreviewed'>;
 }
 
 /** Rounds that failing checks get where nobody reviews and nothing else is said. */
@@ -34,7 +38,16 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
   const planned = new Map(plan.milestones.map((one) => [one.milestone.id, one]));
   const run = plan.run.flatMap((id) => planned.get(id) ?? []);
   const inRun = new Set(plan.run);
-  const problems = run.flatMap(({ milestone }) => checkAgents(milestone, config));
+  const unreviewed = new Set(extra.chosen?.unreviewed);
+  const reviewerOf = (milestone: Milestone): string | false | undefined =>
+    unreviewed.has(milestone.id) ? false : namedReviewer(milestone, config);
+  const problems = [
+    ...checkNobody(
+      run.map(({ milestone }) => milestone).filter((one) => authorOf(one, config) === undefined),
+      config,
+    ),
+    ...run.flatMap(({ milestone }) => checkAgents(milestone, reviewerOf(milestone), config)),
+  ];
 
   const rounds = config.review === false ? ROUNDS_WITHOUT_REVIEW : config.review.rounds;
   const stages = [...new Set([...run.map(({ milestone }) => milestone.stage), ...extra.gates])].sort(
@@ -66,7 +79,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       priority,
       remainingMinutes,
       author,
-      reviewer: reviewerOf(milestone, config) ?? author,
+      reviewer: reviewerOf(milestone) ?? author,
       resolver: author,
       checks: [...new Set([...config.checks, ...milestone.checks])],
       rounds: milestone.reviewRounds ?? rounds,
@@ -151,14 +164,42 @@ export function modelOf(
 }
 
 /** Undefined: whoever is the author, in a session of its own. */
-const reviewerOf = (milestone: Milestone, config: Config): string | false | undefined =>
+const namedReviewer = (milestone: Milestone, config: Config): string | false | undefined =>
   config.review === false ? false : (milestone.reviewer ?? config.reviewer);
 
 const digestOf = (commands: readonly string[]): string =>
   `v1:${createHash('sha256').update(JSON.stringify(commands)).digest('hex')}`;
 
+/** Milestones that nobody implements, in one refusal: whoever asks has looked for an agent that could. */
+function checkNobody(milestones: readonly Milestone[], { agents }: Config): Diagnostic[] {
+  const [first] = milestones;
+  if (first === undefined) return [];
+  const all = milestones.map(({ id }) => id);
+  const some = all.length > 6 ? [...all.slice(0, 5), `${all.length - 5} more`] : all;
+  const who = some.length > 1 ? `${some.slice(0, -1).join(', ')} and ${some.at(-1)}` : first.id;
+  const own = Object.entries(agents).flatMap(([name, { kind }]) => (kind === name ? [] : [name]));
+  const known = KNOWN_AGENTS.map(({ name }) => name).join(', ');
+  return [
+    {
+      severity: 'error',
+      code: 'no-agent',
+      ...(all.length === 1 ? { file: first.file } : {}),
+      ...(own.length > 0
+        ? {
+            message: `nobody implements ${who}: no agent is named`,
+            fix: `add \`agent: NAME\` to mstone.yaml; these are there: ${own.sort().join(', ')}`,
+          }
+        : {
+            message: `nobody implements ${who}: no agent is named, and none is installed`,
+            expected: `${known} on the PATH, or \`agent:\` in mstone.yaml or in the milestone`,
+            fix: `${INSTALL_LINE}; or without any account: a \`## Recipe\` section with a \`\`\`sh block, as \`mstone demo\` shows`,
+          }),
+    },
+  ];
+}
+
 /** Whether somebody is there for each of a milestone's purposes that a run cannot do without. */
-function checkAgents(milestone: Milestone, config: Config): Diagnostic[] {
+function checkAgents(milestone: Milestone, named: string | false | undefined, config: Config): Diagnostic[] {
   const { id, file, recipe } = milestone;
   const problems: Diagnostic[] = [];
   const error = (code: MessageCode, message: string, rest: Partial<Diagnostic>): void => {
@@ -178,20 +219,14 @@ function checkAgents(milestone: Milestone, config: Config): Diagnostic[] {
   };
 
   const author = authorOf(milestone, config);
-  if (author === undefined) {
-    error('no-agent', `nobody implements ${id}: no agent is configured`, {
-      fix: recipe.implement
-        ? 'add `agent: recipe` to mstone.yaml or to the milestone'
-        : 'add `agent: NAME` and `agents: { NAME: { kind: command, command: [...] } }` to mstone.yaml, or `agent: recipe` and a `## Recipe` section to the milestone',
-    });
-  } else if (kindOf(author) === undefined) unknown('agent', author);
-  else if (kindOf(author) === 'recipe' && !recipe.implement) {
+  if (author !== undefined && kindOf(author) === undefined) unknown('agent', author);
+  if (author !== undefined && kindOf(author) === 'recipe' && !recipe.implement) {
     error('no-recipe', `${id} is to be implemented by its recipe and has none`, {
       fix: 'add a `## Recipe` section with a ```sh block, or name another `agent:`',
     });
   }
 
-  const reviewer = reviewerOf(milestone, config) ?? author;
+  const reviewer = named ?? author;
   if (reviewer === false || reviewer === undefined) return problems;
   const kind = kindOf(reviewer);
   if (kind === undefined) {

@@ -4,11 +4,13 @@
  * The documents are promises: `schema` is 1, and fields are added, never changed.
  */
 import { safeJson } from '../journal/json.js';
+import type { Chosen } from '../model/chosen.js';
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState } from '../model/state.js';
+import { shortageOf } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,
@@ -37,6 +39,8 @@ export interface PlanDocument {
     readonly reason: string;
   }[];
   readonly run: readonly string[];
+  /** Where something was: what a run would go by and nobody has said. */
+  readonly chosen?: Chosen;
 }
 
 export interface StatusDocument {
@@ -44,6 +48,8 @@ export interface StatusDocument {
   readonly run: {
     readonly id: string;
     readonly state: 'running' | 'waiting' | 'done' | 'failed' | 'interrupted';
+    /** What the machine is short of, while that keeps agents from starting. */
+    readonly pressure?: string;
   } | null;
   readonly milestones: readonly {
     readonly id: string;
@@ -104,7 +110,7 @@ const said = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]>
 export const documentText = (document: PlanDocument | StatusDocument | ValidateDocument): string =>
   `${safeJson(document, 2)}\n`;
 
-export const planDocument = (plan: Plan): PlanDocument => ({
+export const planDocument = (plan: Plan, chosen?: Chosen): PlanDocument => ({
   schema: 1,
   target: plan.target,
   milestones: plan.milestones.map(({ milestone, state, reason, dependsOn }) => ({
@@ -117,6 +123,7 @@ export const planDocument = (plan: Plan): PlanDocument => ({
     reason,
   })),
   run: plan.run,
+  ...said({ chosen }),
 });
 
 export const validateDocument = (
@@ -174,11 +181,20 @@ export function statusDocument(
   state: RunState | undefined,
   plan: Plan | undefined,
   alive: boolean,
+  now: number,
   since: SinceBegun = new Map(),
 ): StatusDocument {
+  const pressure = state !== undefined && alive ? shortageOf(state, now) : undefined;
   return {
     schema: 1,
-    run: state === undefined ? null : { id: state.run, state: runWord(state, alive) },
+    run:
+      state === undefined
+        ? null
+        : {
+            id: state.run,
+            state: runWord(state, alive),
+            ...(pressure === undefined ? {} : { pressure }),
+          },
     milestones: rowsOf(state, plan).map(({ id, phase, item, commit }) => ({
       id,
       phase,
@@ -345,6 +361,8 @@ export function statusText(
     lines.push(
       `Run ${oneLine(state.run)} on ${oneLine(state.target)}: ${runWord(state, alive)}${spent > 0 ? `, ${formatUsd(spent)}` : ''}`,
     );
+    const pressure = alive ? shortageOf(state, when.now) : undefined;
+    if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
   }
   if (rows.length > 0) {
     const shown = table(

@@ -19,7 +19,7 @@ import {
 } from 'listr2';
 import type { ItemId } from '../model/effect.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { waitOf } from '../run/questions.js';
+import { shortageOf, waitOf } from '../run/questions.js';
 import { phaseStyle } from './documents.js';
 import { paintSentence, type Reporter, summaryText } from './index.js';
 import { type Sentence, tell } from './story.js';
@@ -60,6 +60,8 @@ export function liveReporter(options: LiveOptions): Reporter {
   let state: RunState | undefined;
   let screen: Screen | undefined;
   let stop: (() => void) | undefined;
+  /** All that is printed in the end, and what the screen shows meanwhile. */
+  const past: Sentence[] = [];
   const notes: Sentence[] = [];
   const began = new Map<ItemId, number>();
 
@@ -74,7 +76,10 @@ export function liveReporter(options: LiveOptions): Reporter {
     },
     notice(event, next) {
       for (const sentence of tell(event, state, next, { now: now(), tz })) {
-        if (sentence.tone === 'note') notes.push(sentence);
+        if (sentence.tone !== 'note') continue;
+        past.push(sentence);
+        // The screen says that itself, for as long as it is so.
+        if (event.type !== 'note' || event.pressure === undefined) notes.push(sentence);
       }
       state = next;
       for (const { item, phase } of next.items.values()) {
@@ -93,8 +98,8 @@ export function liveReporter(options: LiveOptions): Reporter {
       draw(true);
       screen = undefined;
       await closing.end();
-      const past = notes.map((note) => `${paintSentence(note, color)}\n`).join('');
-      stdout.write(past + summaryText(state, { color, now: now(), tz }));
+      const told = past.map((note) => `${paintSentence(note, color)}\n`).join('');
+      stdout.write(told + summaryText(state, { color, now: now(), tz }));
     },
   };
 }
@@ -385,5 +390,8 @@ function counterOf(state: RunState, { now, color, began }: FrameOptions, width: 
     ...(Number.isFinite(start) ? [formatDuration(now() - start)] : []),
     ...(spent > 0 ? [formatUsd(spent)] : []),
   ];
-  return painter(color)('dim', cutTo(parts.join(', '), width));
+  const counter = painter(color)('dim', cutTo(parts.join(', '), width));
+  const shortage = shortageOf(state, now());
+  if (shortage === undefined) return counter;
+  return `${counter}\n${painter(color)('yellow', cutTo(`no new agents: ${oneLine(shortage)}`, width))}`;
 }

@@ -131,6 +131,8 @@ export function explainWait(wait: Wait, when: When): string {
       return `waits for ${names(wait.items)}`;
     case 'slot':
       return 'waits for a free slot';
+    case 'host':
+      return `no new agents: ${oneLine(wait.why)}`;
     case 'lane':
       return `waits for ${oneLine(wait.item)} to land`;
     case 'checkout':
@@ -156,7 +158,8 @@ export function explainStanding(
   const wait = waitOf(state, item, when.now);
   const rests = state.end?.is === 'paused' || (state.end === undefined && !alive);
   const couldGoOn =
-    phase.is === 'doing' || ((phase.is === 'next' || phase.is === 'waiting') && wait?.for === 'slot');
+    phase.is === 'doing' ||
+    ((phase.is === 'next' || phase.is === 'waiting') && (wait?.for === 'slot' || wait?.for === 'host'));
   if (rests && couldGoOn) {
     const { exit } = state.end ?? {};
     const stopped = exit === undefined || exit === 130 || exit === 143;

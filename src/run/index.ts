@@ -78,7 +78,7 @@ export function reduce(state: RunState, event: Event): RunState {
       };
     }
     case 'run.continued': {
-      const { end: _end, rewound: _rewound, shadow: _shadow, ...rest } = state;
+      const { end: _end, rewound: _rewound, shadow: _shadow, pressure: _pressure, ...rest } = state;
       return {
         ...rest,
         head: event.head,
@@ -122,8 +122,11 @@ export function reduce(state: RunState, event: Event): RunState {
       return endLand(landFlight(state, event.id), event.item, event.outcome, event.now);
     case 'follow.ended':
       return endFollow(landFlight(state, event.id), event.outcome);
-    case 'note':
-      return state;
+    case 'note': {
+      if (event.pressure === undefined) return state;
+      const { pressure: _before, ...rest } = state;
+      return event.pressure === '' ? rest : { ...rest, pressure: event.pressure };
+    }
     case 'run.paused':
       return {
         ...state,

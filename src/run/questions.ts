@@ -79,8 +79,21 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
   const credential = step.is === 'review' ? reviewerOf(item) : item.item.author;
   const until = state.closed.get(credential) ?? 0;
   if (until > now) return { for: 'credential', credential, until };
+  if (state.pressure !== undefined && isWork(step) && agentsOf(state) < state.settings.jobs) {
+    return { for: 'host', why: state.pressure };
+  }
   return { for: 'slot' };
 }
+
+/** Agents at work. */
+export const agentsOf = (state: RunState): number =>
+  [...state.flights.values()].filter(({ effect }) => effect.do === 'work').length;
+
+/** What the machine is short of, while that keeps an agent from starting. */
+export const shortageOf = (state: RunState, now: number): string | undefined =>
+  [...state.items.values()].some((item) => waitOf(state, item, now)?.for === 'host')
+    ? state.pressure
+    : undefined;
 
 /** Who reviews an item; asked only where a review is due. */
 export function reviewerOf(item: ItemState): string {

@@ -41,8 +41,8 @@ describe('the doctor', () => {
     const { code, schema, ok, bad, fixed, findings } = await examined(p);
     expect({ code, schema, ok, bad, fixed }).toEqual({ code: 0, schema: 1, ok: true, bad: [], fixed: [] });
     expect(findings.map(({ check }) => check)).toEqual([
-      ...['git', 'identity', 'config', 'milestones', 'agents', 'checks', 'state', 'state', 'clock', 'lock'],
-      ...['runs', 'worktrees'],
+      ...['git', 'identity', 'config', 'milestones', 'agents', 'checks', 'state', 'state', 'memory', 'clock'],
+      ...['lock', 'runs', 'worktrees'],
     ]);
     expect(existsSync(join(p.root, '.git', 'mstone'))).toBe(false);
     const text = await inside(['doctor'], p.root, p.env);
@@ -230,10 +230,13 @@ it('a Node that is too old, one whose fixes have ended, and one that is well', (
 });
 
 it('room on a disk: enough, little, none', () => {
-  expect([5e9, 1e9, 1e8].map((free) => judgeRoom('/d', free))).toEqual([
-    { state: 'ok', message: '5.0 GB free for /d' },
-    expect.objectContaining({ state: 'warning', message: 'only 1.0 GB free for /d' }),
-    expect.objectContaining({ state: 'error', message: 'only 0.1 GB free for /d' }),
+  expect([5e9, 1.25e9, 1e8].map((free) => judgeRoom('/d', free, 2e9))).toEqual([
+    { state: 'ok', message: '5 GB free for /d' },
+    expect.objectContaining({
+      state: 'warning',
+      message: 'only 1.2 GB free for /d, limit 2 GB: one agent at a time is started',
+    }),
+    expect.objectContaining({ state: 'error', message: 'only 100 MB free for /d' }),
   ]);
 });
 

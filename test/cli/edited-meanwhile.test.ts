@@ -17,7 +17,7 @@ const versions = (files: Record<string, string>): ReadonlyMap<string, string> =>
 describe('what has changed since a run began', () => {
   it('is told once for each change', () => {
     const begun = { 'mstone.yaml': 'a', 'milestones/1A.md': 'a', 'milestones/1B.md': 'a' };
-    const changes = new Changes(versions(begun));
+    const changes = new Changes(versions(begun), 'mstone.yaml');
     expect(changes.since(versions(begun))).toEqual([]);
     const edited = { ...begun, 'milestones/1B.md': 'b', 'milestones/2C.md': 'a' };
     expect(changes.since(versions(edited))).toEqual([

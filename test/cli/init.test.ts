@@ -1,8 +1,8 @@
 /** `mstone init`: from nothing, and from what is there, to something that validates and runs. */
 import {
-  chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -10,11 +10,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { main } from '../../src/cli/index.js';
 import { discover, type ProjectFacts } from '../../src/config/discover.js';
 import { resolveConfig } from '../../src/config/index.js';
-import { inside } from '../rig/inside.js';
+import { parseMilestone } from '../../src/milestone/index.js';
+import { inside, makeInside } from '../rig/inside.js';
+import { pathWith } from '../rig/project.js';
 import { isolated } from '../rig/repository.js';
+
+const CLAUDE = '#!/bin/sh\necho "2.1.329 (Claude Code)"\n';
 
 let parent: string;
 let dir: string;
@@ -29,6 +36,7 @@ beforeEach(() => {
   );
   env = {
     ...isolated,
+    PATH: pathWith(join(parent, 'bin')),
     HOME: parent,
     XDG_STATE_HOME: join(parent, 'state'),
     XDG_CONFIG_HOME: join(parent, 'config'),
@@ -59,16 +67,15 @@ function settings(): Record<string, unknown> {
 }
 
 it('makes an empty folder a project that validates and runs', async () => {
-  // Nothing of the machine's: no agent is installed.
-  const bare = { ...env, PATH: `${join(parent, 'bin')}:/usr/bin:/bin` };
-  expect(await inside(['init'], dir, bare)).toEqual({
+  expect(await mstone('init')).toEqual({
     code: 0,
     stdout: [
       `Made a git repository in ${dir}.`,
       'Wrote mstone.yaml.',
       'Wrote milestones/1A.md.',
       '',
-      'Agent: recipe, until you name another in mstone.yaml',
+      "Agent: recipe: each milestone's own script, until you name an agent in mstone.yaml",
+      'To have one: npm install -g @anthropic-ai/claude-code (or @openai/codex, @google/gemini-cli, opencode-ai)',
       'Checks: none',
       'Review: off, until an agent is named',
       'Setup of a worktree: none',
@@ -101,16 +108,14 @@ it('finds how a project is tested and made ready, which agents there are, and le
   write('package.json', JSON.stringify({ scripts: { test: 'node --test' }, devDependencies: { x: '1' } }));
   write('pnpm-lock.yaml', '');
   write('.env', 'KEY=1\n');
-  write('../bin/claude', '#!/bin/sh\n');
-  chmodSync(join(parent, 'bin', 'claude'), 0o755);
-  const path = { ...env, PATH: `${join(parent, 'bin')}:/usr/bin:/bin` };
+  pathWith(join(parent, 'bin'), { claude: CLAUDE, gemini: '#!/bin/sh\nexit 1\n' });
 
-  expect(await inside(['init'], dir, path)).toEqual({
+  expect(await mstone('init')).toEqual({
     code: 2,
     stdout: '',
     stderr: `error: ${dir} is not in a git repository, and not empty\n  fix: git init, or let mstone do it: mstone init --yes\n`,
   });
-  const said = await inside(['init', '--yes'], dir, path);
+  const said = await mstone('init', '--yes');
   expect({ code: said.code, stderr: said.stderr, lines: said.stdout.split('\n') }).toEqual({
     code: 0,
     stderr: '',
@@ -118,13 +123,13 @@ it('finds how a project is tested and made ready, which agents there are, and le
       `Made a git repository in ${dir}.`,
       'Found package.json: pnpm',
       'Found .env: copied into each worktree',
-      'Installed: claude',
+      'Installed: claude 2.1.329, gemini',
       'Wrote mstone.yaml.',
       'Wrote milestones/1A.md.',
       '',
-      'Agent: recipe, until you name another in mstone.yaml',
+      'Agent: claude 2.1.329',
       'Checks: pnpm test',
-      'Review: off, until an agent is named',
+      'Review: on, by a fresh claude',
       'Setup of a worktree: pnpm install --frozen-lockfile, copy .env',
       'Next: mstone validate',
       '',
@@ -132,12 +137,22 @@ it('finds how a project is tested and made ready, which agents there are, and le
   });
   expect(settings()).toEqual({
     said: ['agent', 'checks', 'review', 'worktrees.setup', 'worktrees.copy', 'worktrees.keep'],
-    agent: 'recipe',
+    agent: 'claude',
     checks: ['pnpm test'],
-    review: false,
+    review: { rounds: 3, blockOn: ['blocker', 'major'] },
     worktrees: { setup: ['pnpm install --frozen-lockfile'], copy: ['.env'], keep: ['node_modules'] },
   });
-  expect(read('mstone.yaml')).toContain('# Installed here: claude.');
+  // For an agent a first milestone in words, which needs no script.
+  const { milestone } = parseMilestone('1A.md', Buffer.from(read('milestones/1A.md')));
+  expect({ recipe: milestone?.recipe, criteria: milestone?.criteria }).toEqual({
+    recipe: {},
+    criteria: ['`hello.txt` holds one line that greets'],
+  });
+  expect(await mstone('validate')).toEqual({
+    code: 0,
+    stdout: '1 milestone is fine.\nNext: mstone plan\n',
+    stderr: '',
+  });
 });
 
 it('overwrites nothing unless it is forced to, and puts nothing beside milestones that are there', async () => {
@@ -159,11 +174,107 @@ it('overwrites nothing unless it is forced to, and puts nothing beside milestone
   expect((await mstone('validate')).code).toBe(0);
 });
 
+/** A person at a terminal: presses each key once its question is on the screen. */
+async function atTerminal(answers: readonly (readonly [question: string, keys: string])[], args = ['init']) {
+  const { world, said } = makeInside(dir, { ...env, TERM: 'xterm' });
+  const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => undefined });
+  Object.assign(world.stdout, { isTTY: true, columns: 100, rows: 40 });
+  const ended = main(args, { ...world, stdin: () => stdin as unknown as NodeJS.ReadStream });
+  for (const [question, keys] of answers) {
+    await expect.poll(() => said().stdout, { timeout: 20_000, interval: 5 }).toContain(question);
+    for (const key of keys.match(/\u001b\[.|./gs) ?? []) stdin.write(key);
+  }
+  const code = await ended;
+  await new Promise((resolve) => setImmediate(resolve));
+  return { code, stderr: said().stderr, stdout: stripVTControlCharacters(said().stdout) };
+}
+
+const DOWN = '\u001b[B';
+const ENTER = '\r';
+
+it('asks on a terminal: installed agents first, what was found to be kept or left, and an agent of one’s own', async () => {
+  write('package.json', JSON.stringify({ scripts: { test: 'node --test' }, dependencies: { x: '1' } }));
+  write('.env', 'KEY=1\n');
+  pathWith(join(parent, 'bin'), { codex: '#!/bin/sh\necho "codex-cli 0.169.0"\n', claude: CLAUDE });
+
+  const end = await atTerminal([
+    ['Make one here?', ENTER],
+    ['Who implements?', `${DOWN}${DOWN}${DOWN}${ENTER}`],
+    ['Its command line?', `my-agent --mode "two words"${ENTER}`],
+    ['What must pass', `${DOWN} ${ENTER}`],
+    ['Which command?', `make lint${ENTER}`],
+    ['by a fresh agent?', ENTER],
+    // `.env` stays where it is.
+    ['What do the worktrees need', `${DOWN} ${ENTER}`],
+    ['How many agents', `\u007f2${ENTER}`],
+  ]);
+  expect({ code: end.code, stderr: end.stderr }).toEqual({ code: 0, stderr: '' });
+  const options = end.stdout.split('\n').flatMap((line) => /^│ {2}[●○] (.*)$/.exec(line)?.[1] ?? []);
+  expect([...new Set(options)].slice(-4)).toEqual([
+    'claude 2.1.329',
+    'codex 0.169.0',
+    'recipes: a shell script in each milestone, no account needed',
+    'another program that reads a prompt on stdin',
+  ]);
+  expect(settings()).toEqual({
+    said: ['agent', 'jobs', 'checks', 'review', 'worktrees.setup', 'worktrees.keep', 'agents.mine'],
+    agent: 'mine',
+    checks: ['npm test', 'make lint'],
+    review: { rounds: 3, blockOn: ['blocker', 'major'] },
+    worktrees: { setup: ['npm install'], copy: [], keep: ['node_modules'] },
+  });
+  expect(read('mstone.yaml')).toContain(
+    'agent: mine\nagents:\n  mine: { kind: command, command: ["my-agent","--mode","two words"] }\n',
+  );
+  expect(read('mstone.yaml')).toContain('\njobs: 2\n');
+  expect((await mstone('validate')).code).toBe(0);
+});
+
+it('makes recipes with a review of their own where that is the answer, and they run', async () => {
+  const end = await atTerminal([
+    ['Who implements?', ENTER],
+    ['What must pass', ENTER],
+    ['`## Review`', `y`],
+    ['How many agents', ENTER],
+  ]);
+  expect({ code: end.code, stderr: end.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(end.stdout).toContain("Review: on, by each milestone's own `## Review`\n");
+  const ran = await mstone('run', '--commit', '-q');
+  expect(ran).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(read('TASKS.md')).toContain('by recipe, approved');
+});
+
+it.each([
+  ['Ctrl-C', '\u0003'],
+  ['Esc', '\u001b'],
+])('writes nothing once %s is pressed, whatever has been answered before', async (_name, key) => {
+  write('notes.txt', 'mine\n');
+  const end = await atTerminal([
+    ['Make one here?', ENTER],
+    ['Who implements?', ENTER],
+    ['What must pass', key],
+  ]);
+  expect({ code: end.code, stderr: end.stderr }).toEqual({
+    code: 130,
+    stderr: 'Cancelled: nothing was written.\n',
+  });
+  expect(readdirSync(dir)).toEqual(['notes.txt']);
+});
+
+it('asks nobody where a configuration is there already, in CI, or with --yes', async () => {
+  const yes = await atTerminal([], ['init', '--yes']);
+  expect(yes.code).toBe(0);
+  const again = await atTerminal([]);
+  expect(again).toMatchObject({ code: 0, stderr: '' });
+  expect(again.stdout).toContain('mstone.yaml is there already; left as it is.');
+  env.CI = 'true';
+  expect((await atTerminal([], ['init', '--force'])).code).toBe(0);
+});
+
 const facts = (files: Readonly<Record<string, string>>, more: Partial<ProjectFacts> = {}): ProjectFacts => ({
   names: new Set(Object.keys(files)),
   texts: new Map(Object.entries(files)),
   secrets: [],
-  agents: [],
   ...more,
 });
 const manifest = (more: object = {}): string =>
@@ -239,6 +350,13 @@ it.each([
     [],
   ],
 ])('knows %s', (_name, files, checks, setup, keep) => {
-  const { found: _found, ...known } = discover(facts(files as Record<string, string>));
-  expect(known).toEqual({ checks, setup, keep, copy: [], agents: [] });
+  const { found: _found, checks: tests, ...known } = discover(facts(files as Record<string, string>));
+  expect({ checks: tests.map(({ command }) => command), ...known }).toEqual({
+    checks,
+    setup,
+    keep,
+    copy: [],
+  });
+  // Each names the file that told of it.
+  for (const { from } of tests) expect(Object.keys(files)).toContain(from);
 });

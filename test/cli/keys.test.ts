@@ -5,9 +5,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { configKeys, LATER_KEYS, LATER_VALUES } from '../../src/config/keys.js';
+import { main } from '../../src/cli/index.js';
+import { configKeys, LATER_VALUES } from '../../src/config/keys.js';
+import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
-import { inside } from '../rig/inside.js';
+import { inside, makeInside } from '../rig/inside.js';
 import { approve, makeProject, refuse, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
@@ -45,7 +47,7 @@ interface Line {
   readonly type: string;
   readonly milestone?: string;
   readonly now?: number;
-  readonly inputs?: { readonly now: number };
+  readonly inputs?: { readonly now: number; readonly capacity: number };
   readonly settings?: { readonly jobs: number };
   readonly outcome?: { readonly kind?: string; readonly agent?: { readonly resetAt?: number } };
 }
@@ -315,6 +317,44 @@ story(
   },
 );
 
+story(
+  'milestones, the view and logs lie where it is said, for agents as for every command',
+  { config: ['milestones', 'tasks_file', 'log_dir'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      milestones: 'docs/plan',
+      tasks_file: 'docs/DONE.md',
+      log_dir: '../logs',
+    });
+    const meddle =
+      'echo x > docs/DONE.md; echo x >> docs/plan/1A.md; echo mine > TASKS.md; echo x > milestones/1A.md';
+    p.write('docs/plan/1A.md', `# One\n\n## Recipe\n\n\`\`\`sh\n${meddle}; echo a > a.txt\n\`\`\`\n`);
+    p.write('milestones/9Z.md', 'no milestone\n');
+    p.commit('Milestones');
+    const text = p.git('show', 'main:docs/plan/1A.md');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    // Its edits of the files that are mstone's here were put back; those that are anywhere else's were not.
+    expect(run.stdout).toContain(
+      'put back as they were, being no part of the work: docs/DONE.md, docs/plan/1A.md',
+    );
+    expect(p.git('show', 'main:docs/plan/1A.md')).toBe(text);
+    expect(p.git('show', 'main:TASKS.md')).toBe('mine');
+    expect(p.git('show', 'main:milestones/1A.md')).toBe('x');
+    expect(p.git('show', 'main:docs/DONE.md')).toMatch(/- \[x\] \*\*1A\*\* One — landed/);
+    expect(p.git('status', '--porcelain')).toBe('');
+
+    const logs = join(p.root, '..', 'logs');
+    const [own = ''] = readdirSync(logs);
+    expect(readdirSync(join(logs, own))).toContain('1A.1.1.implement.log');
+    const { stdout } = await p.mstone('logs', '1A', '--list');
+    expect(stdout.split('\n')[0]).toBe(join(realpathSync(logs), own, '1A.1.1.implement.log'));
+    expect((await p.mstone('explain', '1A')).stdout).toContain(join(realpathSync(logs), own));
+  },
+);
+
 story('a usage limit pauses the run or is waited for', { config: ['limits.wait'] }, async () => {
   const p = project({ agent: 'recipe', review: false, limits: { wait: false } });
   const soon = 'JSON.stringify({mstone:"limited",reset_at:new Date(Date.now()+5000).toISOString()})';
@@ -419,6 +459,46 @@ story(
 const reserved = (line: Record<string, unknown>): unknown =>
   (line.effect as { readonly reserveUsd?: number }).reserveUsd;
 
+/** Half of everything is in use. */
+const halfFull: Reading = {
+  memory: { totalBytes: 100e9, availableBytes: 50e9 },
+  disks: [{ place: '/disk', freeBytes: 50e9 }],
+  cpu: 0.5,
+};
+
+story(
+  'no agent is started beside another while the machine is short of what is said, as far as it is said',
+  { config: ['pressure', 'pressure.memory', 'pressure.disk', 'pressure.cpu'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, jobs: 2 });
+    delete p.env.MSTONE_PRESSURE;
+    p.milestone('1A', { implement: 'true' });
+    p.milestone('1B', { implement: 'true' });
+    p.commit('Milestones');
+    const capacities = async (pressure: unknown, reading = halfFull): Promise<(number | undefined)[]> => {
+      p.commit('Pressure', {
+        'mstone.yaml': JSON.stringify({ agent: 'recipe', review: false, jobs: 2, pressure }),
+        'milestones/1A.md': `# One\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 1 >> a\n\`\`\`\n`,
+        'milestones/1B.md': `# Two\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 2 >> b\n\`\`\`\n`,
+      });
+      const { world, said } = makeInside(p.root, p.env);
+      const host = { everyMs: 60_000, measure: async () => reading };
+      expect(await main(['run', '--stale'], { ...world, host }), JSON.stringify(said())).toBe(0);
+      return eventsOf(p, 'work.started').map(({ inputs }) => inputs?.capacity);
+    };
+    expect(await capacities(null)).toEqual([2, 2]);
+    expect(await capacities({ memory: '50%' })).toEqual([1, 1]);
+    expect(await capacities({ memory: '51%' })).toEqual([2, 2]);
+    expect(await capacities({ disk: '50.1GB' })).toEqual([1, 1]);
+    expect(await capacities({ disk: '50GB' })).toEqual([2, 2]);
+    expect(await capacities({ cpu: '50%' })).toEqual([1, 1]);
+    expect(await capacities({ cpu: '51%' })).toEqual([2, 2]);
+    const full: Reading = { ...halfFull, memory: { totalBytes: 100e9, availableBytes: 9e9 } };
+    expect(await capacities({}, full)).toEqual([1, 1]);
+    expect(await capacities(false, full)).toEqual([2, 2]);
+  },
+);
+
 describe('where a setting comes from', () => {
   it('flag before environment before project before user before default', async () => {
     const p = project({ agent: 'recipe', review: false });
@@ -509,7 +589,6 @@ describe('what a later version will accept', () => {
     all.map((value) => [key, value] as const),
   );
   it.each([
-    ...LATER_KEYS.map((key) => [`${key}: { x: 1 }`, `\`${key}\` is not supported yet`]),
     ...values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]),
   ])('in mstone.yaml: %s', async (text, words) => {
     p.write('mstone.yaml', `${text}\nagent: recipe\n`);

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Ended, makeProject, type TestProject } from '../rig/project.js';
+import { type Ended, makeProject, pathWith, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
 const project = (...args: Parameters<typeof makeProject>): TestProject => {
@@ -106,9 +106,10 @@ describe('a project that cannot start', () => {
     const empty = project();
     empty.commit('Nothing yet');
     const nobody = project('jobs: 2\n');
-    nobody.milestone('1A', { implement: 'echo a > a.txt' });
+    nobody.write('milestones/1A.md', '# Milestone 1A - By hand, too\n\nDo it.\n');
     nobody.write('milestones/1B.md', '# Milestone 1B - By hand\n\nDo it.\n');
     nobody.commit('Milestones');
+    nobody.env.PATH = pathWith(join(homeOf(nobody), 'bin'));
     const unreviewed = project('agent: recipe\n');
     unreviewed.write('milestones/1A.md', '# Alone\n\n## Recipe\n\n```sh\necho a > a.txt\n```\n');
     unreviewed.commit('Milestones');
@@ -121,10 +122,9 @@ describe('a project that cannot start', () => {
     );
     expect(noAgent).toEqual(
       refused(
-        'milestones/1A.md: error: nobody implements 1A: no agent is configured',
-        '  fix: add `agent: recipe` to mstone.yaml or to the milestone',
-        'milestones/1B.md: error: nobody implements 1B: no agent is configured',
-        '  fix: add `agent: NAME` and `agents: { NAME: { kind: command, command: [...] } }` to mstone.yaml, or `agent: recipe` and a `## Recipe` section to the milestone',
+        'error: nobody implements 1A and 1B: no agent is named, and none is installed',
+        '  expected: claude, codex, gemini, opencode on the PATH, or `agent:` in mstone.yaml or in the milestone',
+        '  fix: npm install -g @anthropic-ai/claude-code (or @openai/codex, @google/gemini-cli, opencode-ai); or without any account: a `## Recipe` section with a ```sh block, as `mstone demo` shows',
       ),
     );
     expect(noReview).toEqual(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ConfigFlags, type ConfigSources, configKeys, resolveConfig } from '../../src/config/index.js';
+import { DEPRECATED, MEANT } from '../../src/config/keys.js';
 import type { Config } from '../../src/model/config.js';
 
 interface Said {
@@ -7,12 +8,14 @@ interface Said {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly project?: string;
   readonly user?: string;
+  readonly profile?: string;
 }
 
-const sources = ({ flags = {}, env = {}, project, user }: Said): ConfigSources => ({
+const sources = ({ flags = {}, env = {}, project, user, profile }: Said): ConfigSources => ({
   flags,
   env,
   cpus: 8,
+  ...(profile !== undefined && { profile }),
   ...(project !== undefined && { project: { file: 'mstone.yaml', text: project } }),
   ...(user !== undefined && { user: { file: '~/.config/mstone/config.yaml', text: user } }),
 });
@@ -53,6 +56,8 @@ const CLAUDE = {
 } as const;
 
 const DEFAULTS: Config = {
+  milestones: 'milestones',
+  tasksFile: 'TASKS.md',
   jobs: 4,
   checks: [],
   stageChecks: [],
@@ -69,7 +74,23 @@ const DEFAULTS: Config = {
   },
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
   limits: { wait: true },
+  pressure: { memory: 0.9, diskBytes: 2e9 },
 };
+
+test('one limit may be taken away, and naming one in a stronger place brings all back', () => {
+  expect(resolve({ project: 'pressure: {memory: false}' }).pressure).toEqual({ diskBytes: 2e9 });
+  expect(resolve({ project: 'pressure: {disk: false, cpu: 100%}' }).pressure).toEqual({
+    memory: 0.9,
+    cpu: 1,
+  });
+  expect(resolve({ project: 'pressure: false', env: { MSTONE_PRESSURE_DISK: '5GB' } }).pressure).toEqual({
+    memory: 0.9,
+    diskBytes: 5e9,
+  });
+  expect(resolve({ project: 'pressure: {disk: 5GB}', env: { MSTONE_PRESSURE: 'false' } }).pressure).toBe(
+    false,
+  );
+});
 
 describe('each setting', () => {
   test('has a default, and no file is needed', () => {
@@ -126,6 +147,17 @@ describe('each setting', () => {
     'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
     'budget.usd': ['budget: {usd: 7.5}', '7.5', { budget: { usd: 7.5 } }],
     'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
+    milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
+    tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
+    log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],
+    pressure: ['pressure: false', 'false', { pressure: false }],
+    'pressure.memory': ['pressure: {memory: 75%}', '75%', { pressure: { memory: 0.75, diskBytes: 2e9 } }],
+    'pressure.disk': [
+      'pressure: {disk: 1.5 GiB}',
+      '1.5GiB',
+      { pressure: { memory: 0.9, diskBytes: 1.5 * 2 ** 30 } },
+    ],
+    'pressure.cpu': ['pressure: {cpu: 80%}', '80%', { pressure: { memory: 0.9, diskBytes: 2e9, cpu: 0.8 } }],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
@@ -168,10 +200,132 @@ describe('each setting', () => {
     ]);
   });
 
+  test.each([
+    'milestones: .',
+    'milestones: ""',
+    'milestones: ../plan',
+    'milestones: plan/../..',
+    'milestones: a//b',
+    'milestones: /plan',
+    'milestones: \\plan',
+    'milestones: ~/plan',
+    'milestones: C:\\plan',
+    'milestones: .git/plan',
+    'milestones: a\\.GIT\\b',
+    'milestones: [a]',
+    'tasks_file: ../TASKS.md',
+    'tasks_file: /TASKS.md',
+    'tasks_file: .git',
+    'tasks_file: .gitattributes',
+    'tasks_file: .github/TASKS.txt',
+    'tasks_file: git~1/TASKS.md',
+    'tasks_file: mstone.yaml',
+    'tasks_file: TASKS.md/',
+    'tasks_file: .md',
+    'tasks_file: docs/.md',
+    'log_dir: ~/logs',
+    'log_dir: ""',
+  ])('%s is refused', (project) => {
+    const key = project.split(':')[0];
+    expect(told({ project }).map((line) => line.split(';')[0])).toEqual([
+      `error invalid-value mstone.yaml:1 \`${key}\` cannot be read`,
+    ]);
+  });
+
+  test('no place may lie in the way of another, whoever names them', () => {
+    const found = (milestones: string, tasks: string): string =>
+      `; milestones: ${milestones}, tasks_file: ${tasks}`;
+    expect(told({ project: 'jobs: 1\ntasks_file: Milestones/TASKS.md' })).toEqual([
+      `error places-collide mstone.yaml:2 \`tasks_file\` lies in the folder of milestones${found('milestones', 'Milestones/TASKS.md')}; name one outside of it`,
+    ]);
+    expect(told({ project: 'milestones: tasks.md/all' })).toEqual([
+      `error places-collide mstone.yaml:1 \`tasks_file\` stands where the milestones belong${found('tasks.md/all', 'TASKS.md')}; name another file`,
+    ]);
+    expect(told({ project: 'milestones: docs', user: 'log_dir: ./docs/logs/' })).toEqual([
+      'error places-collide ~/.config/mstone/config.yaml:1 `log_dir` lies in the folder of milestones; milestones: docs, log_dir: ./docs/logs/; name a folder outside of it',
+    ]);
+    expect(told({ project: 'milestones: docs\ntasks_file: docs.md\nlog_dir: docs-logs' })).toEqual([]);
+  });
+
   test('a share of the processors is at least one job', () => {
     expect(resolve({ flags: { jobs: '1%' } }).jobs).toBe(1);
     expect(resolve({ flags: { jobs: '200%' } }).jobs).toBe(16);
     expect(resolve({ flags: { jobs: 3 } }).jobs).toBe(3);
+  });
+});
+
+describe('words of before', () => {
+  const SAID: Readonly<Record<string, readonly [value: string, written: string, change: Partial<Config>]>> = {
+    milestones_dir: ['plan', 'milestones: …', { milestones: 'plan' }],
+    max_parallel: ['2', 'jobs: …', { jobs: 2 }],
+    test_command: ['npm test', 'checks: …', { checks: ['npm test'] }],
+    setup_command: [
+      'npm ci',
+      'worktrees: { setup: … }',
+      { worktrees: { ...DEFAULTS.worktrees, setup: ['npm ci'] } },
+    ],
+    review_rounds: ['5', 'review: { rounds: … }', { review: { rounds: 5, blockOn: ['blocker', 'major'] } }],
+  };
+
+  test('all of them are in the next test', () => {
+    expect(Object.keys(SAID)).toEqual(Object.keys(DEPRECATED));
+  });
+
+  test.each(Object.entries(SAID))('%s still works, and is told', (old, [value, written, change]) => {
+    const { key, since } = DEPRECATED[old] ?? { key: '', since: '' };
+    const words = `\`${old}\` is called \`${key}\` since ${since}; write \`${written}\``;
+    for (const [said, where] of [
+      [{ project: `# one\n${old}: ${value}` }, 'mstone.yaml:2'],
+      [{ user: `${old}: ${value}` }, '~/.config/mstone/config.yaml:1'],
+      [{ project: `profiles:\n  ci:\n    ${old}: ${value}`, profile: 'ci' }, 'mstone.yaml:3'],
+    ] as const) {
+      expect(told(said)).toEqual([`warning deprecated-key ${where} ${words}`]);
+      expect(resolveConfig(sources(said)).config).toEqual({ ...DEFAULTS, ...change });
+    }
+    const variable = `MSTONE_${old.toUpperCase()}`;
+    const now = `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
+    // `MSTONE_REVIEW_ROUNDS` is what `review.rounds` is called there.
+    if (variable === now) return;
+    expect(told({ env: { [variable]: value } })).toEqual([
+      `warning deprecated-key : \`${variable}\` is called \`${now}\` since ${since}; write \`${now}=…\``,
+    ]);
+    expect(resolveConfig(sources({ env: { [variable]: value } })).config).toEqual({ ...DEFAULTS, ...change });
+  });
+
+  test('beside their successor they say nothing, whichever stands first', () => {
+    const said = { project: 'max_parallel: 2\njobs: 3', env: { MSTONE_RETRIES: '0' } };
+    expect(told(said)).toEqual([
+      'warning deprecated-key mstone.yaml:1 `max_parallel` does nothing beside `jobs`, its name since 0.1.0; remove it',
+    ]);
+    expect(resolveConfig(sources(said)).config.jobs).toBe(3);
+    expect(told({ env: { MSTONE_JOBS: '3', MSTONE_MAX_PARALLEL: '2' } })).toEqual([
+      'warning deprecated-key : `MSTONE_MAX_PARALLEL` does nothing beside `MSTONE_JOBS`, its name since 0.1.0; remove it',
+    ]);
+    expect(resolveConfig(sources({ project: 'review: false\nreview_rounds: 2' })).config.review).toBe(false);
+  });
+
+  test('a value that cannot be read is told under the name that was written', () => {
+    expect(told({ project: 'max_parallel: many' })[0]).toBe(
+      'error invalid-value mstone.yaml:1 `max_parallel` cannot be read; "many"',
+    );
+  });
+
+  test('what people type for a key leads to it, and so does `profiles`', () => {
+    const fixes = ['parallel', 'tests', 'setup', 'timeout', 'rounds', 'profile', 'milestone'].map((key) =>
+      told({ project: `${key}: 1` })[0]
+        ?.split('; ')
+        .at(-1),
+    );
+    expect(fixes).toEqual([
+      'did you mean `jobs`?',
+      'did you mean `checks`?',
+      'did you mean `worktrees.setup`?',
+      'did you mean `timeouts.agent`?',
+      'did you mean `review.rounds`?',
+      'did you mean `profiles`?',
+      'did you mean `milestones`?',
+    ]);
+    for (const key of Object.values(MEANT)) expect(configKeys.map((one) => one.key)).toContain(key);
   });
 });
 
@@ -262,9 +416,6 @@ describe('precedence', () => {
       'warning unknown-variable : `MSTONE_JOB` is no setting of mstone and does nothing; did you mean `MSTONE_JOBS`?',
       'warning unknown-variable : `MSTONE_ZZZZZZ` is no setting of mstone and does nothing',
     ]);
-    expect(told({ env: { MSTONE_PRESSURE_MEMORY: '1' } })).toEqual([
-      'error unsupported-key : `MSTONE_PRESSURE_MEMORY` is not supported yet; unset it',
-    ]);
   });
 });
 
@@ -281,7 +432,7 @@ describe('what is wrong', () => {
       '  nap: 1m',
       'limits: yes',
       'budget: {usd: 0}',
-      'pressure: {}',
+      'pressure: {memory: 0.9, disk: 2000, cpu: 120%}',
       'review.rounds: 2',
       'retries: -1',
       'backoff: 30 days',
@@ -298,7 +449,9 @@ describe('what is wrong', () => {
       'error unknown-key mstone.yaml:8 `timeouts.nap` is no setting',
       'error invalid-value mstone.yaml:9 `limits` cannot be read; "yes"',
       'error invalid-value mstone.yaml:10 `budget.usd` cannot be read; 0',
-      'error unsupported-key mstone.yaml:11 `pressure` is not supported yet; remove it',
+      'error invalid-value mstone.yaml:11 `pressure.memory` cannot be read; 0.9',
+      'error invalid-value mstone.yaml:11 `pressure.disk` cannot be read; 2000',
+      'error invalid-value mstone.yaml:11 `pressure.cpu` cannot be read; "120%"',
       'error unknown-key mstone.yaml:12 `review.rounds` is no setting; write `review: { rounds: … }`',
       'error invalid-value mstone.yaml:13 `retries` cannot be read; -1',
       'error invalid-value mstone.yaml:14 `backoff` cannot be read; "30 days"',

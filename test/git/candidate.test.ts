@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { buildCandidate, buildSync, type CandidateRequest } from '../../src/git/candidate.js';
-import { openRepository, type Repository } from '../../src/git/index.js';
+import { laidOut, openRepository, type Repository } from '../../src/git/index.js';
 import { listFilesAt, readFileAt, readFilesAt, treeKey, withFile } from '../../src/git/tree.js';
 import { makeRepository, type TestRepository } from '../rig/repository.js';
 
@@ -58,6 +58,32 @@ describe('trees', () => {
     rig.git('update-index', '--chmod=+x', 'TASKS.md');
     const executable = await withFile(repo, rig.git('write-tree'), 'TASKS.md', 'new');
     expect(rig.git('ls-tree', executable, 'TASKS.md')).toMatch(/^100755 /);
+  });
+
+  test('the key knows not the view where it is said to lie, deep down too, and no folder for its sake', async () => {
+    const deep = laidOut(repo, { milestones: 'm', tasks: 'docs/log/DONE ö.md' });
+    const put = (content: string | undefined) =>
+      withFile(deep, rig.oid(`${first}^{tree}`), 'docs/log/DONE ö.md', content);
+    const [one, two] = [await put('one'), await put('two')];
+    expect(rig.git('ls-tree', '-r', '--name-only', '-z', one).split('\0')).toContain('docs/log/DONE ö.md');
+    // The same repository asked with another layout keeps its own answers.
+    expect(await treeKey(repo, one)).not.toBe(await treeKey(repo, two));
+    expect([await treeKey(deep, one), await treeKey(deep, two)]).toEqual(
+      Array(2).fill(rig.oid(`${first}^{tree}`)),
+    );
+    expect(await treeKey(deep, first)).toBe(rig.oid(`${first}^{tree}`));
+    expect(await withFile(deep, two, 'docs/log/DONE ö.md', undefined)).toBe(rig.oid(`${first}^{tree}`));
+    const beside = rig.commitBeside([first], 'x', { 'docs/log/other': 'o', 'docs/log/DONE ö.md': 'd' });
+    expect(rig.git('ls-tree', '-r', '--name-only', await treeKey(deep, beside)).split('\n')).toContain(
+      'docs/log/other',
+    );
+    // A file where its folder belongs is nobody's view.
+    const inTheWay = rig.commitBeside([first], 'x', { docs: 'a file' });
+    expect(await treeKey(deep, inTheWay)).toBe(rig.oid(`${inTheWay}^{tree}`));
+    expect(await buildCandidate(deep, request({ work: inTheWay, tasks: 'new' }))).toEqual({
+      kind: 'refused',
+      message: 'docs is no folder, so docs/log/DONE ö.md cannot be written',
+    });
   });
 
   test('files are read by their bytes, whatever they are called', async () => {
@@ -158,6 +184,24 @@ describe('a candidate', () => {
       expect(rig.git('show', `${candidate.commit}:TASKS.md`)).toBe('tasks 1');
       expect(candidate.work).toBe(work);
     }
+  });
+
+  test('does not conflict in a view that lies elsewhere, and does in TASKS.md then', async () => {
+    const deep = laidOut(repo, { milestones: 'm', tasks: 'docs/DONE.md' });
+    const base = rig.commitBeside([first], 'base', { 'docs/DONE.md': 'base\n' });
+    const head = rig.commitBeside([base], 'head', { 'docs/DONE.md': 'head\n' });
+    const work = rig.commitBeside([base], 'work', { 'docs/DONE.md': 'work\n', b: 'b' });
+    const built = await buildCandidate(deep, request({ head, work, tasks: 'mine\n' }));
+    if (built.kind !== 'built') throw new Error(JSON.stringify(built));
+    expect(rig.git('show', `${built.candidate.commit}:docs/DONE.md`)).toBe('mine');
+    const gone = rig.commitBeside([base], 'work', { 'docs/DONE.md': undefined, b: 'b' });
+    expect((await buildCandidate(deep, request({ head, work: gone }))).kind).toBe('built');
+    const [ours, theirs] = ['a', 'b'].map((text) => rig.commitBeside([first], text, { 'TASKS.md': text }));
+    expect(await buildCandidate(deep, request({ head: ours ?? '', work: theirs ?? '' }))).toEqual({
+      kind: 'conflict',
+      onto: ours,
+      files: ['TASKS.md'],
+    });
   });
 
   test('names the files in conflict and the head they conflict with', async () => {

@@ -200,8 +200,7 @@ describe('nobody to do it', () => {
       milestone('1G', { agent: 'recipe', recipe: { implement: 'x', review: 'y' } }),
     ];
     expect(refused(milestones, nobody)).toEqual([
-      'no-agent milestones/1A.md nobody implements 1A: no agent is configured | add `agent: NAME` and `agents: { NAME: { kind: command, command: [...] } }` to mstone.yaml, or `agent: recipe` and a `## Recipe` section to the milestone',
-      'no-agent milestones/1B.md nobody implements 1B: no agent is configured | add `agent: recipe` to mstone.yaml or to the milestone',
+      'no-agent undefined nobody implements 1A and 1B: no agent is named | add `agent: NAME` to mstone.yaml; these are there: mine, other',
       'unknown-agent milestones/1C.md the agent of 1C is not configured | did you mean `mine`?',
       'unknown-agent milestones/1C.md the reviewer of 1C is not configured | add `agents: { zzz: { kind: command, command: [...] } }` to mstone.yaml',
       'no-recipe milestones/1D.md 1D is to be implemented by its recipe and has none | add a `## Recipe` section with a ```sh block, or name another `agent:`',

@@ -49,6 +49,8 @@ export const landing = (id: string, said: Partial<Landing> = {}): Landing => ({
 });
 
 export const config = (said: Partial<Config> = {}): Config => ({
+  milestones: 'milestones',
+  tasksFile: 'TASKS.md',
   agent: 'mine',
   jobs: 4,
   checks: [],
@@ -64,5 +66,6 @@ export const config = (said: Partial<Config> = {}): Config => ({
   },
   timeouts: { agentMs: 1, idleMs: 1, checkMs: 1 },
   limits: { wait: true },
+  pressure: false,
   ...said,
 });

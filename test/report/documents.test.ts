@@ -113,7 +113,7 @@ describe('status --json', () => {
       itemOf('1-gate', { is: 'passed', commit: OTHER }, { attempt: 1, item: { kind: 'gate', stage: 1 } }),
       itemOf('base', { is: 'passed', commit: OTHER }, { item: { kind: 'base' } }),
     ]);
-    expect(statusDocument(state, PLAN, true)).toEqual({
+    expect(statusDocument(state, PLAN, true, WHEN.now)).toEqual({
       schema: 1,
       run: { id: RUN, state: 'running' },
       milestones: [
@@ -127,7 +127,9 @@ describe('status --json', () => {
   });
 
   test('has no run before the first', () => {
-    expect(statusDocument(undefined, planOf([plannedOf('1A', 'blocked', 'needs 1Z')]), false)).toEqual({
+    expect(
+      statusDocument(undefined, planOf([plannedOf('1A', 'blocked', 'needs 1Z')]), false, WHEN.now),
+    ).toEqual({
       schema: 1,
       run: null,
       milestones: [{ id: '1A', phase: 'blocked', attempts: 0, cost_usd: 0 }],
@@ -139,7 +141,7 @@ describe('status --json', () => {
       itemOf('1A', failed, { attempt: 2, costUsd: 2 }),
       itemOf('1B', landed, { attempt: 1 }),
     ]);
-    expect(statusDocument(state, PLAN, true).milestones.slice(0, 2)).toEqual([
+    expect(statusDocument(state, PLAN, true, WHEN.now).milestones.slice(0, 2)).toEqual([
       { id: '1A', phase: 'landed', attempts: 2, commit: COMMIT, cost_usd: 2 },
       { id: '1B', phase: 'todo', attempts: 1, cost_usd: 0 },
     ]);
@@ -147,7 +149,7 @@ describe('status --json', () => {
 
   test('goes by the run alone where there is no plan', () => {
     expect(
-      statusDocument(stateOf([itemOf('1A', landed, { attempt: 1 })]), undefined, true).milestones,
+      statusDocument(stateOf([itemOf('1A', landed, { attempt: 1 })]), undefined, true, WHEN.now).milestones,
     ).toEqual([{ id: '1A', phase: 'landed', attempts: 1, commit: COMMIT, cost_usd: 0 }]);
   });
 
@@ -163,17 +165,18 @@ describe('status --json', () => {
     ['waiting', false, { end: { is: 'paused', exit: 75, why: '' } }],
     ['interrupted', false, { end: { is: 'paused', exit: 130, why: '' } }],
   ] as const)('calls a run %s (%#)', (word, alive, more) => {
-    expect(statusDocument(stateOf([itemOf('1A', ready)], more), undefined, alive).run?.state).toBe(word);
+    expect(statusDocument(stateOf([itemOf('1A', ready)], more), undefined, alive, WHEN.now).run?.state).toBe(
+      word,
+    );
   });
 
   test('calls a run waiting while nothing runs and something waits', () => {
     const items = [itemOf('1A', limited), itemOf('1B', ready, { item: { needs: ['1A'] } })];
     const waiting = stateOf(items);
     const running = stateOf(items, { flights: new Map([flight('i1', WHEN.now)]) });
-    expect([waiting, running].map((state) => statusDocument(state, undefined, true).run?.state)).toEqual([
-      'waiting',
-      'running',
-    ]);
+    expect(
+      [waiting, running].map((state) => statusDocument(state, undefined, true, WHEN.now).run?.state),
+    ).toEqual(['waiting', 'running']);
   });
 });
 

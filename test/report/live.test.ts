@@ -133,6 +133,30 @@ describe('the live screen', () => {
     await shown.reporter.close();
   });
 
+  test('says what the machine is short of while that keeps an agent from starting', async () => {
+    const words = 'memory 94% used, limit 90%';
+    const items = [itemOf('1A', implementing, { attempt: 1 }), itemOf('1B', ready)];
+    const shown = stage();
+    const event: Event = { type: 'note', text: `no new agents: ${words}`, pressure: words };
+    shown.reporter.notice(event, stateOf(items, { pressure: words }));
+    await firstFrame(shown);
+    expect(calm(shown.frame())).toEqual([
+      '* 1A Title 1A  implementing, attempt 1, 12s',
+      '  1B Title 1B  ready',
+      '  0/2 landed, 1 at work, 1 to go, 12s',
+      `  no new agents: ${words}`,
+    ]);
+    // Nothing waits for it any more, though it may still be so.
+    shown.reporter.notice(quietly, stateOf(items.slice(0, 1), { pressure: words }));
+    shown.tick();
+    expect(calm(shown.frame())).toEqual([
+      '* 1A Title 1A  implementing, attempt 1, 12s',
+      '  0/1 landed, 1 at work, 12s',
+    ]);
+    await shown.reporter.close();
+    expect(shown.terminal.writes.at(-1)).toContain(`note: no new agents: ${words}\n`);
+  });
+
   test('follows the state, also for what comes up in the run', async () => {
     const shown = stage();
     shown.reporter.notice(quietly, stateOf([itemOf('1A', implementing, { attempt: 1 })]));

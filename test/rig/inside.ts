@@ -3,9 +3,20 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { main } from '../../src/cli/index.js';
 import type { World } from '../../src/cli/world.js';
+import type { Host } from '../../src/host/index.js';
 import { record } from './record.js';
 
 export const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** A machine that is short of nothing. */
+const roomy: Host = {
+  everyMs: 5000,
+  measure: async ({ places, cpu }) => ({
+    memory: { totalBytes: 100e9, availableBytes: 50e9 },
+    disks: places.map((place) => ({ place, freeBytes: 50e9 })),
+    ...(cpu ? { cpu: 0.5 } : {}),
+  }),
+};
 
 /** A command line's world without a process: pipes, a clock, no signals. `said` tells what was printed. */
 export function makeInside(
@@ -25,11 +36,13 @@ export function makeInside(
     world: {
       cwd,
       env,
+      stdin: () => new PassThrough() as unknown as NodeJS.ReadStream,
       stdout: stdout.stream,
       stderr: stderr.stream,
       now: () => Date.now(),
       onSignal: () => () => undefined,
       cpus: 2,
+      host: roomy,
       home,
     },
     said: () => ({ stdout: stdout.text(), stderr: stderr.text() }),

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findTagged } from '../../src/process/tagged.js';
 import { record } from './record.js';
@@ -72,6 +72,20 @@ export function refuse(problem: string): string {
   return `echo '${JSON.stringify(verdict)}'`;
 }
 
+/**
+ * A PATH on which only those known agents are that are given, each a script: whatever is installed on the machine
+ * must not be found, let alone started.
+ */
+export function pathWith(folder: string, agents: Readonly<Record<string, string>> = {}): string {
+  mkdirSync(folder, { recursive: true });
+  const node = join(folder, 'node');
+  if (!existsSync(node)) symlinkSync(process.execPath, node);
+  for (const [name, script] of Object.entries(agents)) {
+    writeFileSync(join(folder, name), script, { mode: 0o755 });
+  }
+  return [folder, '/usr/bin', '/bin'].join(delimiter);
+}
+
 /** A committed repository with recipes as agents; no pauses, no account, nothing of the developer's. */
 export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?: string): TestProject {
   const repository = makeRepository(name);
@@ -83,6 +97,8 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
     XDG_CONFIG_HOME: join(home, 'config'),
     TMPDIR: process.env.TMPDIR ?? '/tmp',
     MSTONE_DEMO_PAUSE: '0',
+    // How many agents run at once must not hang on what else this machine does.
+    MSTONE_PRESSURE: 'false',
     NO_COLOR: '1',
     CI: '1',
   };

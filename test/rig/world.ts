@@ -85,6 +85,8 @@ export function planItem(id: string, over: Partial<PlanItem> = {}): PlanItem {
  */
 export class World {
   now = 1_800_000_000_000;
+  /** What the machine says when it is asked. */
+  pressure: () => Awaited<ReturnType<Ports['pressure']>> = () => ({ is: 'fine' });
   head = 'head0';
   readonly journal: Event[] = [];
   readonly landed: string[] = [];
@@ -138,7 +140,7 @@ export class World {
       land: (id, effect) => this.perform(id, effect, () => this.land(effect)),
       follow: (id, effect) =>
         this.perform(id, effect, (): FollowOutcome => ({ kind: 'followed', head: this.head })),
-      capacity: () => this.jobs,
+      pressure: async () => this.pressure(),
       report,
     };
   }
