@@ -23,6 +23,7 @@ import {
   phaseWord,
   shortOid,
   summaryOf,
+  termsOf,
   type When,
 } from './words.js';
 
@@ -361,6 +362,7 @@ export function statusText(
     lines.push(
       `Run ${oneLine(state.run)} on ${oneLine(state.target)}: ${runWord(state, alive)}${spent > 0 ? `, ${formatUsd(spent)}` : ''}`,
     );
+    if (state.end?.is !== 'ended') lines.push(...termsOf(state, when));
     const pressure = alive ? shortageOf(state, when.now) : undefined;
     if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
   }

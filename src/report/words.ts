@@ -8,7 +8,7 @@ import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
-import { blockersOf, budgetNeeded, unmetNeeds, waitOf } from '../run/questions.js';
+import { blockersOf, budgetNeeded, heldBy, unmetNeeds, waitOf } from '../run/questions.js';
 import { oneLine, type Paint, painter } from './text.js';
 
 /** A point in time needs a zone to be read in; undefined is the system's own. */
@@ -166,6 +166,9 @@ export function explainStanding(
     const how = item.attempt === 0 ? 'not begun' : stopped ? 'interrupted' : 'paused';
     return `${how}; \`mstone resume\` goes on`;
   }
+  const held = wait?.for === 'slot' || wait?.for === 'host' ? heldBy(state, item, when.now) : undefined;
+  if (held === 'deadline') return 'is not started: the deadline has come';
+  if (held === 'budget') return 'is not started: the budget does not hold it';
   return wait === undefined ? undefined : explainWait(wait, when);
 }
 
