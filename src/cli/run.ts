@@ -17,6 +17,7 @@ import { newRunId } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { Effect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
@@ -59,7 +60,17 @@ import {
 } from './project.js';
 import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { keptOn, knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { watchSources } from './sources-watch.js';
+import {
+  givenUp,
+  keptOn,
+  knownRuns,
+  lostProofs,
+  readTemplates,
+  statesOn,
+  underLock,
+  unfinishedOf,
+} from './state.js';
 import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -219,7 +230,10 @@ function worldOf(caller: Terminal, { profile, config }: Pick<RunOptions, 'profil
   };
 }
 
-async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra): Promise<number> {
+async function prepareAndRun(caller: Terminal, asked: RunOptions, extra: Extra): Promise<number> {
+  // A screen has no place for what agents print.
+  const lines = asked.verbose === true && asked.output === 'auto';
+  const options = lines ? { ...asked, output: 'plain' as const } : asked;
   const terminal = worldOf(caller, options);
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
@@ -321,7 +335,11 @@ async function runLocked(
   const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
   const kept = unfinished?.state.settings.chosen;
   const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
-  if (!made.ok) return sayDiagnostics(world, made.error);
+  if (!made.ok) {
+    // What gave up is named with what tries it again; the plan of a run takes it for what is still to be done.
+    const failed = givenUp(target.branch, runs.value, sources.milestones);
+    return sayDiagnostics(world, refusedPlan(project, sources, options, failed) ?? made.error);
+  }
   const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
@@ -397,7 +415,12 @@ async function runLocked(
       : []),
   ];
 
-  const reporter = makeReporter(terminal, options.output, (item) => lastWords(logsDir ?? own, item));
+  const reporter = makeReporter(
+    terminal,
+    options.output,
+    (item) => lastWords(logsDir ?? own, item),
+    options.verbose === true ? (id, effect) => logFile(logsDir ?? own, id, effect) : undefined,
+  );
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
@@ -409,6 +432,7 @@ async function runLocked(
     } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
+  const stopWatching = await watchSources(world, project.repository, target, (text) => control.tell(text));
   try {
     const append = async (events: readonly Event[]): Promise<void> => {
       const entries = await journal.value.append(events, world.now());
@@ -463,6 +487,7 @@ async function runLocked(
     return ended.end?.exit ?? 0;
   } finally {
     stopListening();
+    stopWatching();
     await reporter.close();
     await journal.value.close();
   }
@@ -598,6 +623,23 @@ export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): Readonl
   return new Set(stages.filter((stage) => completes(plan, stage)));
 }
 
+/** Why no plan can be made, if what gave up is the cause. */
+function refusedPlan(
+  project: Project,
+  sources: Sources,
+  options: RunOptions,
+  failed: ReadonlyMap<MilestoneId, string>,
+): readonly Diagnostic[] | undefined {
+  const made = makePlan({
+    target: project.target.branch,
+    milestones: [...sources.milestones],
+    landings: project.landings,
+    selection: selectionOf(options),
+    failed,
+  });
+  return made.ok ? undefined : made.error;
+}
+
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
   new Set([...state.items].flatMap(([id, { phase }]) => (phase.is === 'landed' ? [id] : [])));
 
@@ -700,6 +742,12 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
       );
     });
   }
+}
+
+function logFile(logsDir: string, id: string, effect: Effect): string | undefined {
+  if (effect.do !== 'work' && effect.do !== 'check') return undefined;
+  const last = effect.do === 'work' ? `${effect.assignment}.${effect.purpose}` : `${id}.check`;
+  return join(logsDir, `${effect.item}.${effect.attempt}.${last}.log`);
 }
 
 /** The last line that an item's agent printed, for the screen. */

@@ -118,8 +118,16 @@ const statusSchema = object<StatusDocument>({
         attempts: WHOLE,
         commit: about('where it landed or passed', { type: 'string', pattern: '^[0-9a-f]{40,64}$' }),
         cost_usd: { type: 'number', minimum: 0 },
+        change: about(
+          'how its file differs from what the unfinished run began with',
+          words<NonNullable<StatusDocument['milestones'][number]['change']>>({
+            edited: true,
+            new: true,
+            deleted: true,
+          }),
+        ),
       },
-      ['commit'],
+      ['commit', 'change'],
     ),
   ),
 });

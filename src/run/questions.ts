@@ -111,8 +111,8 @@ export const isWork = (step: Step): step is WorkStep =>
 
 /**
  * What keeps an item's agent from ever being started under the run's settings: the deadline, if it has
- * passed or will have before the agent could start; a budget that does not hold its reservation. Asked
- * while nothing is in flight, when nothing else could still change that.
+ * passed or will have before the agent could start; a budget that does not hold its reservation. While
+ * other agents are at work the latter may change: they may cost less than was put aside for them.
  */
 export function heldBy(state: RunState, item: ItemState, now: number): 'deadline' | 'budget' | undefined {
   const { phase } = item;
