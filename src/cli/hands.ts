@@ -8,10 +8,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { ownVariables } from '../agent/environment.js';
 import { perform } from '../agent/index.js';
 import { contextJson } from '../brief/context.js';
 import type { PromptFacts } from '../brief/index.js';
-import { renderPrompt } from '../brief/prompt.js';
+import { furtherPrompt, renderPrompt } from '../brief/prompt.js';
 import { rulesFor } from '../brief/rules.js';
 import { prepareFolder } from '../check/folder.js';
 import { runChecks } from '../check/index.js';
@@ -53,6 +54,7 @@ import type {
 } from '../model/outcome.js';
 import type { Landing, PlanItem } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
+import { modelOf } from '../plan/items.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
@@ -96,6 +98,8 @@ interface AssignmentRecord {
   readonly told: readonly string[];
   /** What changed in the milestone's text since another version of it landed, as a diff. */
   readonly milestoneDiff?: string;
+  /** `.mcp.json` of the target's head: MCP servers are programs, and no agent's branch decides which are started. */
+  readonly mcp?: Readonly<Record<string, unknown>>;
 }
 
 type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow'>;
@@ -176,6 +180,7 @@ export function makeHands(context: HandsContext): Hands {
       if (unmet !== undefined) return err({ kind: 'unmet', ...unmet });
     }
     const milestoneDiff = await textChange(effect.item, head);
+    const mcp = await serversAt(head);
     const snapshot = await snapshotRefs(repository);
     return ok({
       at: world.now(),
@@ -186,9 +191,26 @@ export function makeHands(context: HandsContext): Hands {
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
       conflicts,
       refs: { ...snapshot, refs: [...snapshot.refs] },
-      told: [...slot.value.told, ...folder.value.told],
+      told: [...slot.value.told, ...folder.value.told, ...mcp.told],
+      ...(mcp.servers === undefined ? {} : { mcp: mcp.servers }),
       ...(milestoneDiff === undefined ? {} : { milestoneDiff }),
     });
+  };
+
+  const serversAt = async (
+    commit: Oid,
+  ): Promise<{ servers?: Readonly<Record<string, unknown>>; told: string[] }> => {
+    const text = await readFileAt(repository, commit, '.mcp.json');
+    if (text === undefined) return { told: [] };
+    try {
+      const servers: unknown = JSON.parse(text.toString('utf8'));
+      if (typeof servers === 'object' && servers !== null && !Array.isArray(servers)) {
+        return { servers: { ...servers }, told: [] };
+      }
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+    return { told: ['.mcp.json cannot be read, so no MCP servers are started'] };
   };
 
   /** A stale milestone is done again for the difference of its two texts. */
@@ -233,6 +255,8 @@ export function makeHands(context: HandsContext): Hands {
       const message = prompt.error.map((diagnostic) => diagnostic.message).join('; ');
       return { agent: { kind: 'unstartable', message }, costUsd: 0, logBytes: 0 };
     }
+    const further = furtherPrompt(facts);
+    const model = modelOf(milestone, config, effect.agent);
     const report = await perform({
       dir,
       logFile: log,
@@ -243,8 +267,12 @@ export function makeHands(context: HandsContext): Hands {
       base: record.base,
       cwd: record.path,
       prompt: prompt.value,
+      ...(further === undefined ? {} : { furtherPrompt: further }),
+      ...(effect.session === undefined ? {} : { session: effect.session }),
+      ...(model === undefined ? {} : { model }),
+      ...(record.mcp === undefined ? {} : { mcp: record.mcp }),
       context: contextJson(facts),
-      env: allowedEnvironment(world.env, guard.env),
+      env: allowedEnvironment(world.env, { ...ownVariables(agent.kind, world.env), ...guard.env }),
       milestoneEnv: milestone.env,
       blockOn: facts.blockOn,
       timeouts: config.timeouts,
@@ -256,8 +284,15 @@ export function makeHands(context: HandsContext): Hands {
     const mended = await mending(() =>
       mendRefs(repository, refsOf(record), { guardLog: guard.log, slotCommits: new Set([taken.commit]) }),
     );
-    const told = [...record.told, ...mendedEarly.splice(0), ...mended];
-    const outcome = { agent: report.outcome, costUsd: report.costUsd, logBytes: report.logBytes };
+    const told = [...record.told, ...(report.told ?? []), ...mendedEarly.splice(0), ...mended];
+    const outcome = {
+      agent: report.outcome,
+      costUsd: report.costUsd,
+      logBytes: report.logBytes,
+      ...(report.session === undefined ? {} : { session: report.session }),
+      ...(report.version === undefined ? {} : { version: report.version }),
+      ...(report.tokens === undefined ? {} : { tokens: report.tokens }),
+    };
     if (effect.purpose === 'review') {
       const wrote = taken.changed ? ['the reviewer changed files; that was dropped'] : [];
       return {

@@ -482,7 +482,7 @@ const MESSAGES = {
   'unsupported-value': entry(
     2,
     'A value that is promised for a later version',
-    ['`…: …` is not supported yet', '`…`: kind … is not supported yet; use kind command'],
+    '`…: …` is not supported yet',
     'take one of the values that are expected',
   ),
   'unknown-variable': entry(
@@ -630,8 +630,7 @@ const MESSAGES = {
     [
       'run … on … is unfinished',
       'run … on … is unfinished, and this one would land on …',
-      '… is under way in run …, which is unfinished',
-      '… are under way in run …, which is unfinished',
+      '… under way in run …, which is unfinished',
     ],
     'finish it first: mstone resume',
   ),

@@ -263,8 +263,8 @@ story(
     expect(await ends(p)).toEqual({ '1A': 'asking', '1B': 'asking', '1C': 'landed' });
     expect(startsOf(p, '1A')).toEqual(['implement', 'review', 'remediate', 'review']);
     expect(startsOf(p, '1B')).toEqual(['implement', 'review', 'remediate', 'review', 'remediate', 'review']);
-    expect(run.stdout).toContain('1A needs you: 1 rounds of remediation did not end it');
-    expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not end it');
+    expect(run.stdout).toContain('1A needs you: 1 round of remediation did not mend it');
+    expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not mend it');
   },
 );
 
