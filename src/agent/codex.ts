@@ -148,7 +148,9 @@ function failed(text: string, { end, at: moment }: Ending): AgentOutcome {
   if (/ran out of room in the model's context window/i.test(text))
     return { kind: 'context-exceeded', message };
   if (
-    /experiencing high demand|^unexpected status 5\d\d\b|^stream disconnected|connection failed/i.test(text)
+    /experiencing high demand|is at capacity|capacity is unavailable|^unexpected status 5\d\d\b|^stream disconnected|connection failed/i.test(
+      text,
+    )
   ) {
     return { kind: 'overloaded', message };
   }

@@ -45,6 +45,8 @@ export function processWorld(): World {
       process.on('SIGINT', handler);
       process.on('SIGTERM', handler);
       process.on('SIGUSR2', handler);
+      // A request to stop that comes too late must not kill whoever is about to end anyway.
+      process.on('SIGUSR2', ignore);
       return () => {
         process.off('SIGINT', handler);
         process.off('SIGTERM', handler);
@@ -55,4 +57,8 @@ export function processWorld(): World {
     host: realHost(),
     home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
   };
+}
+
+function ignore(): void {
+  // There is nothing left to stop.
 }

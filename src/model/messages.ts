@@ -482,7 +482,7 @@ const MESSAGES = {
   'unsupported-value': entry(
     2,
     'A value that is promised for a later version',
-    ['`…: …` is not supported yet', '`…`: kind … is not supported yet; use kind command'],
+    '`…: …` is not supported yet',
     'take one of the values that are expected',
   ),
   'unknown-variable': entry(
@@ -545,6 +545,12 @@ const MESSAGES = {
     'A milestone used up its attempts in an earlier run',
     '…: an earlier run gave it up: …',
     'try it again: mstone retry 1A',
+  ),
+  'filter-missing': entry(
+    2,
+    'Files of the repository need a filter, such as git-lfs, whose program is not there',
+    '… is not there, and git checks out nothing without it',
+    'install the program, or put it on the PATH',
   ),
   'proof-lost': entry(
     0,
@@ -624,8 +630,7 @@ const MESSAGES = {
     [
       'run … on … is unfinished',
       'run … on … is unfinished, and this one would land on …',
-      '… is under way in run …, which is unfinished',
-      '… are under way in run …, which is unfinished',
+      '… under way in run …, which is unfinished',
     ],
     'finish it first: mstone resume',
   ),

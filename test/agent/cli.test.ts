@@ -151,6 +151,16 @@ describe('prose is no limit', () => {
   });
 });
 
+describe('a service without room', () => {
+  test.each([
+    'Selected model is at capacity. Please try a different model.',
+    'Policy-restricted capacity is unavailable. Please try again later.',
+  ])('is told by codex in its own words: %s', (message) => {
+    const failed = JSON.stringify({ type: 'turn.failed', error: { message } });
+    expect(tell(codex, [failed], 1).outcome).toEqual({ kind: 'overloaded', message });
+  });
+});
+
 describe('a contract that changed', () => {
   it('is said to be one: a result without `is_error`, a failure without a message, a status that is none', () => {
     expect(tell(claude, [init, '{"type":"result","subtype":"success"}']).outcome).toMatchObject({

@@ -198,9 +198,9 @@ describe('four hundred random worlds with a budget, a deadline or both', () => {
         const asks = [...state.items.values()].some(({ phase }) => phase.is === 'asks');
         const base = state.items.get('base')?.phase.is === 'failed';
         expect(state.end?.exit, story).toBe(base ? 5 : failed ? 1 : asks || state.shut.size > 0 ? 3 : 75);
-        world.shut.clear();
         // Resumed: after a while without what stopped it, once in a while with it.
         world.now += Math.floor(random() * 4_000_000);
+        world.shut.clear();
         const more = random() < 0.2 ? state.settings : settings();
         const again: Event = {
           type: 'run.continued',
