@@ -168,6 +168,16 @@ export function renderPrompt(
   }
 }
 
+/**
+ * What is said to a conversation that was cut short and goes on: it knows the milestone and the rules. Undefined
+ * where there is more to say than that, and the prompt is given whole.
+ */
+export function furtherPrompt(facts: PromptFacts): string | undefined {
+  if (facts.because !== 'resumed') return undefined;
+  return `You were interrupted while you worked on milestone ${facts.milestone.id}. What you had written is in your current folder, as a commit; programs that you had started have ended. Look at \`${facts.diffCommand}\` to see where you stand, and go on until every exit criterion holds. All that you were told at the beginning still holds.
+`;
+}
+
 /** Two sets of facts, everything absent and everything there, that lead a template through its branches. */
 function samples(): readonly PromptFacts[] {
   const bare: PromptFacts = {
@@ -209,6 +219,7 @@ function samples(): readonly PromptFacts[] {
   const reasons = [
     'first',
     'again',
+    'resumed',
     'empty',
     'checks',
     'review',

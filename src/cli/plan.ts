@@ -11,7 +11,7 @@ import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { givenUp, keptOn, knownRuns } from './state.js';
+import { givenUp, keptOn, knownRuns, lostProofs } from './state.js';
 import type { World } from './world.js';
 
 export interface PlanOptions extends SelectionOptions {
@@ -34,6 +34,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
     landings,
     selection: selectionOf(options),
     failed: givenUp(target.branch, runs.value, sources.value.milestones),
+    lost: lostProofs(target.branch, runs.value, sources.value.milestones, landings),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
   const kept = keptOn(target.branch, runs.value);

@@ -7,6 +7,7 @@ import {
   type CommandUnknownOpts,
   InvalidArgumentError,
   Option,
+  type OptionValues,
 } from '@commander-js/extra-typings';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
@@ -25,6 +26,7 @@ import { sayDiagnostics } from './output.js';
 import { plan } from './plan.js';
 import { resume, retry, run } from './run.js';
 import { status } from './status.js';
+import { stop } from './stop.js';
 import { readTwins } from './twins.js';
 import { readUsage } from './usage.js';
 import { validate } from './validate.js';
@@ -37,6 +39,11 @@ Exit codes:
   2  usage, configuration, graph error 75 paused, \`mstone resume\` goes on
   3  needs you                         130, 143  interrupted, resumable
 `;
+
+/** Commands whose flags have twins in the environment. */
+const TWINNED: ReadonlySet<string> = new Set(
+  'run plan resume retry stop logs demo validate config'.split(' '),
+);
 
 export function makeProgram(world: World, exit: (code: number) => void): Command {
   const refusing =
@@ -77,8 +84,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
 
   program.hook('preAction', (_program, command) => {
     readTwins(program as unknown as CommandUnknownOpts, world.env, refuse);
-    if (['run', 'plan', 'resume', 'retry', 'demo', 'validate', 'config'].includes(command.name()))
-      readTwins(command, world.env, refuse);
+    if (TWINNED.has(command.name())) readTwins(command, world.env, refuse);
   });
 
   const here = (profile?: string): World & { color: boolean } => {
@@ -122,7 +128,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     command(
       'run',
       'Run what is left to do; continues whatever was interrupted.',
-      "  mstone run --stage 2 -j 2\n  mstone run 1A '2*'\n  mstone run 3B --with-needs",
+      "  mstone run --stage 2 -j 2\n  mstone run 1A '2*'\n  mstone run 3B --with-needs\n  mstone run --deadline 6:30 --max-cost 20",
     ),
   )
     .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
@@ -131,19 +137,31 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       exit(await run(here(), { ...options, ids, ...(quiet ? { output: 'quiet' } : {}) })),
     );
 
-  command('resume', 'Continue the last run with its own flags.', '  mstone resume')
+  termOptions(
+    command(
+      'resume',
+      'Continue the last run with its own flags, and those that are given anew.',
+      '  mstone resume\n  mstone resume --max-cost 20 --deadline 6:30',
+    ),
+  )
     .argument('[run]', 'the id of an unfinished run')
-    .addOption(outputOption())
     .action(async (id, options) => exit(await resume(here(), { ...options, run: id })));
 
-  command(
-    'retry',
-    "Forget what milestones' failures used up, and continue.",
-    '  mstone retry 1A\n  mstone retry --failed',
+  termOptions(
+    command(
+      'retry',
+      "Forget what milestones' failures used up, and continue.",
+      '  mstone retry 1A\n  mstone retry --failed --deadline 8h\n  mstone retry 1A --from check   # the checks were wrong, not the work',
+    ),
   )
     .argument('[ids...]', 'the milestones')
     .option('--failed', 'all that failed or need you')
-    .addOption(outputOption())
+    .addOption(
+      new Option('--from <step>', 'go on with the work that the failed attempt left, from here').choices([
+        'check',
+        'review',
+      ] as const),
+    )
     .action(async (ids, options) => exit(await retry(here(), { ...options, ids })));
 
   selectionOptions(
@@ -185,6 +203,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .action(async (options) => exit(await graph(here(), options)));
 
   command(
+    'stop',
+    'Ask the run under way to end: nothing new starts, agents at work may end.',
+    '  mstone stop\n  mstone stop --now\n  mstone stop --wait',
+  )
+    .option('--now', 'end its agents, too; their work is kept')
+    .option('--wait', 'show what is still at work, and return when it has ended')
+    .action(async (options) => exit(await stop(here(), options)));
+
+  command(
     'init',
     'Write a first configuration and a first milestone, from what is there.',
     '  mstone init\n  mstone init --yes',
@@ -210,11 +237,16 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   command(
     'logs',
     "Print what a milestone's agents and checks printed.",
-    '  mstone logs 1A\n  mstone logs 1A --attempt 1',
+    '  mstone logs 1A\n  mstone logs 1A --attempt 1\n  mstone logs 1A --follow',
   )
     .argument('<id>', 'the milestone')
     .option('--attempt <n>', 'of this attempt (default: the last)', wholeNumber)
     .option('--list', 'only name the files')
+    .addOption(
+      new Option('-f, --follow', 'go on with what comes, until it has landed or failed, or Ctrl-C').conflicts(
+        'list',
+      ),
+    )
     .action(async (id, options) => exit(await logs(here(), { ...options, id })));
 
   command(
@@ -295,9 +327,8 @@ function selectionOptions(command: Command) {
 }
 
 function runOptions(command: Command) {
-  return selectionOptions(command)
+  return termOptions(selectionOptions(command))
     .option('--onto <branch>', 'land on this branch (default: the one checked out)')
-    .option('-j, --jobs <n>', 'agents alive at once, or a share of the cores such as 50%')
     .addOption(
       new Option(
         '-k, --keep-going',
@@ -307,10 +338,24 @@ function runOptions(command: Command) {
     .option('--fail-fast', 'start nothing new once a milestone has failed')
     .option('--agent <name>', 'who implements')
     .option('--model <name>', 'the model that the agent uses')
-    .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
     .option('--commit', 'commit milestones and configuration first where they are not')
-    .addOption(outputOption())
     .addOption(new Option('-q, --quiet', 'only failures and the end, as --output quiet').conflicts('output'));
+}
+
+/** How far a run may go, alike for all that start or continue one. */
+function termOptions<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
+  return command
+    .option('-j, --jobs <n>', 'agents alive at once, or a share of the cores such as 50%')
+    .option('--no-wait', 'pause with exit 75 at a usage limit instead of waiting')
+    .option(
+      '--max-cost <usd>',
+      'start no agent that this budget does not hold; then pause with exit 75 (budget.usd)',
+    )
+    .option(
+      '--deadline <time>',
+      'start no agent from then on, and pause with exit 75: 6:30, 8h, 2026-11-21T06:30:00Z',
+    )
+    .addOption(outputOption());
 }
 
 const profileOption = () => new Option('--profile <name>', 'with the settings under `profiles: { NAME: … }`');

@@ -17,7 +17,7 @@ import { newRunId } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { Event, RunSettings } from '../model/event.js';
+import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
@@ -25,15 +25,16 @@ import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { makePlan } from '../plan/index.js';
+import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
-import { explainFound, interruptedWords, names, shellWord } from '../report/words.js';
+import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { settle } from './choose.js';
+import { readDeadline } from './deadline.js';
 import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
@@ -55,8 +56,18 @@ import {
   templatesIn,
   withoutErrors,
 } from './project.js';
+import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { keptOn, knownRuns, readTemplates, statesOn, underLock, unfinishedOf, unwritable } from './state.js';
+import {
+  keptOn,
+  knownRuns,
+  lostProofs,
+  readTemplates,
+  statesOn,
+  underLock,
+  unfinishedOf,
+  unwritable,
+} from './state.js';
 import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -75,11 +86,18 @@ export interface RunOptions extends SelectionOptions {
   readonly wait?: boolean;
   readonly commit?: boolean;
   readonly dryRun?: boolean;
+  /** US dollars. */
+  readonly maxCost?: string;
+  readonly deadline?: string;
+  readonly verbose?: boolean;
   readonly output: OutputForm;
 }
 
+/** What a further command may say otherwise than the run that it continues. */
+export type NewTerms = Pick<RunOptions, 'jobs' | 'wait' | 'maxCost' | 'deadline' | 'verbose' | 'output'>;
+
 /** What a run was asked for, as its journal keeps it: `resume` reads it back. */
-type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit'>;
+type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit' | 'deadline' | 'verbose'>;
 
 /** Makes a folder where there is none; why it is of no use, if it is. */
 const checkWritable = (folder: string): Promise<ReturnType<typeof unwritable> | undefined> =>
@@ -90,8 +108,12 @@ const checkWritable = (folder: string): Promise<ReturnType<typeof unwritable> | 
 interface Extra {
   /** Items whose attempts, brakes and spend are forgotten. */
   readonly reset: readonly string[];
+  /** They go on with the work they left instead of beginning anew. */
+  readonly from?: RetryFrom;
   /** The options are those of the last run: what it was forced to redo and has landed is not redone twice. */
   readonly again: boolean;
+  /** Epoch ms: that of the run which is continued, where it is still to come. */
+  readonly deadline?: number;
 }
 
 export async function run(world: Terminal, options: RunOptions): Promise<number> {
@@ -100,7 +122,7 @@ export async function run(world: Terminal, options: RunOptions): Promise<number>
 
 export async function resume(
   terminal: Terminal,
-  options: { readonly run?: string; readonly output: OutputForm },
+  options: { readonly run?: string } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   const project = await openProject(world, undefined);
@@ -119,14 +141,18 @@ export async function resume(
   const asked = askedFrom(last.state.settings.argv);
   return prepareAndRun(
     terminal,
-    { ...asked, onto: last.state.target, output: options.output },
-    { reset: [], again: true },
+    { ...asked, ...newTerms(options), onto: last.state.target },
+    { reset: [], again: true, ...keptDeadline(world, last.state, options) },
   );
 }
 
 export async function retry(
   terminal: Terminal,
-  options: { readonly ids: readonly string[]; readonly failed?: true; readonly output: OutputForm },
+  options: {
+    readonly ids: readonly string[];
+    readonly failed?: true;
+    readonly from?: RetryFrom;
+  } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   if (options.ids.length === 0 && options.failed !== true) {
@@ -157,7 +183,35 @@ export async function retry(
   const named = reset.filter((id) => !id.endsWith('-gate'));
   const ids = asked.ids === undefined || asked.ids.length === 0 ? [] : [...new Set([...asked.ids, ...named])];
   const onto = last === undefined ? {} : { onto: last.state.target };
-  return prepareAndRun(terminal, { ...asked, ...onto, ids, output: options.output }, { reset, again: true });
+  return prepareAndRun(
+    terminal,
+    { ...asked, ...newTerms(options), ...onto, ids },
+    {
+      reset,
+      again: true,
+      ...(options.from === undefined ? {} : { from: options.from }),
+      ...(last === undefined ? {} : keptDeadline(world, last.state, options)),
+    },
+  );
+}
+
+/** What was said this time; commander's `wait` is true where nothing was. */
+const newTerms = ({ jobs, wait, maxCost, deadline, verbose, output }: NewTerms): NewTerms => ({
+  ...(jobs === undefined ? {} : { jobs }),
+  ...(wait === false ? { wait } : {}),
+  ...(maxCost === undefined ? {} : { maxCost }),
+  ...(deadline === undefined ? {} : { deadline }),
+  ...(verbose === undefined ? {} : { verbose }),
+  output,
+});
+
+/** A deadline outlives a crash, but not itself: who resumes after it wants to go on. */
+function keptDeadline(world: World, { settings }: RunState, terms: NewTerms): { deadline?: number } {
+  const { deadline } = settings;
+  if (deadline === undefined || terms.deadline !== undefined) return {};
+  if (deadline > world.now()) return { deadline };
+  say(world, `The deadline of ${formatMoment(deadline)} has passed and no longer holds.`);
+  return {};
 }
 
 const askedFrom = (argv: readonly string[]): Asked =>
@@ -165,7 +219,8 @@ const askedFrom = (argv: readonly string[]): Asked =>
 
 function asked(options: RunOptions): Asked {
   const { output: _output, dryRun: _dryRun, commit: _commit, onto: _onto, ...rest } = options;
-  return rest;
+  const { deadline: _deadline, verbose: _verbose, ...lasting } = rest;
+  return lasting;
 }
 
 /** The world as the flags want it: the profile, and the configuration that is read. */
@@ -187,8 +242,12 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
   const flags = {
     ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
+    ...(options.maxCost === undefined ? {} : { 'budget.usd': options.maxCost }),
     ...(options.model === undefined ? {} : { model: options.model }),
   };
+  const said = options.deadline === undefined ? undefined : readDeadline(options.deadline, world.now());
+  if (said !== undefined && !said.ok) return sayDiagnostics(world, [said.error]);
+  const deadline = said?.value ?? extra.deadline;
 
   // What is wrong in the checkout is said first, whether it is committed or not.
   const checkout = withoutErrors(await readPlanned(world, opened.value, flags));
@@ -211,7 +270,10 @@ async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra
           if (!committed.ok) return sayDiagnostics(world, committed.error);
         }
       }
-      return await runLocked(world, terminal, repository, flags, options, extra);
+      return await runLocked(world, terminal, repository, flags, options, {
+        ...extra,
+        ...(deadline === undefined ? {} : { deadline }),
+      });
     } catch (error) {
       if (!(error instanceof JournalFull) && !isNoRoom(error)) throw error;
       const message = error instanceof Error ? error.message : String(error);
@@ -270,12 +332,24 @@ async function runLocked(
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
   const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
+  const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
   const kept = unfinished?.state.settings.chosen;
-  const made = await planRun(world, project, sources, options, past, redone, kept);
+  const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
   if (!made.ok) return sayDiagnostics(world, made.error);
   const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
+  const works =
+    extra.from === undefined
+      ? undefined
+      : await findWorks(
+          repository,
+          statesOn(target.branch, runs.value),
+          new Map(items.map((item) => [item.id, item])),
+          extra.reset,
+          extra.from,
+        );
+  if (works !== undefined && !works.ok) return sayDiagnostics(world, works.error);
   sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
@@ -316,7 +390,7 @@ async function runLocked(
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
   const settings: RunSettings = {
-    ...settingsOf(world, config, options, chosen),
+    ...settingsOf(world, config, options, { chosen, deadline: extra.deadline }),
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
   const opening: Event[] = [
@@ -333,7 +407,17 @@ async function runLocked(
           mstone: versionOf(world),
         }
       : { type: 'run.continued', head, items, settings, shadow: follows, mstone: versionOf(world) },
-    ...(extra.reset.length > 0 ? [{ type: 'items.reset' as const, items: extra.reset }] : []),
+    ...(extra.reset.length > 0
+      ? [
+          {
+            type: 'items.reset' as const,
+            items: extra.reset,
+            ...(extra.from === undefined || works === undefined
+              ? {}
+              : { from: extra.from, works: works.value }),
+          },
+        ]
+      : []),
   ];
 
   const reporter = makeReporter(terminal, options.output, (item) => lastWords(logsDir ?? own, item));
@@ -342,7 +426,10 @@ async function runLocked(
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
   const stopListening = world.onSignal((signal) => {
     if (signal === 'SIGTERM') control.cancel(143, 'told to end: agents are ended, their work is kept');
-    else if (control.draining === undefined) control.drain(130, interruptedWords(state));
+    else if (signal === 'SIGUSR2') {
+      // `mstone stop`: asked for as often as you like, it is never the second Ctrl-C.
+      if (control.draining === undefined) control.drain(130, interruptedWords(state, 'mstone stop'));
+    } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
   try {
@@ -355,8 +442,10 @@ async function runLocked(
     for (const event of opening) {
       state = reduce(state, event);
       // Lines tell it themselves; a screen has no place for it, and events are not for people.
-      if (event.type === 'run.continued' && (form === 'tty' || form === 'ndjson')) {
-        say(world, explainFound(state, { now: world.now() }));
+      if (form === 'tty' || form === 'ndjson') {
+        const when = { now: world.now() };
+        if (event.type === 'run.continued') say(world, explainFound(state, when));
+        if ('settings' in event) for (const text of termsOf(state, when)) say(world, text);
       }
       reporter.notice(event, state);
     }
@@ -367,6 +456,7 @@ async function runLocked(
       runDir,
       logsDir: logsDir ?? own,
       target: target.branch,
+      head: state.head,
       config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
@@ -406,8 +496,9 @@ function settingsOf(
   { configFile }: World,
   config: Config,
   options: RunOptions,
-  chosen: Chosen | undefined,
+  { chosen, deadline }: { readonly chosen: Chosen | undefined; readonly deadline: number | undefined },
 ): RunSettings {
+  const { budget } = config;
   return {
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
@@ -415,6 +506,8 @@ function settingsOf(
     backoffMs: config.backoffMs,
     folder: folderOf(config),
     ...(chosen === undefined ? {} : { chosen }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(budget?.usd === undefined ? {} : { budget: { ...budget, usd: budget.usd } }),
     argv: [
       JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
     ],
@@ -431,9 +524,17 @@ async function planRun(
   project: Project,
   sources: Sources,
   options: RunOptions,
-  past: ReturnType<typeof historyOf>,
-  redone: ReadonlySet<MilestoneId> | undefined,
-  kept: Chosen | undefined,
+  {
+    past,
+    redone,
+    lost,
+    kept,
+  }: {
+    readonly past: ReturnType<typeof historyOf>;
+    readonly redone: ReadonlySet<MilestoneId> | undefined;
+    readonly lost: ReadonlyMap<MilestoneId, LostProof>;
+    readonly kept: Chosen | undefined;
+  },
 ): Promise<Result<Settled & { items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
@@ -441,20 +542,13 @@ async function planRun(
     milestones: [...sources.milestones],
     landings: project.landings,
     selection,
+    lost,
   });
   if (!made.ok) return made;
   const settled = await settle(world, made.value, { ...project, sources, kept });
   const { plan, config } = settled;
 
-  // A gate that was red or cut short is still to be passed, though its milestones have landed.
-  const open = past.history.flatMap(({ id }) => {
-    const stage = /^(\d+)-gate$/.exec(id)?.[1];
-    return stage === undefined ? [] : [Number(stage)];
-  });
-  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
-  const stages = new Set(
-    [...open, ...running.map(({ milestone }) => milestone.stage)].filter((stage) => completes(plan, stage)),
-  );
+  const stages = gatesOf(plan, past);
   const { head } = project.target;
   const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
   const base =
@@ -487,6 +581,18 @@ async function formerView(world: World, { repository, landings }: Project, head:
       fix: `if nobody needs it: git rm ${shellWord(tasks)}`,
     },
   ];
+}
+
+/** The stages whose own checks a run of this plan would ask. */
+export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): ReadonlySet<number> {
+  // A gate that was red or cut short is still to be passed, though its milestones have landed.
+  const open = past.history.flatMap(({ id }) => {
+    const stage = /^(\d+)-gate$/.exec(id)?.[1];
+    return stage === undefined ? [] : [Number(stage)];
+  });
+  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
+  const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
+  return new Set(stages.filter((stage) => completes(plan, stage)));
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>

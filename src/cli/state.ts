@@ -13,9 +13,11 @@ import type { Purpose } from '../model/effect.js';
 import type { Entry } from '../model/event.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { installWords } from '../model/newer.js';
+import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { RunState } from '../model/state.js';
+import type { LostProof } from '../plan/index.js';
 import { hostIdentity, isAlive, selfIdentity } from '../process/identity.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, replay } from '../run/index.js';
@@ -118,6 +120,29 @@ export function givenUp(
       return item.end !== undefined && milestone !== undefined && isSameText(item.digest, milestone)
         ? [[item.id, item.end.message] as const]
         : [];
+    }),
+  );
+}
+
+/** Milestones that a run landed in the version that they still have, and of which history has no trace. */
+export function lostProofs(
+  branch: string,
+  runs: readonly KnownRun[],
+  milestones: readonly Milestone[],
+  landings: ReadonlyMap<MilestoneId, Landing>,
+): ReadonlyMap<MilestoneId, LostProof> {
+  const states = statesOn(branch, runs).toReversed();
+  return new Map(
+    milestones.flatMap(({ id, digest }): [MilestoneId, LostProof][] => {
+      // A revert and a mark are traces: they say what is to be done.
+      if (landings.has(id)) return [];
+      for (const { run, items, parked } of states) {
+        const last = items.get(id) ?? parked.get(id);
+        if (last === undefined) continue;
+        const { item, phase } = last;
+        return phase.is === 'landed' && item.digest === digest ? [[id, { run, commit: phase.commit }]] : [];
+      }
+      return [];
     }),
   );
 }

@@ -17,8 +17,8 @@ export interface World {
   readonly closed?: AbortSignal;
   /** Epoch ms. */
   now(): number;
-  /** Calls `handler` for SIGINT and SIGTERM until the returned function is called. */
-  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
+  /** Calls `handler` for SIGINT, SIGTERM and SIGUSR2 (`mstone stop`) until the returned function is called. */
+  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM' | 'SIGUSR2') => void): () => void;
   readonly cpus: number;
   /** What the machine has left. */
   readonly host: Host;
@@ -46,9 +46,11 @@ export function processWorld(): World {
     onSignal: (handler) => {
       process.on('SIGINT', handler);
       process.on('SIGTERM', handler);
+      process.on('SIGUSR2', handler);
       return () => {
         process.off('SIGINT', handler);
         process.off('SIGTERM', handler);
+        process.off('SIGUSR2', handler);
       };
     },
     cpus: availableParallelism(),

@@ -26,7 +26,6 @@ import {
   envName,
   FLAG_VARIABLES,
   isLeafKey,
-  LATER_KEYS,
   LATER_VALUES,
   type LeafKey,
   type LeafValue,
@@ -134,6 +133,8 @@ export function resolveConfig(sources: ConfigSources): {
   const reviewer = said('reviewer');
   const model = said('model');
   const dir = said('worktrees.dir');
+  const usd = said('budget.usd');
+  const perMilestone = said('budget.per_milestone');
   const jobs = said('jobs') ?? 1;
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
@@ -174,22 +175,15 @@ export function resolveConfig(sources: ConfigSources): {
           ...limit('cpu', said('pressure.cpu'), (text) => Number.parseInt(text, 10) / 100),
         }
       : false,
+    ...((usd !== undefined || perMilestone !== undefined) && {
+      budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
+    }),
   };
   const values = new Map<string, unknown>([
     ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
     ...[...agents].map(([name, entry]) => [`agents.${name}`, entry] as const),
   ]);
   return { config, origins, values, diagnostics };
-}
-
-/** A limit that was said; `false` is none. */
-function limit<K extends keyof PressureLimits>(
-  name: K,
-  text: string | false | undefined,
-  read: (text: string) => number | undefined,
-): { readonly [N in K]?: number } {
-  const value = text === undefined || text === false ? undefined : read(text);
-  return value === undefined ? {} : ({ [name]: value } as { readonly [N in K]: number });
 }
 
 /** What would lie in another's way: a view among milestones, logs where every file is somebody's work. */
@@ -237,6 +231,16 @@ function checkPlaces(
         ]
       : []),
   ];
+}
+
+/** A limit that was said; `false` is none. */
+function limit<K extends keyof PressureLimits>(
+  name: K,
+  text: string | false | undefined,
+  read: (text: string) => number | undefined,
+): { readonly [N in K]?: number } {
+  const value = text === undefined || text === false ? undefined : read(text);
+  return value === undefined ? {} : ({ [name]: value } as { readonly [N in K]: number });
 }
 
 /** The table's own defaults, through the same schemas as everybody's words. */
@@ -330,7 +334,6 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
     const origin: Origin = { from: 'environment', variable };
     const key = known.get(variable);
     const old = Object.entries(DEPRECATED).find(([name]) => envName(name) === variable);
-    const later = LATER_KEYS.find((name) => `${variable}_`.startsWith(`${envName(name)}_`));
     if (key === 'agents') {
       readAgents(layer, diagnostics, jsonOr(text), () => origin);
     } else if (key !== undefined && isLeafKey(key)) {
@@ -341,9 +344,6 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
       const said = (env[instead] ?? '') !== '';
       if (!said) readWord(layer, diagnostics, successor, fromText(successor, text), origin);
       diagnostics.push(deprecated(variable, instead, `${instead}=…`, since, said));
-    } else if (later) {
-      const message = `\`${shown(variable)}\` is not supported yet`;
-      diagnostics.push({ severity: 'error', code: 'unsupported-key', message, fix: 'unset it' });
     } else {
       const meant = nearest(variable, [...known.keys(), ...flags]);
       diagnostics.push({
@@ -356,14 +356,6 @@ function readEnvironment(env: ConfigSources['env'], diagnostics: Diagnostic[]): 
   }
   implied(layer);
   return layer;
-}
-
-/** Who says how to review wants a review, and who names a limit wants it held. */
-function implied({ words }: Layer): void {
-  for (const [key, { origin }] of [...words]) {
-    const [outer = ''] = key.split('.');
-    if (isLeafKey(outer) && !words.has(outer)) words.set(outer, { value: true, origin });
-  }
 }
 
 /** A word of before: what it is called now. `beside` its successor it counts for nothing. */
@@ -386,6 +378,14 @@ function deprecated(
   };
 }
 
+/** Who says how to review wants a review, and who names a limit wants it held. */
+function implied({ words }: Layer): void {
+  for (const [key, { origin }] of [...words]) {
+    const [outer = ''] = key.split('.');
+    if (isLeafKey(outer) && !words.has(outer)) words.set(outer, { value: true, origin });
+  }
+}
+
 /** Text as the value that it means for this key: the first reading that fits. */
 function fromText(key: LeafKey, text: string): unknown {
   const { schema, list } = shapeOf(key);
@@ -394,7 +394,7 @@ function fromText(key: LeafKey, text: string): unknown {
     return Array.isArray(value) ? value : [text];
   }
   const readings: unknown[] = [text];
-  if (/^-?\d+$/.test(text)) readings.push(Number(text));
+  if (/^-?\d+(?:\.\d+)?$/.test(text)) readings.push(Number(text));
   if (/^(?:true|yes|on|1)$/i.test(text)) readings.push(true);
   if (/^(?:false|no|off|0)$/i.test(text)) readings.push(false);
   return readings.find((reading) => schema.safeParse(reading).success) ?? text;
@@ -532,13 +532,7 @@ function readSettings(
       continue;
     }
     const inner = leafKeys.filter((key) => key.startsWith(`${name}.`));
-    if ((LATER_KEYS as readonly string[]).includes(name)) {
-      error([name], {
-        code: 'unsupported-key',
-        message: `\`${name}\` is not supported yet`,
-        fix: 'remove it',
-      });
-    } else if (name === 'agents') {
+    if (name === 'agents') {
       if (value !== null) readAgents(layer, diagnostics, value, originOf, yaml);
     } else if (inner.length > 0 && isMapping(value)) {
       if (isLeafKey(name)) leaf(name, [name], true);
@@ -559,7 +553,8 @@ function readSettings(
         found: shownValue(value),
       });
     } else {
-      const names = [...new Set([...configKeys.map(({ key }) => key.replace(/\..*/, '')), 'profiles'])];
+      const outer = configKeys.map(({ key }) => key.replace(/\..*/, ''));
+      const names = [...new Set([...outer, ...(originOf([]).from === 'profile' ? [] : ['profiles'])])];
       error([name], unknownKey(name, names));
     }
   }

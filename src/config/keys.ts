@@ -36,8 +36,6 @@ const pathInside = z
     );
   });
 
-const share = z.union([z.literal(false), z.string().regex(/^(?:[1-9]\d?|100)%$/)]);
-const size = z.union([z.literal(false), z.string().regex(SIZE)]);
 /** A path of the repository's own, with forward slashes whatever was typed. */
 const repositoryPath = z
   .string()
@@ -64,6 +62,8 @@ const tasksPath = repositoryPath.refine((path) => /[^/]\.(?:md|markdown)$/i.test
 
 /** A folder of the machine's. */
 const anyFolder = z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/);
+const share = z.union([z.literal(false), z.string().regex(/^(?:[1-9]\d?|100)%$/)]);
+const size = z.union([z.literal(false), z.string().regex(SIZE)]);
 
 const jobs = z.union([
   z.int().min(1),
@@ -73,13 +73,16 @@ const jobs = z.union([
     .transform((text) => ({ percent: Number(text.slice(0, -1)) })),
 ]);
 
+const money = z.number().positive().max(1e9);
+
 const AGENT_NAMES =
   '`claude`, `codex`, `gemini`, `opencode`, `recipe`, or the name of an agent under `agents`';
 const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
-const SHARE = 'a share such as `90%`, or `false`';
 const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
+const SHARE = 'a share such as `90%`, or `false`';
+const MONEY = 'an amount in US dollars, more than 0, such as `20` or `7.5`';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -225,6 +228,24 @@ const SHAPES = {
     default: 'true',
     description: 'Wait for usage limits to reset; false: pause and exit 75',
   },
+  milestones: {
+    schema: milestonesPath,
+    type: 'a folder inside the repository, relative to its root, without `..` and `.git`',
+    default: 'milestones',
+    description: 'Where milestones are, and in `templates/` below it your own prompts',
+  },
+  tasks_file: {
+    schema: tasksPath,
+    type: 'a markdown file inside the repository, relative to its root, outside the folder of milestones',
+    default: 'TASKS.md',
+    description: 'Where mstone shows what has landed',
+  },
+  log_dir: {
+    schema: anyFolder,
+    type: FOLDER,
+    default: "(with each run's state)",
+    description: 'Where logs of agents and checks go, a folder for each run',
+  },
   pressure: {
     schema: z.boolean(),
     type: '`false`, or a mapping of `memory`, `disk` and `cpu`',
@@ -249,23 +270,18 @@ const SHAPES = {
     default: '(not looked at)',
     description: 'Processors in use from which on they are short',
   },
-  milestones: {
-    schema: milestonesPath,
-    type: 'a folder inside the repository, relative to its root, without `..` and `.git`',
-    default: 'milestones',
-    description: 'Where milestones are, and in `templates/` below it your own prompts',
+  'budget.usd': {
+    schema: money,
+    type: MONEY,
+    default: '(none)',
+    description: 'What a run may cost, resumed ones included; it pauses with exit 75 before it costs more',
   },
-  tasks_file: {
-    schema: tasksPath,
-    type: 'a markdown file inside the repository, relative to its root, outside the folder of milestones',
-    default: 'TASKS.md',
-    description: 'Where mstone shows what has landed',
-  },
-  log_dir: {
-    schema: anyFolder,
-    type: FOLDER,
-    default: "(with each run's state)",
-    description: 'Where logs of agents and checks go, a folder for each run',
+  'budget.per_milestone': {
+    schema: money,
+    type: MONEY,
+    default: '(by what agents cost so far)',
+    description:
+      'Put aside before an agent starts; else 1.5 times the median of such agents in this run, at first 5 % of the budget',
   },
   stages: {
     schema: z.literal('strict'),
@@ -304,7 +320,6 @@ export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, 
 export const CONFIG_VERSION = 1;
 
 /** Words of the design that this version refuses. */
-export const LATER_KEYS = ['budget'] as const;
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
   isolation: ['clone'],
@@ -358,6 +373,12 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--quiet', 'MSTONE_QUIET'],
   ['--profile', 'MSTONE_PROFILE'],
   ['--config', 'MSTONE_CONFIG'],
+  ['--deadline', 'MSTONE_DEADLINE'],
+  ['--verbose', 'MSTONE_VERBOSE'],
+  ['--from', 'MSTONE_FROM'],
+  ['--follow', 'MSTONE_FOLLOW'],
+  ['--now', 'MSTONE_STOP_NOW'],
+  ['--wait', 'MSTONE_STOP_WAIT'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -368,6 +389,7 @@ export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
   ['--agent', 'agent'],
   ['--model', 'model'],
   ['--no-wait', 'limits.wait'],
+  ['--max-cost', 'budget.usd'],
 ]);
 
 /** Names that mstone gives to agents. They are no settings, even where a nested mstone inherits them. */

@@ -141,7 +141,7 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
       }
       case 'paused': {
         const { exit, why, until } = standing;
-        await believe([{ type: 'run.paused', exit, why, until }]);
+        await believe([{ type: 'run.paused', exit, why, ...(until === undefined ? {} : { until }) }]);
         return state;
       }
       case 'ended': {

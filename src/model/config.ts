@@ -1,3 +1,5 @@
+import type { Budget } from './event.js';
+
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
 
 /** What mstone knows of a coding CLI that it starts by its own contract. */
@@ -83,4 +85,6 @@ export interface Config {
   readonly limits: { readonly wait: boolean };
   /** While one of them is reached, no agent starts beside those at work. */
   readonly pressure: false | PressureLimits;
+  /** US dollars; without `usd` there is no limit, whatever is put aside. */
+  readonly budget?: Partial<Budget>;
 }

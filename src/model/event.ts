@@ -6,6 +6,7 @@ import type {
   FollowOutcome,
   LandOutcome,
   Oid,
+  Work,
   WorkOutcome,
 } from './outcome.js';
 import type { PlanItem } from './plan.js';
@@ -16,6 +17,13 @@ export interface Inputs {
   readonly now: number;
   /** Agents that may be alive at once. */
   readonly capacity: number;
+}
+
+/** What a run may cost, resumed ones included, USD. */
+export interface Budget {
+  readonly usd: number;
+  /** What is put aside before an agent is started; undefined: by what such agents have cost so far. */
+  readonly perMilestone?: number;
 }
 
 /** The settings a run goes by; a continued run may bring others. */
@@ -31,6 +39,9 @@ export interface RunSettings {
   readonly chosen?: Chosen;
   /** The folder of this run's logs, absolute, where it is not the one beside the journal. Stays with the run. */
   readonly logs?: string;
+  /** From then on no agent is started, epoch ms. */
+  readonly deadline?: number;
+  readonly budget?: Budget;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }
@@ -46,6 +57,9 @@ export interface ItemHistory {
   /** How it ended, where it did so without landing. */
   readonly end?: { readonly is: 'failed' | 'asks'; readonly message: string; readonly run: string };
 }
+
+/** Where a retry takes a failed attempt's work up. */
+export type RetryFrom = 'check' | 'review';
 
 interface Started<E> {
   /** An intent and its ending share it: `i1`, `i2`, … in order of the run. */
@@ -87,8 +101,16 @@ export type Event =
       readonly shadow: boolean;
       readonly mstone?: string;
     }
-  /** `mstone retry`: what these used up is forgotten. */
-  | { readonly type: 'items.reset'; readonly items: readonly ItemId[] }
+  /**
+   * `mstone retry`: what these used up is forgotten. With `from` they go on with what the failed attempt
+   * left (`works` has it for each) instead of beginning anew.
+   */
+  | {
+      readonly type: 'items.reset';
+      readonly items: readonly ItemId[];
+      readonly from?: RetryFrom;
+      readonly works?: Readonly<Record<ItemId, Work>>;
+    }
   | ({ readonly type: 'work.started' } & Started<WorkEffect>)
   | ({ readonly type: 'work.ended' } & Ended<WorkOutcome>)
   | ({ readonly type: 'check.started' } & Started<CheckEffect>)

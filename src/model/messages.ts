@@ -546,11 +546,71 @@ const MESSAGES = {
     '…: an earlier run gave it up: …',
     'try it again: mstone retry 1A',
   ),
+  'proof-lost': entry(
+    0,
+    'A run landed this text of a milestone, and history does not prove it: a squash or a reset lost the trailers',
+    '…: run … landed it as …, of which … holds no proof; if its work is there, `mstone mark … --done` says so',
+    'if its work is there: mstone mark 1A --done',
+  ),
+  'no-gate': entry(
+    2,
+    'A stage was asked about that has no checks of its own',
+    'stage … has no checks of its own',
+    'add `stage_checks: [COMMAND]` to mstone.yaml',
+  ),
   'already-done': entry(
     0,
     'A named milestone has landed; it is not done twice',
-    '…: landed as …',
+    ['…: landed as …', '…: marked done … by …'],
     'do it again all the same: mstone run --force 1A',
+  ),
+  deadline: entry(
+    2,
+    'A deadline is no time to come',
+    [
+      'the deadline cannot be read',
+      'there is no such time as this deadline',
+      'this deadline has passed already',
+    ],
+    'say a clock time such as `6:30`, or a time from now such as `8h`',
+  ),
+  'no-work': entry(
+    2,
+    'A retry is to go on with work that is not there',
+    [
+      '… left no work to go on with',
+      'what … left, …, is no longer kept under refs/mstone/',
+      '… is not to be done: nothing of it has failed',
+      '… is not over: it is taken up where it was',
+    ],
+    'begin it anew: mstone retry 1A',
+  ),
+  'text-changed': entry(
+    2,
+    'A retry is to go on with work that was done for another text',
+    'the text of … has changed since it was worked on',
+    'begin it anew: mstone retry 1A',
+  ),
+  'no-reviewer': entry(
+    2,
+    'A retry is to begin with a review where there is none',
+    'nobody reviews …',
+    'go on from its checks: mstone retry 1A --from check',
+  ),
+  'run-elsewhere': entry(
+    4,
+    'The run under way cannot be signalled from here',
+    [
+      'the run under way cannot be reached from here: …',
+      'process …, which drives the run, is another user’s',
+    ],
+    'type `mstone stop` where the run was started',
+  ),
+  'not-a-run': entry(
+    4,
+    'The lock is held, but by no run that could be stopped',
+    ['what holds the lock is no run: …', 'the lock … cannot be read'],
+    'wait for its end, or type `mstone doctor`',
   ),
   locked: entry(
     4,
@@ -671,7 +731,7 @@ const MESSAGES = {
   'would-lose-work': entry(
     3,
     'Work that is nowhere else would be removed',
-    ['1 thing would be lost', '… things would be lost'],
+    '… would be lost',
     'land it or keep it on a branch of yours; to lose it: mstone clean --all -f --lose-work',
   ),
 } as const satisfies Readonly<Record<string, Message>>;

@@ -9,6 +9,8 @@ export interface Landing {
   readonly digest: string;
   readonly state: 'done' | 'todo';
   readonly commit: Oid;
+  /** Set by hand with `mstone mark`: nothing was landed. */
+  readonly marked?: true;
   /** Epoch ms, the commit's committer date. */
   readonly at: number;
   readonly run?: string;

@@ -1,6 +1,6 @@
-import type { Effect, ItemId, SlotId } from './effect.js';
+import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, TreeKey } from './outcome.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
 
@@ -61,7 +61,7 @@ export interface ItemState {
   readonly assignment: number;
   /** Remediations so far within the attempt. */
   readonly round: number;
-  readonly work?: { readonly commit: Oid; readonly tree: TreeKey; readonly base: Oid };
+  readonly work?: Work;
   /** Held from the first assignment until it has landed, failed or has to wait. */
   readonly slot?: SlotId;
   /** Where it last worked: preferred when it goes on. */
@@ -78,6 +78,12 @@ export interface ItemState {
   readonly interruptions: number;
   /** Reviewers and remediators that crashed within the attempt. */
   readonly stumbles: number;
+  /** The author's conversation in this attempt, by which it goes on. */
+  readonly session?: { readonly agent: string; readonly id: string };
+  /** A conversation grew too long in this attempt; a second time counts as a crash. */
+  readonly exceeded?: true;
+  /** How often in a row the service had no room. */
+  readonly overloads?: number;
   readonly costUsd: number;
   /** For people: files put back, archives, refs mended. */
   readonly told: readonly string[];
@@ -88,6 +94,15 @@ export interface Flight {
   readonly id: string;
   readonly effect: Effect;
   readonly since: number;
+}
+
+/** What a run has spent on agents, whatever became of their work. */
+export interface Spend {
+  readonly usd: number;
+  /** What assignments cost that finished or cost anything, by purpose, oldest first. */
+  readonly costs: ReadonlyMap<Purpose, readonly number[]>;
+  /** Agents that finished and told no cost. */
+  readonly untold: ReadonlySet<string>;
 }
 
 export interface RunState {
@@ -107,6 +122,9 @@ export interface RunState {
   readonly nextIntent: number;
   /** Agent name → when its credential opens again, epoch ms. */
   readonly closed: ReadonlyMap<string, number>;
+  readonly spend: Spend;
+  /** Agent name → why it is used no more until a person acts: its credential is refused, or empty. */
+  readonly shut: ReadonlyMap<string, string>;
   readonly passed: ReadonlySet<string>;
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;

@@ -11,6 +11,7 @@ import { isNewerDigest, isSameText } from '../model/digest.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { installWords } from '../model/newer.js';
+import type { Oid } from '../model/outcome.js';
 import type { Landing, Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
@@ -25,6 +26,13 @@ export interface PlanInput {
   readonly selection: Selection;
   /** Milestones that an earlier run gave up, each with its reason: only `mstone retry` frees them. */
   readonly failed?: ReadonlyMap<MilestoneId, string>;
+  /** Landings of the milestones' present texts that a journal knows and history does not prove. */
+  readonly lost?: ReadonlyMap<MilestoneId, LostProof>;
+}
+
+export interface LostProof {
+  readonly run: string;
+  readonly commit: Oid;
 }
 
 /** Minutes that a milestone is taken for where no estimate is known at all. */
@@ -112,7 +120,7 @@ const hasLanded = ({ state }: Standing): boolean => state === 'done' || state ==
 
 function standingsOf(
   milestones: readonly Milestone[],
-  { landings, failed }: PlanInput,
+  { landings, failed, lost, target }: PlanInput,
 ): ReadonlyMap<MilestoneId, Standing> {
   const known = new Map(milestones.map((milestone) => [milestone.id, milestone]));
   const standings = new Map<MilestoneId, Standing>();
@@ -132,8 +140,10 @@ function standingsOf(
     const landing = landings.get(id);
     const commit = landing && shown(landing.commit.slice(0, 7));
     if (landing?.state === 'done') {
-      if (isSameText(landing.digest, milestone)) return { state: 'done', reason: `landed as ${commit}` };
-      const reason = `its text has changed since it landed as ${commit}; \`mstone run ${id}\` does it again, \`mstone mark ${id} --done\` accepts it as it is`;
+      const how = landing.marked ? `marked done ${dayOf(landing.at)} by ${commit}` : `landed as ${commit}`;
+      if (isSameText(landing.digest, milestone)) return { state: 'done', reason: how };
+      const since = landing.marked ? `was ${how}` : how;
+      const reason = `its text has changed since it ${since}; \`mstone run ${id}\` does it again, \`mstone mark ${id} --done\` accepts it as it is`;
       return { state: 'stale', reason };
     }
     if (!enabled) return { state: 'blocked', reason: 'disabled' };
@@ -147,7 +157,8 @@ function standingsOf(
       .sort(byMilestone)
       .map((need) => (need.enabled ? need.id : `${need.id}, which is disabled`));
     if (stopped.length > 0) return { state: 'blocked', reason: `needs ${stopped.join('; ')}` };
-    return { state: 'todo', reason: landing ? `set back to todo by ${commit}` : 'never landed' };
+    if (landing) return { state: 'todo', reason: `set back to todo by ${commit}` };
+    return { state: 'todo', reason: lostWords(id, lost?.get(id), target) ?? 'never landed' };
   };
   const resolve = (milestone: Milestone): Standing => {
     const before = standings.get(milestone.id);
@@ -159,6 +170,14 @@ function standingsOf(
   for (const milestone of milestones) resolve(milestone);
   return standings;
 }
+
+/** Epoch ms → the day, in UTC. */
+const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
+/** Where history has lost a proof, as by a squash that kept no trailers. */
+const lostWords = (id: MilestoneId, known: LostProof | undefined, target: string): string | undefined =>
+  known &&
+  `run ${shown(known.run)} landed it as ${shown(known.commit.slice(0, 7))}, of which ${shown(target)} holds no proof; if its work is there, \`mstone mark ${id} --done\` says so`;
 
 /** What the wanted ones need and has not landed, and what that needs. */
 function addNeeds(
@@ -312,7 +331,7 @@ function median(numbers: readonly number[]): number {
 function notesOn(
   planned: readonly PlannedMilestone[],
   run: ReadonlySet<MilestoneId>,
-  { selection, failed }: PlanInput,
+  { selection, failed, lost }: PlanInput,
 ): Diagnostic[] {
   const named = new Set(selection.ids);
   return planned.flatMap(({ milestone: { id, file }, state, reason }): Diagnostic[] => {
@@ -323,6 +342,9 @@ function notesOn(
       const redo = failed?.has(id) ? `mstone retry ${id}` : `mstone run ${id}`;
       const fix = `${redo} does it again, mstone mark ${id} --done accepts it as it is`;
       return note('stale', 'its text has changed since it landed', fix);
+    }
+    if (state === 'todo' && run.has(id) && lost?.has(id)) {
+      return note('proof-lost', reason, `if so, before a run: mstone mark ${id} --done`);
     }
     const gaveUp = failed?.get(id);
     if (state === 'blocked' && gaveUp !== undefined)

@@ -42,6 +42,23 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return found !== undefined && found.start === identity.start && found.boot === identity.boot;
 }
 
+/** Signals this very process and no other that has its pid by now. `forbidden`: it is another user's. */
+export function signalProcess(
+  identity: ProcessIdentity,
+  signal: NodeJS.Signals,
+): 'sent' | 'gone' | 'forbidden' {
+  if (!isAlive(identity)) return 'gone';
+  try {
+    process.kill(identity.pid, signal);
+    return 'sent';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ESRCH') return 'gone';
+    if (code === 'EPERM') return 'forbidden';
+    throw error;
+  }
+}
+
 export function selfIdentity(): ProcessIdentity {
   const self = identify(process.pid);
   if (self === undefined)

@@ -7,6 +7,7 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { AwakeClock } from './awake.js';
 import { isRemains, listProcesses } from './identity.js';
 
 export interface ProcessRequest {
@@ -47,8 +48,8 @@ const GRACE_MS = 2_000;
 const GROUP_POLL_MS = 10;
 /** How often a log's size is looked at. */
 const LOG_POLL_MS = 200;
-/** Above this a timer of Node's fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** How often a timeout looks at the clock. */
+const TIMER_MS = 500;
 /** From the leader's exit until its output counts as complete though somebody still holds the pipe. */
 const LINGER_MS = 500;
 
@@ -105,10 +106,8 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessOutcom
     if (!kept.add(chunk)) end('too-much-output');
   });
   child.stderr?.on('data', (chunk: Buffer) => errors.add(chunk));
-  const timer =
-    request.timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => end('timed-out'), Math.min(request.timeoutMs, LONGEST_TIMER_MS));
+  const stopTimer =
+    request.timeoutMs === undefined ? undefined : afterAwake(request.timeoutMs, () => end('timed-out'));
   const watch =
     log === undefined
       ? undefined
@@ -129,7 +128,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessOutcom
   });
 
   const result = await child;
-  clearTimeout(timer);
+  stopTimer?.();
   clearInterval(watch);
   request.signal?.removeEventListener('abort', cancel);
   await groupEnd;
@@ -145,6 +144,19 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessOutcom
     kind: 'not-found',
     message: `${request.command}: ${result.originalMessage ?? result.code ?? 'cannot start'}`,
   };
+}
+
+/** Acts once so much time has passed awake, unless the returned function is called before. */
+function afterAwake(ms: number, act: () => void): () => void {
+  const clock = new AwakeClock(performance.now());
+  let timer: NodeJS.Timeout;
+  const look = (): void => {
+    const left = ms - clock.look(performance.now());
+    if (left <= 0) act();
+    else timer = setTimeout(look, Math.min(left, TIMER_MS));
+  };
+  look();
+  return () => clearTimeout(timer);
 }
 
 /** Ends a process group: SIGTERM, and SIGKILL for what is left of it after 2 s. */

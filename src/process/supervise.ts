@@ -6,6 +6,7 @@
  *     start   the token, created exclusively by the wrapper that runs the agent      (wrapper)
  *     pid     that wrapper: three lines, pid, start, boot                            (wrapper)
  *     exit    the agent's exit status as the shell has it, one line                  (wrapper)
+ *     slept   how long the machine had slept by then (`awake.ts`), one line          (supervisor)
  *     end     how it ended, JSON; created exclusively by whoever knew first          (supervisor)
  *
  * The wrapper is a few lines of `sh` in a session of its own, whose stdout and stderr are the log file: it
@@ -27,10 +28,12 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { AwakeClock, sleptSinceBoot } from './awake.js';
 import { bootMarker, isAlive, isRemains, listProcesses, type ProcessIdentity } from './identity.js';
 import { signalGroup } from './index.js';
 import { endAll, findTagged, GRACE_MS, withTag } from './tagged.js';
@@ -108,8 +111,6 @@ const SEARCH_MS = 250;
 const YOUNG_MS = 2_000;
 /** The system tells births to the hundredth of a second. */
 const SLACK_MS = 50;
-/** When two looks are further apart than this, the machine slept (or we were stopped) in between. */
-const SLEPT_MS = 30_000;
 
 /** Whether an agent was ever started for this folder. */
 export const hasStarted = (dir: string): boolean => existsSync(join(dir, 'start'));
@@ -172,7 +173,11 @@ async function start(request: SuperviseRequest, nap: Nap): Promise<SupervisedEnd
     while (!hasStarted(request.dir) && (child.exitCode ?? child.signalCode) === null) {
       await nap.sleep(POLL_MS / 10);
     }
-    if (hasStarted(request.dir)) return undefined;
+    if (hasStarted(request.dir)) {
+      const slept = sleptSinceBoot();
+      if (slept !== undefined) writeFileSync(join(request.dir, 'slept'), `${slept}\n`, { mode: 0o600 });
+      return undefined;
+    }
     return { kind: 'not-started', message: `no start token can be created in ${request.dir}` };
   } catch (error) {
     return hasStarted(request.dir) ? undefined : failed(error);
@@ -184,29 +189,29 @@ async function start(request: SuperviseRequest, nap: Nap): Promise<SupervisedEnd
 async function waitForEnd(request: SuperviseRequest, nap: Nap): Promise<SupervisedEnd> {
   const { dir, logFile } = request;
   const begun = statSync(join(dir, 'start')).mtimeMs;
+  const first = Date.now();
+  const asleep = sleptSince(dir);
+  /** Ms awake before this supervisor came. */
+  const before = Math.max(0, first - begun - asleep);
+  const clock = new AwakeClock(first);
   let size = -1;
-  let grown = begun;
-  let slept = 0;
-  let last = Date.now();
+  /** When the log grew last, on the same clock as `age`. */
+  let grown = 0;
 
   for (;;) {
     const recorded = readEnd(dir) ?? readExit(dir);
     if (recorded !== undefined) return settle(dir, recorded);
 
     const now = Date.now();
-    const gap = now - last;
-    // Also a clock that was set back.
-    if (gap > SLEPT_MS || gap < 0) slept += gap;
-    last = now;
-
+    const age = before + clock.look(now);
     const log = statSync(logFile, { throwIfNoEntry: false });
     if (log !== undefined && log.size !== size) {
       // The first look may come long after the last byte: mstone may have been away.
-      grown = size < 0 ? Math.max(begun, log.mtimeMs) : now - slept;
+      const away = Math.max(0, first - Math.max(begun, log.mtimeMs) - asleep);
+      grown = size < 0 ? before - Math.min(before, away) : age;
       size = log.size;
     }
-    const age = now - slept - begun;
-    const silent = now - slept - grown;
+    const silent = age - grown;
     if (request.signal.aborted) return settle(dir, { kind: 'cancelled' });
     if (size > request.maxLogBytes) return settle(dir, { kind: 'too-much-output' });
     if (age >= request.timeoutMs) return settle(dir, { kind: 'timed-out', afterMs: request.timeoutMs });
@@ -225,6 +230,14 @@ async function waitForEnd(request: SuperviseRequest, nap: Nap): Promise<Supervis
     }
     await nap.sleep(gone ? SEARCH_MS : POLL_MS);
   }
+}
+
+/** How long the machine has slept since the agent was started, ms, as far as can be known. */
+function sleptSince(dir: string): number {
+  const then = readWhole(join(dir, 'slept'));
+  const now = sleptSinceBoot();
+  if (then === undefined || now === undefined || readWrapper(dir)?.boot !== bootMarker()) return 0;
+  return Math.max(0, now - Number(then));
 }
 
 /** Makes this the end for everyone, unless there is one already; returns the one that holds. */

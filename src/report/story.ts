@@ -22,6 +22,7 @@ import {
   names,
   progressOf,
   shortOid,
+  termsOf,
   type When,
 } from './words.js';
 
@@ -59,12 +60,18 @@ function tellEvent(
           'plain',
           `Run ${oneLine(state.run)} on ${target}: ${count(all, 'milestone')}, ${count(event.settings.jobs, 'agent')} at once`,
         ),
+        ...termsOf(state, when).map((text) => say('plain', text)),
       ];
     }
     case 'run.continued':
-      return [say('plain', explainFound(state, when))];
+      return [explainFound(state, when), ...termsOf(state, when)].map((text) => say('plain', text));
     case 'items.reset':
-      return [say('plain', `${names(event.items)}: what was used up is forgotten`)];
+      return [
+        say('plain', `${names(event.items)}: what was used up is forgotten`),
+        ...Object.entries(event.works ?? {}).map(([id, { commit }]) =>
+          say('plain', `${oneLine(id)} goes on with ${shortOid(commit)}, from its ${event.from ?? 'work'}`),
+        ),
+      ];
     case 'work.started': {
       const { effect } = event;
       const round = effect.round > 0 ? `, round ${effect.round}` : '';
@@ -79,7 +86,10 @@ function tellEvent(
       const flight = flightOf(event.id, before);
       const purpose = flight?.effect.do === 'work' ? flight.effect.purpose : undefined;
       const took = flight === undefined ? undefined : event.now - flight.since;
-      return tellWork(oneLine(event.item), purpose, took, event.outcome, when);
+      return [
+        ...tellWork(oneLine(event.item), purpose, took, event.outcome, when),
+        ...tellUntold(flight?.effect, before, state),
+      ];
     }
     case 'check.ended': {
       const flight = flightOf(event.id, before);
@@ -122,6 +132,18 @@ const flightOf = (
   before: RunState | undefined,
 ): { readonly effect: Effect; readonly since: number } | undefined => before?.flights.get(id);
 
+/** Under a budget it is told once of each agent that it cannot be counted. A script costs nothing anyway. */
+function tellUntold(
+  effect: Effect | undefined,
+  before: RunState | undefined,
+  { settings, spend }: RunState,
+): readonly Sentence[] {
+  if (settings.budget === undefined || effect?.do !== 'work' || effect.agent === 'recipe') return [];
+  const { agent } = effect;
+  if (!spend.untold.has(agent) || before?.spend.untold.has(agent) === true) return [];
+  return [say('note', `note: ${oneLine(agent)} tells no cost: it counts as $0.00 against the budget`)];
+}
+
 function tellWork(
   item: string,
   purpose: WorkEffect['purpose'] | undefined,
@@ -162,6 +184,23 @@ function tellWork(
       sentences.push(say('wait', `${what} met a usage limit${until}: ${oneLine(agent.message)}${after}`));
       break;
     }
+    case 'overloaded':
+      sentences.push(
+        say('wait', `${what} found the service without room: ${oneLine(agent.message)}${after}`),
+      );
+      break;
+    case 'unauthorized':
+      sentences.push(say('bad', `${what} was not let in: ${oneLine(agent.message)}${after}`));
+      break;
+    case 'out-of-credit':
+      sentences.push(say('bad', `${what} has nothing left to pay with: ${oneLine(agent.message)}${after}`));
+      break;
+    case 'context-exceeded':
+      sentences.push(say('wait', `${what} filled its context: ${oneLine(agent.message)}${after}`));
+      break;
+    case 'declined':
+      sentences.push(say('bad', `${what} declined: ${oneLine(agent.message)}${after}`));
+      break;
     case 'unprepared':
       sentences.push(say('bad', `${item} folder could not be made ready: ${oneLine(agent.message)}`));
       break;

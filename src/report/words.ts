@@ -8,7 +8,7 @@ import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
-import { blockersOf, unmetNeeds } from '../run/questions.js';
+import { blockersOf, budgetNeeded, unmetNeeds } from '../run/questions.js';
 import { oneLine, type Paint, painter } from './text.js';
 
 /** A point in time needs a zone to be read in; undefined is the system's own. */
@@ -46,6 +46,13 @@ export function formatUntil(ms: number, { now, tz }: When): string {
   const { date, time } = wallClock(ms, tz);
   const minute = time.slice(0, 5);
   return date === wallClock(now, tz).date ? minute : `${date} ${minute}`;
+}
+
+/** `2026-11-21 06:30 CET`: for what is far away, or must not be misread. */
+export function formatMoment(ms: number, tz?: string): string {
+  const { date, time } = wallClock(ms, tz);
+  const parts = new Intl.DateTimeFormat('en-GB', { timeZone: tz, timeZoneName: 'short' }).formatToParts(ms);
+  return `${date} ${time.slice(0, 5)} ${parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''}`;
 }
 
 /** `$0.42`; what is more than nothing never reads as nothing. */
@@ -197,6 +204,14 @@ export function summaryOf(
 
 function nextCommand(state: RunState, stuck: readonly ItemId[]): string {
   const { end } = state;
+  if (end?.is === 'paused' && end.exit !== 130 && end.exit !== 143) {
+    const needed = budgetNeeded(state);
+    const { budget } = state.settings;
+    // Twice as much: what is just enough would pause again at the next agent.
+    if (needed !== undefined && budget !== undefined) {
+      return `mstone resume --max-cost ${Math.ceil(Math.max(needed, 2 * budget.usd, 2 * state.spend.usd))}`;
+    }
+  }
   if (end?.is !== 'ended') return 'mstone resume';
   if (state.items.get('base')?.phase.is === 'failed')
     return `mend ${shellWord(state.target)}, commit that, and type: mstone run`;
@@ -232,13 +247,50 @@ export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint = painter(
   ].join('\n');
 }
 
-/** Told at the first Ctrl-C: what is waited for, and how to stop waiting. */
-export function interruptedWords(state: RunState): string {
-  const running = [...state.flights.values()].map(({ effect }) =>
-    effect.do === 'work' ? `${effect.item} ${effect.purpose}` : `${effect.item} ${effect.do}`,
+/** How an item came to its end, a sentence; undefined while it has not. */
+export function settledWords({ item, phase }: ItemState): string | undefined {
+  const id = oneLine(item.id);
+  switch (phase.is) {
+    case 'landed':
+      return `${id} landed as ${shortOid(phase.commit)}`;
+    case 'passed':
+      return `${id} passed`;
+    case 'failed':
+      return `${id} failed: ${oneLine(phase.message)}`;
+    case 'asks':
+      return `${id} needs you: ${oneLine(phase.message)}`;
+    default:
+      return undefined;
+  }
+}
+
+/** What is at work: `1A implement`, `1B check`. */
+export const runningIn = (state: RunState): string[] =>
+  [...state.flights.values()].map(({ effect }) =>
+    oneLine(`${effect.item} ${effect.do === 'work' ? effect.purpose : effect.do}`),
   );
-  if (running.length === 0) return 'interrupted: nothing new starts';
-  return `interrupted: nothing new starts, ${names(running)} may end; Ctrl-C again ends ${running.length === 1 ? 'it' : 'them'} now`;
+
+/** Told at the first Ctrl-C and at `mstone stop`: what is waited for, and how to stop waiting. */
+export function interruptedWords(state: RunState, by: 'Ctrl-C' | 'mstone stop'): string {
+  const running = runningIn(state);
+  const what = by === 'Ctrl-C' ? 'interrupted' : 'asked to stop';
+  if (running.length === 0) return `${what}: nothing new starts`;
+  const again = by === 'Ctrl-C' ? 'Ctrl-C again' : '`mstone stop --now`';
+  return `${what}: nothing new starts, ${names(running)} may end; ${again} ends ${running.length === 1 ? 'it' : 'them'} now`;
+}
+
+/** What a run goes by that will stop it, a sentence each: until when agents start, and for how much. */
+export function termsOf(state: RunState, { tz }: When): string[] {
+  const { deadline, budget } = state.settings;
+  const spent = state.spend.usd > 0 ? `, ${formatUsd(state.spend.usd)} of it spent` : '';
+  return [
+    ...(deadline === undefined
+      ? []
+      : [`Deadline ${formatMoment(deadline, tz)}: from then on no agent is started`]),
+    ...(budget === undefined
+      ? []
+      : [`Budget ${formatUsd(budget.usd)}${spent}: no agent is started that it does not hold`]),
+  ];
 }
 
 /** What a continued run found: `Continuing R: 3 landed, 2 taken up, 1 waits until 13:07`. */

@@ -8,7 +8,8 @@
 import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
-import { blockersOf, isSettled, reviewerOf, unmetNeeds } from './questions.js';
+import { afterReserving, microsLeft, reservationFor } from './money.js';
+import { blockersOf, isSettled, isWork, reviewerOf, unmetNeeds, type WorkStep } from './questions.js';
 
 /** Finishing beats starting. */
 const ORDER: Readonly<Record<Step['is'], number>> = {
@@ -48,6 +49,7 @@ function dueSteps(state: RunState, now: number): { item: ItemState; step: Step }
     if (phase.is === 'waiting' && phase.wait.until > now) continue;
     if (unmetNeeds(state, item).length > 0 || blockersOf(state, item).length > 0) continue;
     const { step } = phase;
+    if (isWork(step) && now >= (state.settings.deadline ?? Number.POSITIVE_INFINITY)) continue;
     if (state.settings.failFast && failed && step.is === 'implement' && step.because === 'first') continue;
     due.push({ item, step });
   }
@@ -60,17 +62,20 @@ function dueSteps(state: RunState, now: number): { item: ItemState; step: Step }
   );
 }
 
-/** Slots, agents and the landing lane, as they are given out while one decision is made. */
+/** Slots, agents, money and the landing lane, as they are given out while one decision is made. */
 class Desk {
   private readonly free: Set<SlotId>;
   private agents: number;
   private lane: string | undefined;
+  /** Money that nobody has put aside yet, in millionths of a dollar. */
+  private left: number;
   private readonly state: RunState;
   private readonly limit: number;
 
   constructor(state: RunState, limit: number) {
     this.state = state;
     this.limit = limit;
+    this.left = microsLeft(state);
     this.free = new Set(Array.from({ length: state.settings.jobs }, (_, index) => index + 1));
     this.agents = 0;
     for (const item of state.items.values()) {
@@ -96,10 +101,15 @@ class Desk {
       case 'review': {
         const work = workFor(item, step);
         if (this.agents >= this.limit || (this.state.closed.get(work.agent) ?? 0) > now) return undefined;
+        if (this.state.shut.has(work.agent)) return undefined;
+        const reserveUsd = reservationFor(this.state, work.purpose);
+        const left = afterReserving(this.left, reserveUsd);
+        if (left === undefined) return undefined;
         const slot = this.slotFor(item);
         if (slot === undefined) return undefined;
         this.agents += 1;
-        return { ...work, slot };
+        this.left = left;
+        return { ...work, slot, ...(reserveUsd === undefined ? {} : { reserveUsd }) };
       }
       case 'check':
         return this.check(item, step.commit, step.of);
@@ -161,8 +171,6 @@ class Desk {
 const holdsLane = (step: Step): boolean => step.is === 'verify' || step.is === 'land';
 const inLane = (step: Step): boolean => step.is === 'candidate' || holdsLane(step);
 
-type WorkStep = Extract<Step, { is: 'implement' | 'remediate' | 'resolve' | 'review' }>;
-
 function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
   const begins = step.is === 'implement' && (step.because === 'first' || step.because === 'again');
   const attempt = begins ? item.attempt + 1 : Math.max(1, item.attempt);
@@ -177,6 +185,8 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
   const nothing: Omit<Brief, 'because'> = { checks: [], findings: [], unmet: [] };
   const from = begins || item.work === undefined ? ('head' as const) : item.work.commit;
   const base = from === 'head' || item.work === undefined ? {} : { base: item.work.base };
+  const sessionOf = (agent: string): { session?: string } =>
+    begins || item.session?.agent !== agent ? {} : { session: item.session.id };
 
   switch (step.is) {
     case 'implement':
@@ -186,6 +196,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         agent: item.item.author,
         from,
         ...base,
+        ...sessionOf(item.item.author),
         brief: { because: step.because, ...nothing },
       };
     case 'review':
@@ -211,6 +222,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         from,
         ...base,
         ...(step.merge === undefined ? {} : { merge: step.merge }),
+        ...sessionOf(item.item.author),
         brief: { because: step.because, ...facts },
       };
     case 'resolve':
@@ -222,6 +234,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         from,
         ...base,
         merge: step.onto,
+        ...sessionOf(item.item.resolver),
         brief: { because: 'conflict', ...facts, conflict: { onto: step.onto, files: step.files } },
       };
   }

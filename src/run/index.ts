@@ -8,18 +8,20 @@
 import { createHash } from 'node:crypto';
 import { isSameText } from '../model/digest.js';
 import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
-import type { Event, ItemHistory } from '../model/event.js';
+import type { Event, ItemHistory, RetryFrom } from '../model/event.js';
 import type {
   CandidateOutcome,
   CheckOutcome,
   FollowOutcome,
   LandOutcome,
   TreeKey,
+  Work,
   WorkOutcome,
 } from '../model/outcome.js';
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, Phase, RunState, Step } from '../model/state.js';
+import { NOTHING_SPENT, spent } from './money.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
 const FREE_INTERRUPTIONS = 5;
@@ -28,6 +30,8 @@ const UNKNOWN_LIMIT_MS = 5 * 60_000;
 /** How long it stays closed at least when the time that a limit told has passed already, ms. */
 const PASSED_LIMIT_MS = 30_000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
+/** Between tries while the service has no room: doubling from the first to the second, ms. */
+const OVERLOAD_MS = { first: 60_000, longest: 60 * 60_000 };
 
 /** A run before its first event. */
 export function emptyRun(run: string): RunState {
@@ -41,6 +45,8 @@ export function emptyRun(run: string): RunState {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
+    spend: NOTHING_SPENT,
+    shut: new Map(),
     passed: new Set(),
   };
 }
@@ -81,6 +87,8 @@ export function reduce(state: RunState, event: Event): RunState {
         ...rest,
         head: event.head,
         settings: event.settings,
+        // Whoever goes on has logged in, or paid, or will hear of it again.
+        shut: new Map(),
         ...continuedItems(state, event.items),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
@@ -89,7 +97,13 @@ export function reduce(state: RunState, event: Event): RunState {
       const items = new Map(state.items);
       for (const id of event.items) {
         const old = items.get(id);
-        if (old && old.phase.is !== 'doing') items.set(id, freshItem(old.item, undefined, old.attempt));
+        if (old === undefined || old.phase.is === 'doing') continue;
+        const anew = freshItem(old.item, undefined, old.attempt);
+        const work = event.works?.[id];
+        items.set(
+          id,
+          event.from === undefined || work === undefined ? anew : goOnWith(anew, work, event.from),
+        );
       }
       return { ...state, items };
     }
@@ -174,6 +188,15 @@ function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState
   };
 }
 
+/** A new attempt that begins with the work of the one before. */
+function goOnWith(anew: ItemState, work: Work, from: RetryFrom): ItemState {
+  const item = { ...anew, attempt: anew.attempt + 1, work };
+  // Asked for by name: a verdict that is remembered is not enough.
+  return from === 'check' && item.item.checks.length > 0
+    ? next(item, { is: 'check', commit: work.commit, of: 'work' })
+    : afterChecks(item, work.commit);
+}
+
 /** The new plan's items with what the run knows of them; what is under way keeps what it began with. */
 function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<RunState, 'items' | 'parked'> {
   const items = new Map<ItemId, ItemState>();
@@ -217,7 +240,14 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
   switch (effect.do) {
     case 'work': {
       const begins = effect.attempt !== item.attempt;
-      const { work: _work, approved: _approved, seen: _seen, ...rest } = doing;
+      const {
+        work: _work,
+        approved: _approved,
+        seen: _seen,
+        session: _session,
+        exceeded: _exceeded,
+        ...rest
+      } = doing;
       const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], stumbles: 0 } : doing;
       return withItem(next, {
         ...attempt,
@@ -262,7 +292,8 @@ const ask = (item: ItemState, message: string): ItemState =>
 
 // ---------------------------------------------------------------------------------------------- work
 
-function endWork(state: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
+function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
+  const state = { ...past, spend: spent(past.spend, effect, outcome) };
   const before = itemOf(state, effect.item);
   const step = stepOf(before);
   const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];
@@ -276,10 +307,45 @@ function endWork(state: RunState, effect: WorkEffect, outcome: WorkOutcome, now:
     item = { ...item, work: { commit, tree, base } };
   }
 
+  // A reviewer's conversation is nobody else's, and each review begins its own.
+  if (outcome.session !== undefined && effect.purpose !== 'review') {
+    item = { ...item, session: { agent: effect.agent, id: outcome.session } };
+  }
+
   const { agent } = outcome;
+  if (agent.kind !== 'overloaded' && item.overloads !== undefined) {
+    const { overloads: _overloads, ...rest } = item;
+    item = rest;
+  }
   switch (agent.kind) {
     case 'finished':
       return withItem(state, afterWork(state, item, step, effect, outcome));
+    case 'overloaded': {
+      const overloads = (item.overloads ?? 0) + 1;
+      const pause = Math.min(OVERLOAD_MS.longest, OVERLOAD_MS.first * 2 ** (overloads - 1));
+      return withItem(
+        state,
+        release({
+          ...item,
+          overloads,
+          phase: { is: 'waiting', wait: { for: 'backoff', until: now + pause }, step: goOn(step) },
+        }),
+      );
+    }
+    case 'unauthorized':
+    case 'out-of-credit': {
+      const shut = new Map(state.shut).set(effect.agent, agent.message);
+      return withItem({ ...state, shut }, release(next(item, goOn(step))));
+    }
+    case 'context-exceeded': {
+      const { session: _session, ...fresh } = item;
+      if (item.exceeded) {
+        return withItem(state, stumble(state, fresh, step, `${effect.agent}: ${agent.message}`, now));
+      }
+      return withItem(state, next({ ...fresh, exceeded: true }, goOn(step)));
+    }
+    case 'declined':
+      return withItem(state, ask(item, `${effect.agent} declined: ${agent.message}`));
     case 'limited': {
       const told = agent.resetAt ?? now + UNKNOWN_LIMIT_MS;
       // An agent that goes on naming a time gone by would be started over and over.
@@ -394,11 +460,21 @@ const afterChecks = (item: ItemState, commit: string): ItemState =>
     ? next(item, { is: 'candidate', commit })
     : next(item, { is: 'review', commit });
 
-/** An assignment that broke off: the implementer's costs an attempt, another's is tried again as it was. */
+/**
+ * An assignment that broke off. Its conversation goes on once, where there is one; after that the implementer's
+ * costs an attempt, and another's is tried again as it was.
+ */
 function stumble(state: RunState, item: ItemState, step: Step, message: string, now: number): ItemState {
   const { retries } = item.item;
   const wait = (times: number): number =>
     now + Math.min(LONGEST_BACKOFF_MS, state.settings.backoffMs * 2 ** Math.max(0, times - 1));
+  if (step.is === 'implement' && item.session !== undefined && item.stumbles === 0) {
+    return release({
+      ...item,
+      stumbles: 1,
+      phase: { is: 'waiting', wait: { for: 'backoff', until: wait(1) }, step: goOn(step) },
+    });
+  }
   if (step.is === 'implement') {
     const used = item.attempt - item.forgotten;
     if (used > retries) return fail(item, `${message} (attempt ${used} of ${retries + 1})`);
@@ -414,8 +490,11 @@ function stumble(state: RunState, item: ItemState, step: Step, message: string, 
   }
   if (item.stumbles >= retries) return fail(item, message);
   const stumbles = item.stumbles + 1;
+  const { session, ...rest } = item;
   return release({
-    ...item,
+    ...rest,
+    // Going on with it did not help the last time.
+    ...(session === undefined || item.stumbles > 0 ? {} : { session }),
     stumbles,
     phase: { is: 'waiting', wait: { for: 'backoff', until: wait(stumbles) }, step },
   });

@@ -1,7 +1,14 @@
-/** What people and the engine ask of a run's state: why something waits, and how it all ended. */
+/**
+ * What people and the engine ask of a run's state: why something waits, and how it all ended.
+ *
+ * A run ends or pauses with one exit code, whatever came together: 130 and 143 (the engine's, where the
+ * user interferes) before 5 before 1 before 3 before 75. A run that pauses while something has failed says
+ * 1 and can be resumed all the same.
+ */
 import type { ItemId } from '../model/effect.js';
-import type { Inputs } from '../model/event.js';
+import type { Inputs, RunSettings } from '../model/event.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
+import { afterReserving, microsLeft, reservationFor } from './money.js';
 
 const succeeded = (item: ItemState | undefined): boolean =>
   item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
@@ -70,6 +77,8 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
     if (before !== undefined) return { for: 'lane', item: before.item.id };
   }
   const credential = step.is === 'review' ? reviewerOf(item) : item.item.author;
+  const shut = isWork(step) ? state.shut.get(credential) : undefined;
+  if (shut !== undefined) return { for: 'person', why: `${credential} cannot be used: ${shut}` };
   const until = state.closed.get(credential) ?? 0;
   if (until > now) return { for: 'credential', credential, until };
   if (state.pressure !== undefined && isWork(step) && agentsOf(state) < state.settings.jobs) {
@@ -77,9 +86,6 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
   }
   return { for: 'slot' };
 }
-
-const isWork = ({ is }: Step): boolean =>
-  is === 'implement' || is === 'review' || is === 'remediate' || is === 'resolve';
 
 /** Agents at work. */
 export const agentsOf = (state: RunState): number =>
@@ -97,11 +103,48 @@ export function reviewerOf(item: ItemState): string {
   return item.item.reviewer;
 }
 
+export type WorkStep = Extract<Step, { is: 'implement' | 'remediate' | 'resolve' | 'review' }>;
+
+/** Steps that need an agent. */
+export const isWork = (step: Step): step is WorkStep =>
+  step.is === 'implement' || step.is === 'remediate' || step.is === 'resolve' || step.is === 'review';
+
+/**
+ * What keeps an item's agent from ever being started under the run's settings: the deadline, if it has
+ * passed or will have before the agent could start; a budget that does not hold its reservation. Asked
+ * while nothing is in flight, when nothing else could still change that.
+ */
+export function heldBy(state: RunState, item: ItemState, now: number): 'deadline' | 'budget' | undefined {
+  const { phase } = item;
+  if ((phase.is !== 'next' && phase.is !== 'waiting') || !isWork(phase.step)) return undefined;
+  if (isSettled(state, item) || unmetNeeds(state, item).length > 0) return undefined;
+  const wait = waitOf(state, item, now);
+  const earliest = wait !== undefined && 'until' in wait ? wait.until : now;
+  if (earliest >= (state.settings.deadline ?? Number.POSITIVE_INFINITY)) return 'deadline';
+  const left = afterReserving(microsLeft(state), reservationFor(state, phase.step.is));
+  return left === undefined ? 'budget' : undefined;
+}
+
+/** The least budget under which an agent could start that the budget holds back; undefined if none is. */
+export function budgetNeeded(state: RunState): number | undefined {
+  const free = { ...state, settings: withoutDeadline(state.settings) };
+  const wanted = [...state.items.values()].flatMap((item) => {
+    const { phase } = item;
+    if (!('step' in phase) || !isWork(phase.step)) return [];
+    if (heldBy(free, item, 0) !== 'budget') return [];
+    return [state.spend.usd + (reservationFor(state, phase.step.is) ?? 0)];
+  });
+  return wanted.length === 0 ? undefined : Math.min(...wanted);
+}
+
+const withoutDeadline = ({ deadline: _deadline, ...settings }: RunSettings): RunSettings => settings;
+
 export type Standing =
   | { readonly is: 'going' }
   /** Nothing can start before `until` (epoch ms). */
   | { readonly is: 'waiting'; readonly until: number }
-  | { readonly is: 'paused'; readonly exit: 75; readonly why: string; readonly until: number }
+  /** `until`: when a limit resets, where nothing but that is waited for. */
+  | { readonly is: 'paused'; readonly exit: 1 | 3 | 5 | 75; readonly why: string; readonly until?: number }
   | { readonly is: 'ended'; readonly exit: 0 | 1 | 3 | 5; readonly why: string };
 
 /** Where the run stands when `decide` has nothing to start and nothing is in flight. */
@@ -111,7 +154,9 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   const open = [...state.items.values()].filter((item) => !isSettled(state, item));
   if (open.length === 0) return { is: 'ended', ...exitOf(state) };
 
+  const held = new Map(open.map((item) => [item, heldBy(state, item, now)]));
   const waits = open.flatMap((item) => {
+    if (held.get(item) !== undefined) return [];
     const wait = waitOf(state, item, now);
     return wait !== undefined && 'until' in wait ? [wait] : [];
   });
@@ -120,16 +165,39 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   const waitedFor = state.settings.wait ? [...backoffs, ...limits.map((wait) => wait.until)] : backoffs;
   if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
 
+  const reasons = new Set(held.values());
+  const shut = [...state.shut].map(([agent, problem]) => `${agent} cannot be used: ${problem}`);
   const first = limits.sort((a, b) => a.until - b.until)[0];
-  if (first !== undefined) {
-    // What failed elsewhere counts for more than a pause, but the run goes on: it can be resumed.
-    return { is: 'paused', exit: 75, why: `${first.credential} is limited`, until: first.until };
-  }
-  return { is: 'going' };
+  const why = [
+    ...shut,
+    ...(reasons.has('deadline') ? ['the deadline has come'] : []),
+    ...(reasons.has('budget') ? [moneyWords(state)] : []),
+    ...(first === undefined ? [] : [`${first.credential} is limited`]),
+  ];
+  if (why.length === 0) return { is: 'going' };
+  return {
+    is: 'paused',
+    // What failed elsewhere counts for more than a pause, but the run can be resumed all the same.
+    exit: troubleOf(state)?.exit ?? (shut.length > 0 ? 3 : 75),
+    why: why.join('; '),
+    ...(first !== undefined && why.length === 1 ? { until: first.until } : {}),
+  };
 }
+
+const moneyWords = ({ settings, spend }: RunState): string =>
+  `the budget of $${(settings.budget?.usd ?? 0).toFixed(2)} does not hold another agent: $${spend.usd.toFixed(2)} is spent`;
 
 /** `130/143 > 5 > 1 > 3 > 75`: blocked counts as its cause, which is an item of its own. */
 export function exitOf(state: RunState): { exit: 0 | 1 | 3 | 5; why: string } {
+  const trouble = troubleOf(state);
+  if (trouble !== undefined) return trouble;
+  if (state.shadow !== undefined)
+    return { exit: 3, why: `${state.target} could not follow mstone/${state.target}` };
+  return { exit: 0, why: 'all done' };
+}
+
+/** What has gone wrong for good so far, the worst of it. */
+function troubleOf(state: RunState): { exit: 1 | 3 | 5; why: string } | undefined {
   const items = [...state.items.values()];
   const ids = (is: 'failed' | 'asks'): string[] =>
     items.filter((item) => item.phase.is === is).map((item) => item.item.id);
@@ -141,7 +209,5 @@ export function exitOf(state: RunState): { exit: 0 | 1 | 3 | 5; why: string } {
   if (state.rewound !== undefined) return { exit: 3, why: `${state.target} was moved backwards` };
   const asks = ids('asks');
   if (asks.length > 0) return { exit: 3, why: `${asks.join(', ')} needs you` };
-  if (state.shadow !== undefined)
-    return { exit: 3, why: `${state.target} could not follow mstone/${state.target}` };
-  return { exit: 0, why: 'all done' };
+  return undefined;
 }

@@ -145,6 +145,9 @@ describe('each setting', () => {
     ],
     'timeouts.check': ['timeouts: {check: 1s}', '1s', { timeouts: { ...DEFAULTS.timeouts, checkMs: 1000 } }],
     'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
+    milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
+    tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
+    log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],
     pressure: ['pressure: false', 'false', { pressure: false }],
     'pressure.memory': ['pressure: {memory: 75%}', '75%', { pressure: { memory: 0.75, diskBytes: 2e9 } }],
     'pressure.disk': [
@@ -153,9 +156,8 @@ describe('each setting', () => {
       { pressure: { memory: 0.9, diskBytes: 1.5 * 2 ** 30 } },
     ],
     'pressure.cpu': ['pressure: {cpu: 80%}', '80%', { pressure: { memory: 0.9, diskBytes: 2e9, cpu: 0.8 } }],
-    milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
-    tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
-    log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],
+    'budget.usd': ['budget: {usd: 7.5}', '7.5', { budget: { usd: 7.5 } }],
+    'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
@@ -414,9 +416,6 @@ describe('precedence', () => {
       'warning unknown-variable : `MSTONE_JOB` is no setting of mstone and does nothing; did you mean `MSTONE_JOBS`?',
       'warning unknown-variable : `MSTONE_ZZZZZZ` is no setting of mstone and does nothing',
     ]);
-    expect(told({ env: { MSTONE_BUDGET_USD: '1' } })).toEqual([
-      'error unsupported-key : `MSTONE_BUDGET_USD` is not supported yet; unset it',
-    ]);
   });
 });
 
@@ -432,7 +431,7 @@ describe('what is wrong', () => {
       '  idle: 0s',
       '  nap: 1m',
       'limits: yes',
-      'budget: {usd: 50}',
+      'budget: {usd: 0}',
       'pressure: {memory: 0.9, disk: 2000, cpu: 120%}',
       'review.rounds: 2',
       'retries: -1',
@@ -449,7 +448,7 @@ describe('what is wrong', () => {
       'error invalid-value mstone.yaml:7 `timeouts.idle` cannot be read; "0s"',
       'error unknown-key mstone.yaml:8 `timeouts.nap` is no setting',
       'error invalid-value mstone.yaml:9 `limits` cannot be read; "yes"',
-      'error unsupported-key mstone.yaml:10 `budget` is not supported yet; remove it',
+      'error invalid-value mstone.yaml:10 `budget.usd` cannot be read; 0',
       'error invalid-value mstone.yaml:11 `pressure.memory` cannot be read; 0.9',
       'error invalid-value mstone.yaml:11 `pressure.disk` cannot be read; 2000',
       'error invalid-value mstone.yaml:11 `pressure.cpu` cannot be read; "120%"',

@@ -3,7 +3,17 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { home } from '../rig/inside.js';
-import { makeProject, type TestProject } from '../rig/project.js';
+import { makeProject, pathWith, type TestProject } from '../rig/project.js';
+
+/** What is not run in any of them, each with the reason. */
+export const ELSEWHERE: Readonly<Record<string, string>> = {
+  'npm run demo': 'test/cli/demo.test.ts runs the demo, and CI this line in a fresh clone',
+  'mstone demo': 'test/cli/demo.test.ts runs it to its end',
+  'npm run transcript': 'it needs tmux; test/cli/transcript.test.ts plays the same',
+  'npm test': 'it is what runs this',
+  'npm run check': 'it runs this among others',
+  'npx vitest run test/cli/kills': 'it is part of this very suite',
+};
 
 const CONFIG = 'agent: recipe\nreview: false\nretries: 0\nprofiles: { ci: { jobs: 2 } }\n';
 
@@ -27,8 +37,12 @@ async function after(p: TestProject, exit: number, ...args: string[]): Promise<T
 }
 
 const STATES: Readonly<Record<string, () => Promise<TestProject>>> = {
-  /** A repository without a file. */
-  empty: async () => makeProject(''),
+  /** A repository without a file, on a machine without agents: none is to be found, let alone started. */
+  empty: async () => {
+    const p = makeProject('');
+    p.env.PATH = pathWith(join(dirname(p.root), 'bin'));
+    return p;
+  },
   /** Committed, and nothing has run. */
   ready: async () => project(),
   landed: () => after(project(), 0, 'run'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Control, driveRun } from '../../src/engine/index.js';
-import type { Event, Inputs } from '../../src/model/event.js';
+import type { Event, Inputs, RunSettings } from '../../src/model/event.js';
 import type { PlanItem } from '../../src/model/plan.js';
 import type { RunState } from '../../src/model/state.js';
 import { decide } from '../../src/run/decide.js';
@@ -9,6 +9,10 @@ import { type Chances, Killed, peaceful, planItem, seeded, World } from '../rig/
 
 const stormy: Chances = {
   limited: 0.08,
+  overloaded: 0.05,
+  unauthorized: 0.01,
+  contextExceeded: 0.04,
+  declined: 0.01,
   crashed: 0.06,
   timedOut: 0.03,
   interrupted: 0.04,
@@ -52,13 +56,18 @@ function randomItems(random: () => number): PlanItem[] {
   return items;
 }
 
-function started(items: readonly PlanItem[], jobs: number, failFast = false): Event {
+function started(
+  items: readonly PlanItem[],
+  jobs: number,
+  failFast = false,
+  more: Partial<RunSettings> = {},
+): Event {
   return {
     type: 'run.started',
     target: 'main',
     head: 'head0',
     items,
-    settings: { jobs, failFast, wait: true, backoffMs: 1000, folder: '', argv: [] },
+    settings: { jobs, failFast, wait: true, backoffMs: 1000, folder: '', argv: [], ...more },
     history: [],
     passed: [],
     shadow: false,
@@ -90,7 +99,7 @@ describe('a thousand random worlds', () => {
       let state = reduce(emptyRun('R'), opening);
 
       // mstone is killed up to three times on the way, and each time taken up from its journal.
-      for (let lives = 0; lives < 4; lives += 1) {
+      for (let lives = 0; lives < 4; ) {
         world.restart();
         if (lives < 3 && random() < 0.6) {
           const append = 1 + Math.floor(random() * 40) + lives * 20;
@@ -98,10 +107,24 @@ describe('a thousand random worlds', () => {
         }
         try {
           state = await driveRun(world.ports(), state, new Control());
-          break;
+          if (state.end?.is === 'ended') break;
+          // A credential was refused: somebody logs in, and the run is taken up.
+          expect(world.shut.size, `seed ${seed}: ${state.end?.why}`).toBeGreaterThan(0);
+          world.shut.clear();
+          const { settings } = state;
+          const shadow = state.shadow !== undefined;
+          // The plan of a run that goes on is of what has not landed.
+          const left = items.filter(({ id }) => {
+            const is = state.items.get(id)?.phase.is;
+            return is !== 'landed' && is !== 'passed';
+          });
+          const again: Event = { type: 'run.continued', head: world.head, items: left, settings, shadow };
+          world.journal.push(again);
+          state = reduce(state, again);
         } catch (error) {
           if (!(error instanceof Killed)) throw error;
           state = replay(emptyRun('R'), world.journal);
+          lives += 1;
         }
       }
 
@@ -128,3 +151,117 @@ describe('a thousand random worlds', () => {
     }
   });
 });
+
+describe('four hundred random worlds with a budget, a deadline or both', () => {
+  it('pause once agents may not start, spend no more than was put aside, and end when they may', async () => {
+    let pauses = 0;
+    const whys = new Set<string>();
+    for (let seed = 1; seed <= 400; seed += 1) {
+      const random = seeded(seed * 104_729);
+      const jobs = 1 + Math.floor(random() * 4);
+      const items = randomItems(random);
+      const costUsd = (draw: () => number): number => (draw() < 0.1 ? 0 : draw() * draw() * 2);
+      const world = new World(seed, { ...stormy, costUsd }, jobs);
+      const settings = (): Partial<RunSettings> => ({
+        wait: random() < 0.8,
+        ...(random() < 0.7
+          ? {
+              budget: { usd: 0.1 + random() * 6, ...(random() < 0.3 ? { perMilestone: random() * 2 } : {}) },
+            }
+          : {}),
+        ...(random() < 0.5 ? { deadline: world.now + Math.floor(random() * 3 * 3_600_000) } : {}),
+      });
+      const opening = started(items, jobs, random() < 0.2, settings());
+      world.journal.push(opening);
+      let state = reduce(emptyRun('R'), opening);
+      const story = `seed ${seed}`;
+
+      for (let lives = 0; ; lives += 1) {
+        expect(lives, story).toBeLessThan(400);
+        world.restart();
+        if (lives < 3 && random() < 0.5) {
+          world.killAt = { append: 1 + Math.floor(random() * 40), when: random() < 0.5 ? 'before' : 'after' };
+        }
+        try {
+          state = await driveRun(world.ports(), state, new Control());
+        } catch (error) {
+          if (!(error instanceof Killed)) throw error;
+          state = replay(emptyRun('R'), world.journal);
+          continue;
+        }
+        expect(state.flights.size, story).toBe(0);
+        expect(state.spend.usd, story).toBeCloseTo(spentIn(world.journal), 5);
+        if (state.end?.is === 'ended') break;
+        pauses += 1;
+        for (const why of state.end?.why.split('; ') ?? []) whys.add(why.replace(/\d+\.\d+/g, 'N'));
+        const failed = [...state.items.values()].some(({ phase }) => phase.is === 'failed');
+        const asks = [...state.items.values()].some(({ phase }) => phase.is === 'asks');
+        const base = state.items.get('base')?.phase.is === 'failed';
+        expect(state.end?.exit, story).toBe(base ? 5 : failed ? 1 : asks || state.shut.size > 0 ? 3 : 75);
+        // Resumed: after a while without what stopped it, once in a while with it.
+        world.now += Math.floor(random() * 4_000_000);
+        world.shut.clear();
+        const more = random() < 0.2 ? state.settings : settings();
+        const again: Event = {
+          type: 'run.continued',
+          head: world.head,
+          items: items.filter(({ id }) => state.items.get(id)?.phase.is !== 'landed'),
+          settings: {
+            ...state.settings,
+            ...more,
+            ...(more.budget === undefined
+              ? {}
+              : { budget: { ...more.budget, usd: state.spend.usd + more.budget.usd } }),
+            ...(lives > 30 ? { wait: true, deadline: Number.MAX_SAFE_INTEGER, budget: { usd: 1e6 } } : {}),
+          },
+          shadow: state.shadow !== undefined,
+        };
+        world.journal.push(again);
+        state = reduce(state, again);
+      }
+
+      expect(world.violations, story).toEqual([]);
+      withinBounds(world.journal, story);
+      expect(replayIntents('R', world.journal), story).toEqual(state);
+    }
+    expect(pauses).toBeGreaterThan(200);
+    expect([...whys].sort()).toEqual([
+      'author cannot be used: key',
+      'author is limited',
+      'reviewer cannot be used: key',
+      'reviewer is limited',
+      'the budget of $N does not hold another agent: $N is spent',
+      'the deadline has come',
+    ]);
+  });
+});
+
+const spentIn = (journal: readonly Event[]): number =>
+  journal.reduce((sum, event) => sum + (event.type === 'work.ended' ? event.outcome.costUsd : 0), 0);
+
+/**
+ * No agent starts behind the deadline; all that is put aside and spent stays within the budget when one
+ * starts, so that a run exceeds it at most by what agents cost beyond their reservations.
+ */
+function withinBounds(journal: readonly Event[], story: string): void {
+  let settings: RunSettings | undefined;
+  let spent = 0;
+  const reserved = new Map<string, number | undefined>();
+  for (const event of journal) {
+    if (event.type === 'run.started' || event.type === 'run.continued') settings = event.settings;
+    if (event.type === 'work.started') {
+      reserved.set(event.id, event.effect.reserveUsd);
+      expect(event.inputs.now, story).toBeLessThan(settings?.deadline ?? Number.POSITIVE_INFINITY);
+      const { budget } = settings ?? {};
+      expect(event.effect.reserveUsd === undefined, story).toBe(budget === undefined);
+      if (budget !== undefined) {
+        const aside = [...reserved.values()].reduce<number>((sum, usd) => sum + (usd ?? 0), 0);
+        expect(spent + aside, `${story} ${event.id}`).toBeLessThanOrEqual(budget.usd + 1e-6);
+      }
+    }
+    if (event.type === 'work.ended') {
+      spent += event.outcome.costUsd;
+      reserved.delete(event.id);
+    }
+  }
+}

@@ -173,6 +173,37 @@ describe('states', () => {
     expect([states(made), made.run]).toEqual([{ '1A': 'todo: set back to todo by 41aa0c2' }, ['1A']]);
   });
 
+  test('what was marked by hand is said to be, and when', () => {
+    const at = Date.UTC(2026, 10, 20, 23, 59);
+    const landings = new Map([
+      ['1A', landing('1A', { marked: true, at })],
+      ['1B', landing('1B', { marked: true, at, digest: 'v1:old' })],
+    ]);
+    const made = plan({ milestones: graph({ '1A': '', '1B': '' }), landings });
+    expect(states(made)).toEqual({
+      '1A': 'done: marked done 2026-11-20 by 41aa0c2',
+      '1B': 'stale: its text has changed since it was marked done 2026-11-20 by 41aa0c2; `mstone run 1B` does it again, `mstone mark 1B --done` accepts it as it is',
+    });
+  });
+
+  test('a landing that a journal alone knows is named with the command that says so', () => {
+    const lost = new Map([['1A', { run: 'R1', commit: '0123456789' }]]);
+    const made = plan({ milestones: graph({ '1A': '', '1B': '' }), lost });
+    const words =
+      'run R1 landed it as 0123456, of which main holds no proof; if its work is there, `mstone mark 1A --done` says so';
+    expect([states(made), made.run]).toEqual([
+      { '1A': `todo: ${words}`, '1B': 'todo: never landed' },
+      ['1A', '1B'],
+    ]);
+    expect(messages(made.notes)).toEqual([
+      `proof-lost | milestones/1A.md | 1A: ${words} | if so, before a run: mstone mark 1A --done`,
+    ]);
+    // Nothing is said of what would not run.
+    expect(
+      plan({ milestones: graph({ '1A': '', '1B': '' }), lost, selection: { ids: ['1B'] } }).notes,
+    ).toEqual([]);
+  });
+
   test('disabled blocks what names it, not what merely comes later', () => {
     const milestones = [milestone('1A', { enabled: false }), ...graph({ '1B': '', '1C': '1A', '2A': '' })];
     const made = plan({ milestones: milestones.filter(({ id }) => id !== '1C') });

@@ -276,6 +276,40 @@ describe('the end of an agent', () => {
     }
   });
 
+  it('does not come because its supervisor was stopped for longer than an agent may be silent', async () => {
+    const one = request(gate(), { timeoutMs: 2500, idleMs: 2000 });
+    const { child, ends } = supervisor([one]);
+    await hasBegun(one.dir);
+    child.kill('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    child.kill('SIGCONT');
+    // It looks twenty times a second.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    open(one.dir);
+    expect(await ends).toEqual([{ kind: 'exited', code: 0 }]);
+  });
+
+  it('does not come for the time that the machine slept while nobody looked', async () => {
+    // Elsewhere nobody tells.
+    if (process.platform !== 'linux') return;
+    const one = request(gate());
+    const { child, ends } = supervisor([one]);
+    await hasBegun(one.dir);
+    await expect.poll(() => existsSync(join(one.dir, 'slept')), { interval: 10 }).toBe(true);
+    child.kill('SIGKILL');
+    await ends;
+    // As if two hours had gone by since, all of them asleep.
+    const ago = Date.now() / 1000 - 7200;
+    utimesSync(join(one.dir, 'start'), ago, ago);
+    utimesSync(one.logFile, ago, ago);
+    const slept = Number(readFileSync(join(one.dir, 'slept'), 'utf8'));
+    writeFileSync(join(one.dir, 'slept'), `${slept - 7_200_000}\n`);
+    const running = supervise({ ...one, timeoutMs: 600_000, idleMs: 300_000 });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    open(one.dir);
+    expect(await running).toEqual({ kind: 'exited', code: 0 });
+  });
+
   it('stays what it was for those who ask later', async () => {
     const one = request('sleep 60', { timeoutMs: 200 });
     expect(await supervise(one)).toEqual({ kind: 'timed-out', afterMs: 200 });
