@@ -167,11 +167,16 @@ export function crashed(end: SupervisedEnd, message: string): AgentOutcome {
   return { kind: 'crashed', message };
 }
 
-/** Of a CLI that said nothing of its end: its status, and the last line that it printed. */
-export function unexplained({ end, lastLine }: Pick<Ending, 'end' | 'lastLine'>, name: string): AgentOutcome {
+/** Of a program that said nothing of its end: its status, and the last line that it printed. No name: a recipe. */
+export function unexplained(
+  { end, lastLine }: Pick<Ending, 'end' | 'lastLine'>,
+  name: string | undefined,
+): AgentOutcome {
   const quoting = (message: string): string => (lastLine === '' ? message : `${message}: ${lastLine}`);
   if (end.kind === 'exited' && (end.code === 126 || end.code === 127)) {
-    return { kind: 'unstartable', message: quoting(`\`${name}\` could not start (exit ${end.code})`) };
+    const what = end.code === 127 ? 'was not found' : 'may not be run';
+    const who = name === undefined ? `a command in the recipe ${what}` : `\`${name}\` could not start`;
+    return { kind: 'unstartable', message: quoting(`${who} (exit ${end.code})`) };
   }
   if (end.kind === 'killed') return crashed(end, quoting(`ended by ${end.signal}`));
   return crashed(end, quoting(end.kind === 'exited' ? `exit ${end.code}` : 'no end is known'));

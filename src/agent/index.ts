@@ -272,26 +272,18 @@ async function superviseIn(
   });
 }
 
-/**
- * How a program ended, by exit status first; what it printed only adds to that. `program` is undefined for a
- * recipe: there 126 and 127 are of a line in it, which bash then names.
- */
+/** How a program ended, by exit status first; what it printed only adds to that. */
 function outcomeOf(
   end: SupervisedEnd,
   said: Said,
-  program: string | undefined,
+  command: string | undefined,
   lastWords: string,
 ): AgentOutcome {
   const ended = endedForIt(end);
   if (ended !== undefined) return ended;
   if (end.kind === 'exited' && end.code === 0) return { kind: 'finished' };
   if (end.kind === 'exited' && end.code === LIMITED) return limited(said);
-  if (program === undefined && end.kind === 'exited' && (end.code === 126 || end.code === 127)) {
-    const what = end.code === 127 ? 'was not found' : 'may not be run';
-    const message = `a command in the recipe ${what} (exit ${end.code})`;
-    return { kind: 'unstartable', message: lastWords === '' ? message : `${message}: ${lastWords}` };
-  }
-  return unexplained({ end, lastLine: lastWords }, program ?? 'bash');
+  return unexplained({ end, lastLine: lastWords }, command);
 }
 
 /** Measured from the log's last byte, so that reading again yields the same. */

@@ -12,10 +12,9 @@ import { needsOf } from '../plan/graph.js';
 import { makePlan } from '../plan/index.js';
 import { gateId } from '../plan/items.js';
 import { explainDocument, explainText, milestoneSubject, type Subject } from '../report/explain.js';
-import { explainWait, names, phaseWord, shortOid } from '../report/words.js';
+import { explainStanding, names, phaseWord, shortOid } from '../report/words.js';
 import { attemptsOf } from '../run/attempts.js';
 import { historyOf } from '../run/history.js';
-import { waitOf } from '../run/questions.js';
 import { say, sayDiagnostics, sayError, sayJson } from './output.js';
 import { fileThen, openProject, type Project, readPlanned, type Sources, withoutErrors } from './project.js';
 import { gatesOf } from './run.js';
@@ -74,10 +73,10 @@ export async function explain(
 
   const last = states.at(-1);
   const item = last?.end?.is === 'ended' ? undefined : last?.items.get(options.id);
-  const wait = last && item && waitOf(last, item, world.now());
   const laid = laidOut(repository, sources.value.layout);
   const change = planned && (await changeOf(world, { ...project.value, repository: laid }, planned));
   const driven = item !== undefined && (await isDriven(repository.stateDir));
+  const waits = last && item && explainStanding(last, item, driven, { now: world.now() });
   const folders = new Map(runs.value.map(({ run, state }) => [run, logsOf(repository.stateDir, state)]));
   const known = {
     subject: found.subject,
@@ -88,7 +87,7 @@ export async function explain(
           now: {
             run: last.run,
             phase: phaseWord(item, last),
-            ...(wait ? { waits: explainWait(wait, { now: world.now() }) } : {}),
+            ...(waits === undefined ? {} : { waits }),
           },
         }
       : {}),

@@ -6,6 +6,7 @@ import { type MessageCode, messages } from '../model/messages.js';
 import type { ItemState } from '../model/state.js';
 import { lineReporter, ndjsonReporter, type Reporter } from '../report/index.js';
 import { liveReporter } from '../report/live.js';
+import { type VerboseOptions, verboseReporter } from '../report/verbose.js';
 import { formatDiagnostic } from '../report/words.js';
 import type { World } from './world.js';
 
@@ -50,6 +51,8 @@ export function makeReporter(
   world: World & { readonly color: boolean },
   form: OutputForm,
   tail: (item: ItemState) => string | undefined,
+  /** With what agents and checks print as well: where their logs are. */
+  logOf?: VerboseOptions['logOf'],
 ): Reporter {
   const { stdout, stderr, color, now } = world;
   const write = (text: string): void => {
@@ -62,7 +65,9 @@ export function makeReporter(
       return ndjsonReporter({ write });
     case 'quiet':
       return lineReporter({ write, color, now, quiet: true });
-    default:
-      return lineReporter({ write, color, now });
+    default: {
+      const lines = lineReporter({ write, color, now });
+      return logOf === undefined ? lines : verboseReporter(lines, { write, color, now, logOf });
+    }
   }
 }

@@ -355,6 +355,12 @@ function termOptions<A extends unknown[], O extends OptionValues>(command: Comma
       '--deadline <time>',
       'start no agent from then on, and pause with exit 75: 6:30, 8h, 2026-11-21T06:30:00Z',
     )
+    .addOption(
+      new Option(
+        '-v, --verbose',
+        'plain lines, with what agents and checks print and the commands that checks run',
+      ).conflicts('quiet'),
+    )
     .addOption(outputOption());
 }
 

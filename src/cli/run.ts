@@ -1,10 +1,12 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
-import { mkdir } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
 import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
+import { requiredFilters } from '../git/filters.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
@@ -16,6 +18,7 @@ import { newRunId } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { Effect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
@@ -45,6 +48,7 @@ import {
   sayError,
 } from './output.js';
 import { stepsWords } from './plan.js';
+import { findProgram } from './programs.js';
 import {
   layoutAt,
   openProject,
@@ -57,7 +61,18 @@ import {
 } from './project.js';
 import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { keptOn, knownRuns, lostProofs, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
+import { watchSources } from './sources-watch.js';
+import {
+  givenUp,
+  keptOn,
+  knownRuns,
+  lostProofs,
+  readTemplates,
+  statesOn,
+  underLock,
+  unfinishedOf,
+  unwritable,
+} from './state.js';
 import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -88,6 +103,12 @@ export type NewTerms = Pick<RunOptions, 'jobs' | 'wait' | 'maxCost' | 'deadline'
 
 /** What a run was asked for, as its journal keeps it: `resume` reads it back. */
 type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit' | 'deadline' | 'verbose'>;
+
+/** Makes a folder where there is none; why it is of no use, if it is. */
+const checkWritable = (folder: string): Promise<ReturnType<typeof unwritable> | undefined> =>
+  mkdir(folder, { recursive: true, mode: 0o700 })
+    .then(() => access(folder, constants.W_OK | constants.X_OK))
+    .then(() => undefined, unwritable);
 
 interface Extra {
   /** Items whose attempts, brakes and spend are forgotten. */
@@ -217,7 +238,10 @@ function worldOf(caller: Terminal, { profile, config }: Pick<RunOptions, 'profil
   };
 }
 
-async function prepareAndRun(caller: Terminal, options: RunOptions, extra: Extra): Promise<number> {
+async function prepareAndRun(caller: Terminal, asked: RunOptions, extra: Extra): Promise<number> {
+  // A screen has no place for what agents print.
+  const lines = asked.verbose === true && asked.output === 'auto';
+  const options = lines ? { ...asked, output: 'plain' as const } : asked;
   const terminal = worldOf(caller, options);
   const world = besideEvents(terminal, options.output);
   const opened = await openProject(world, options.onto);
@@ -319,7 +343,11 @@ async function runLocked(
   const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
   const kept = unfinished?.state.settings.chosen;
   const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
-  if (!made.ok) return sayDiagnostics(world, made.error);
+  if (!made.ok) {
+    // What gave up is named with what tries it again; the plan of a run takes it for what is still to be done.
+    const failed = givenUp(target.branch, runs.value, sources.milestones);
+    return sayDiagnostics(world, refusedPlan(project, sources, options, failed) ?? made.error);
+  }
   const { plan, items, config, chosen } = made.value;
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
@@ -347,12 +375,27 @@ async function runLocked(
     return blocked ? 1 : 0;
   }
 
+  const unfiltered = await missingFilters(world, repository, head);
+  if (unfiltered.length > 0) return sayDiagnostics(world, unfiltered);
+
   const runId = unfinished?.run ?? newRunId(world.now());
   const runDir = join(repository.stateDir, 'runs', runId);
   const own = join(runDir, 'logs');
   const logsDir =
     unfinished === undefined ? newLogsDir(sources, repository, runId) : unfinished.state.settings.logs;
-  await mkdir(logsDir ?? own, { recursive: true, mode: 0o700 });
+  const slotsDir = slotsFolder(world, repository, config);
+  for (const [folder, code] of [
+    [slotsDir, 'worktrees-unwritable'],
+    [logsDir ?? own, 'state-unwritable'],
+  ] as const) {
+    const refused = await checkWritable(folder);
+    if (refused === undefined) continue;
+    const { why } = refused;
+    if (refused.full) return sayError(world, 'disk-full', `the disk is full: ${why}`);
+    if (code === 'state-unwritable')
+      return sayError(world, code, `${shown(folder, 200)} cannot be written: ${why}`);
+    return sayError(world, code, `no worktrees can be made in ${shown(folder, 200)}: ${why}`);
+  }
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
   // Before the first agent starts, and where a run under way has not said it already.
   if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
@@ -392,7 +435,12 @@ async function runLocked(
       : []),
   ];
 
-  const reporter = makeReporter(terminal, options.output, (item) => lastWords(logsDir ?? own, item));
+  const reporter = makeReporter(
+    terminal,
+    options.output,
+    (item) => lastWords(logsDir ?? own, item),
+    options.verbose === true ? (id, effect) => logFile(logsDir ?? own, id, effect) : undefined,
+  );
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
@@ -404,6 +452,7 @@ async function runLocked(
     } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
+  const stopWatching = await watchSources(world, project.repository, target, (text) => control.tell(text));
   try {
     const append = async (events: readonly Event[]): Promise<void> => {
       const entries = await journal.value.append(events, world.now());
@@ -441,12 +490,7 @@ async function runLocked(
         ...hands,
         clock: { now: world.now, until: waitUntil },
         append,
-        pressure: watchHost(
-          world.host,
-          [repository.stateDir, slotsFolder(world, repository, sources.config)],
-          sources.config.pressure,
-          world.now,
-        ),
+        pressure: watchHost(world.host, [repository.stateDir, slotsDir], sources.config.pressure, world.now),
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);
@@ -458,6 +502,7 @@ async function runLocked(
     return ended.end?.exit ?? 0;
   } finally {
     stopListening();
+    stopWatching();
     await reporter.close();
     await journal.value.close();
   }
@@ -542,6 +587,27 @@ async function planRun(
   return ok({ ...settled, items: items.value });
 }
 
+/** Programs without which git checks nothing out here, git-lfs above all: said before anybody is paid. */
+async function missingFilters(world: World, repository: Repository, head: Oid): Promise<Diagnostic[]> {
+  const filters = await requiredFilters(repository, head);
+  if (filters.length === 0) return [];
+  const own = await repository.git({ args: ['--exec-path'], cwd: repository.root });
+  const path = [own.text, world.env.PATH ?? ''].join(delimiter);
+  const missing: Diagnostic[] = [];
+  for (const { name, program, file } of filters) {
+    if ((await findProgram(program, repository.root, path)) !== undefined) continue;
+    missing.push({
+      severity: 'error',
+      code: 'filter-missing',
+      file,
+      message: `${shown(program)} is not there, and git checks out nothing without it`,
+      expected: `the program of \`filter.${shown(name)}\`, which .gitattributes asks for`,
+      fix: `install ${shown(program)}, or put it on the PATH`,
+    });
+  }
+  return missing;
+}
+
 /** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */
 async function formerView(world: World, { repository, landings }: Project, head: Oid): Promise<Diagnostic[]> {
   const [newest] = [...landings.values()].sort((a, b) => b.at - a.at);
@@ -570,6 +636,23 @@ export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): Readonl
   const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
   const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
   return new Set(stages.filter((stage) => completes(plan, stage)));
+}
+
+/** Why no plan can be made, if what gave up is the cause. */
+function refusedPlan(
+  project: Project,
+  sources: Sources,
+  options: RunOptions,
+  failed: ReadonlyMap<MilestoneId, string>,
+): readonly Diagnostic[] | undefined {
+  const made = makePlan({
+    target: project.target.branch,
+    milestones: [...sources.milestones],
+    landings: project.landings,
+    selection: selectionOf(options),
+    failed,
+  });
+  return made.ok ? undefined : made.error;
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>
@@ -674,6 +757,12 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
       );
     });
   }
+}
+
+function logFile(logsDir: string, id: string, effect: Effect): string | undefined {
+  if (effect.do !== 'work' && effect.do !== 'check') return undefined;
+  const last = effect.do === 'work' ? `${effect.assignment}.${effect.purpose}` : `${id}.check`;
+  return join(logsDir, `${effect.item}.${effect.attempt}.${last}.log`);
 }
 
 /** The last line that an item's agent printed, for the screen. */

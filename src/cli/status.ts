@@ -1,10 +1,13 @@
 /** `mstone status`, and bare `mstone`: where everything is. Takes no lock and starts nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { laidOut, type Repository } from '../git/index.js';
+import { listFilesAt } from '../git/tree.js';
+import { parseName } from '../milestone/name.js';
 import { makePlan } from '../plan/index.js';
-import { statusDocument, statusText } from '../report/documents.js';
+import { type Change, type SinceBegun, statusDocument, statusText } from '../report/documents.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { openProject, readCheckout } from './project.js';
-import { isDriven, knownRuns } from './state.js';
+import { openProject, readCheckout, type Sources } from './project.js';
+import { isDriven, type KnownRun, knownRuns } from './state.js';
 import type { World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -27,6 +30,7 @@ const HOME = '\u001b[H\u001b[J';
 async function watch(world: Terminal): Promise<number> {
   const stop = new AbortController();
   const stopListening = world.onSignal(() => stop.abort());
+  world.closed?.addEventListener('abort', () => stop.abort(), { once: true });
   const picture = world.stdout.isTTY === true && world.env.TERM !== 'dumb';
   let before: string | undefined;
   try {
@@ -69,11 +73,49 @@ async function statusOnce(world: Terminal, options: { readonly json?: boolean })
   });
   const alive = await isDriven(repository.stateDir);
   const plan = made.ok ? made.value : undefined;
+  const laid = laidOut(repository, sources.layout);
+  const since = last === undefined ? new Map() : await changesSince(laid, last, sources);
   if (options.json === true) {
-    sayJson(world, statusDocument(last?.state, plan, alive, world.now()));
+    sayJson(world, statusDocument(last?.state, plan, alive, world.now(), since));
   } else {
     if (!made.ok) sayDiagnostics(world, made.error);
-    say(world, statusText(last?.state, plan, { alive, color: world.color, now: world.now() }));
+    say(world, statusText(last?.state, plan, { alive, color: world.color, now: world.now(), since }));
   }
   return 0;
+}
+
+/** How milestones differ by now from what an unfinished run began with. */
+async function changesSince(
+  repository: Repository,
+  { entries, state }: KnownRun,
+  { milestones, diagnostics }: Sources,
+): Promise<SinceBegun> {
+  if (state.end?.is === 'ended') return new Map();
+  const opened = entries.findLast(
+    ({ event }) => event.type === 'run.started' || event.type === 'run.continued',
+  );
+  if (opened === undefined || !('settings' in opened.event)) return new Map();
+  const then = new Set(
+    (await listFilesAt(repository, opened.event.head, repository.layout.milestones)).flatMap(({ path }) => {
+      const name = parseName(path);
+      return 'id' in name ? [name.id] : [];
+    }),
+  );
+  // A file that cannot be read by now is there all the same.
+  const broken = new Set(
+    diagnostics.flatMap(({ file = '' }) => {
+      const name = parseName(file);
+      return 'id' in name ? [name.id] : [];
+    }),
+  );
+  const now = new Map(milestones.map((milestone) => [milestone.id, milestone]));
+  const changes = new Map<string, Change>();
+  for (const id of now.keys()) if (!then.has(id)) changes.set(id, 'new');
+  for (const [id, { item, phase }] of state.items) {
+    if (item.kind !== 'milestone' || phase.is === 'landed') continue;
+    const milestone = now.get(id);
+    if (milestone === undefined) changes.set(id, broken.has(id) ? 'edited' : 'deleted');
+    else if (milestone.digest !== item.digest) changes.set(id, 'edited');
+  }
+  return changes;
 }

@@ -109,16 +109,13 @@ function askedWords(state: RunState, { pid }: Owner, { now, wait }: StopOptions)
 
 /** Shows what is still at work until the lock is free, or until Ctrl-C, which ends the waiting alone. */
 async function waitForEnd(world: World, stateDir: string, owner: Owner, begun: RunState): Promise<void> {
-  const over = new AbortController();
-  const stopListening = world.onSignal(() => over.abort());
+  const enough = new AbortController();
+  const stopListening = world.onSignal(() => enough.abort());
   let before = runningIn(begun);
   try {
-    while (!over.signal.aborted) {
+    while (!enough.signal.aborted) {
       const now = await readOwner(join(stateDir, 'lock'));
-      if (now?.nonce !== owner.nonce || ownerIsAlive(now) === 'dead') {
-        say(world, 'The run has stopped.\nNext: mstone resume');
-        return;
-      }
+      const over = now?.nonce !== owner.nonce || ownerIsAlive(now) === 'dead';
       const running = runningIn((await newestRun(stateDir)) ?? begun);
       const ended = before.filter((one) => !running.includes(one));
       if (ended.length > 0) {
@@ -126,7 +123,11 @@ async function waitForEnd(world: World, stateDir: string, owner: Owner, begun: R
         say(world, `  ${names(ended)} has ended; ${left}`);
       }
       before = running;
-      await sleep(LOOK_MS, undefined, { signal: over.signal }).catch((error: Error) => {
+      if (over) {
+        say(world, 'The run has stopped.\nNext: mstone resume');
+        return;
+      }
+      await sleep(LOOK_MS, undefined, { signal: enough.signal }).catch((error: Error) => {
         if (error.name !== 'AbortError') throw error;
       });
     }

@@ -13,6 +13,8 @@ export interface World {
   stdin(): NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  /** Aborted once nobody reads stdout any more: what only shows something may stop. */
+  readonly closed?: AbortSignal;
   /** Epoch ms. */
   now(): number;
   /** Calls `handler` for SIGINT, SIGTERM and SIGUSR2 (`mstone stop`) until the returned function is called. */
@@ -45,6 +47,8 @@ export function processWorld(): World {
       process.on('SIGINT', handler);
       process.on('SIGTERM', handler);
       process.on('SIGUSR2', handler);
+      // A request to stop that comes too late must not kill whoever is about to end anyway.
+      process.on('SIGUSR2', ignore);
       return () => {
         process.off('SIGINT', handler);
         process.off('SIGTERM', handler);
@@ -55,4 +59,8 @@ export function processWorld(): World {
     host: realHost(),
     home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
   };
+}
+
+function ignore(): void {
+  // There is nothing left to stop.
 }

@@ -26,14 +26,19 @@ export class Control {
   /** First Ctrl-C: nothing new starts, what runs may end. `words` become a note for the user. */
   drain(exit: 130 | 143, words: string): void {
     this.drainSignal ??= exit;
-    this.words.push(words);
-    for (const listener of this.listeners) listener();
+    this.tell(words);
   }
 
   /** Second Ctrl-C, or SIGTERM: what runs is ended and harvested. */
   cancel(exit: 130 | 143, words: string): void {
     this.drain(exit, words);
     this.cancelled.abort();
+  }
+
+  /** Something that the user should know while the run goes on: becomes a note. */
+  tell(words: string): void {
+    this.words.push(words);
+    for (const listener of this.listeners) listener();
   }
 
   /** What is to be told and has not been yet. */

@@ -179,6 +179,25 @@ export async function diffWithCheckout(
   return text === '' ? undefined : text;
 }
 
+/** Every file at or below these paths in a commit, with the object that holds it. */
+export async function objectsAt(
+  repo: Repository,
+  commit: string,
+  paths: readonly string[],
+): Promise<Map<string, Oid>> {
+  const text = await need(repo.git, {
+    args: ['ls-tree', '-r', '-z', '--full-tree', '--end-of-options', commit, '--', ...paths],
+    cwd: repo.root,
+  });
+  const lines = text.split('\0').filter((line) => line !== '');
+  return new Map(
+    lines.map((line) => {
+      const [about = '', path = ''] = line.split('\t');
+      return [path, about.split(' ')[2] ?? ''];
+    }),
+  );
+}
+
 /** The direct children of a folder (`''` is the root) in a commit; empty where there is no such folder. */
 export async function listFilesAt(repo: Repository, commit: string, dir: string): Promise<ListedFile[]> {
   const tree = await resolveTree(repo, commit);

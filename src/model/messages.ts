@@ -482,7 +482,7 @@ const MESSAGES = {
   'unsupported-value': entry(
     2,
     'A value that is promised for a later version',
-    ['`…: …` is not supported yet', '`…`: kind … is not supported yet; use kind command'],
+    '`…: …` is not supported yet',
     'take one of the values that are expected',
   ),
   'unknown-variable': entry(
@@ -545,6 +545,12 @@ const MESSAGES = {
     'A milestone used up its attempts in an earlier run',
     '…: an earlier run gave it up: …',
     'try it again: mstone retry 1A',
+  ),
+  'filter-missing': entry(
+    2,
+    'Files of the repository need a filter, such as git-lfs, whose program is not there',
+    '… is not there, and git checks out nothing without it',
+    'install the program, or put it on the PATH',
   ),
   'proof-lost': entry(
     0,
@@ -624,8 +630,7 @@ const MESSAGES = {
     [
       'run … on … is unfinished',
       'run … on … is unfinished, and this one would land on …',
-      '… is under way in run …, which is unfinished',
-      '… are under way in run …, which is unfinished',
+      '… under way in run …, which is unfinished',
     ],
     'finish it first: mstone resume',
   ),
@@ -679,6 +684,24 @@ const MESSAGES = {
     'The state folder went away while a run was using it',
     '… is not what it was: something removed it while mstone was at work',
     'type `mstone run` to begin anew; what has landed has landed, and what agents left is kept',
+  ),
+  'state-unwritable': entry(
+    2,
+    'The folder below .git in which mstone remembers what it does cannot be written',
+    '… cannot be written: …',
+    'give yourself the right to, or clone the repository to where you have it',
+  ),
+  'worktrees-unwritable': entry(
+    2,
+    'The folder outside the repository in which worktrees are made cannot be written',
+    'no worktrees can be made in …: …',
+    'set `worktrees.dir` in mstone.yaml, or the variable XDG_STATE_HOME, to a folder that you may write to',
+  ),
+  'user-file-unreadable': entry(
+    0,
+    'Your own configuration is there and may not be read, so it says nothing',
+    'your own configuration cannot be read: …',
+    'give yourself the right to, or set XDG_CONFIG_HOME to another folder',
   ),
   'disk-full': entry(
     75,

@@ -122,9 +122,9 @@ export interface RunState {
   readonly nextIntent: number;
   /** Agent name → when its credential opens again, epoch ms. */
   readonly closed: ReadonlyMap<string, number>;
+  readonly spend: Spend;
   /** Agent name → why it is used no more until a person acts: its credential is refused, or empty. */
   readonly shut: ReadonlyMap<string, string>;
-  readonly spend: Spend;
   readonly passed: ReadonlySet<string>;
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;

@@ -8,13 +8,14 @@ import type { Chosen } from '../model/chosen.js';
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
+import { unreachable } from '../model/result.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { shortageOf, waitOf } from '../run/questions.js';
+import { shortageOf } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,
   count,
-  explainWait,
+  explainStanding,
   formatDiagnostic,
   formatUsd,
   names,
@@ -22,6 +23,7 @@ import {
   phaseWord,
   shortOid,
   summaryOf,
+  termsOf,
   type When,
 } from './words.js';
 
@@ -57,8 +59,13 @@ export interface StatusDocument {
     readonly attempts: number;
     readonly commit?: string;
     readonly cost_usd: number;
+    /** How its file differs from what the unfinished run began with. */
+    readonly change?: Change;
   }[];
 }
+
+export type Change = 'edited' | 'new' | 'deleted';
+export type SinceBegun = ReadonlyMap<string, Change>;
 
 export interface ValidateDocument {
   readonly schema: 1;
@@ -176,6 +183,7 @@ export function statusDocument(
   plan: Plan | undefined,
   alive: boolean,
   now: number,
+  since: SinceBegun = new Map(),
 ): StatusDocument {
   const pressure = state !== undefined && alive ? shortageOf(state, now) : undefined;
   return {
@@ -194,6 +202,7 @@ export function statusDocument(
       attempts: item?.attempt ?? 0,
       ...(commit === undefined ? {} : { commit }),
       cost_usd: item?.costUsd ?? 0,
+      ...said({ change: since.get(id) }),
     })),
   };
 }
@@ -337,7 +346,12 @@ export function phaseStyle(phase: Row['phase']): Style {
 export function statusText(
   state: RunState | undefined,
   plan: Plan | undefined,
-  { alive, color, ...when }: When & { readonly alive: boolean; readonly color: boolean },
+  {
+    alive,
+    color,
+    since = new Map(),
+    ...when
+  }: When & { readonly alive: boolean; readonly color: boolean; readonly since?: SinceBegun },
 ): string {
   const paint = painter(color);
   const rows = rowsOf(state, plan);
@@ -348,6 +362,7 @@ export function statusText(
     lines.push(
       `Run ${oneLine(state.run)} on ${oneLine(state.target)}: ${runWord(state, alive)}${spent > 0 ? `, ${formatUsd(spent)}` : ''}`,
     );
+    if (state.end?.is !== 'ended') lines.push(...termsOf(state, when));
     const pressure = alive ? shortageOf(state, when.now) : undefined;
     if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
   }
@@ -359,7 +374,9 @@ export function statusText(
         row.item === undefined || row.item.attempt === 0 ? '' : `attempt ${row.item.attempt}`,
         row.item !== undefined && row.item.costUsd > 0 ? formatUsd(row.item.costUsd) : '',
         oneLine(row.title),
-        remarkOf(row, state, when),
+        [remarkOf(row, state, alive, when), changeWords(row, since.get(row.id), alive)]
+          .filter((words) => words !== '')
+          .join('; '),
       ]),
       (cell, column, row) =>
         column === 1
@@ -378,13 +395,30 @@ export function statusText(
   return `${lines.join('\n')}\n`;
 }
 
-function remarkOf(row: Row, state: RunState | undefined, when: When): string {
+/** What becomes of a milestone whose file is another than the unfinished run began with. */
+function changeWords({ id, item }: Row, change: Change | undefined, alive: boolean): string {
+  switch (change) {
+    case 'edited':
+      return alive && item?.phase.is !== 'failed' && item?.phase.is !== 'asks'
+        ? `edited since this run began, which lands the text it has; then \`mstone run ${oneLine(id)}\` does it again`
+        : 'edited since this run began; will be done again';
+    case 'new':
+      return alive ? 'new; the next `mstone run` takes it up' : 'new; will be run';
+    case 'deleted':
+      return alive ? 'deleted; its work lands all the same' : 'deleted; will not be run';
+    case undefined:
+      return '';
+    default:
+      return unreachable(change);
+  }
+}
+
+function remarkOf(row: Row, state: RunState | undefined, alive: boolean, when: When): string {
   if (row.commit !== undefined) return shortOid(row.commit);
   const { item, planned } = row;
   if (item === undefined || state === undefined || row.phase === 'todo' || row.phase === 'stale') {
     return planned === undefined ? '' : oneLine(planned.reason);
   }
   if (item.phase.is === 'failed') return oneLine(item.phase.message);
-  const wait = waitOf(state, item, when.now);
-  return wait === undefined ? '' : explainWait(wait, when);
+  return explainStanding(state, item, alive, when) ?? '';
 }

@@ -19,12 +19,20 @@ import {
 } from 'listr2';
 import type { ItemId } from '../model/effect.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { shortageOf, waitOf } from '../run/questions.js';
+import { shortageOf } from '../run/questions.js';
 import { phaseStyle } from './documents.js';
 import { paintSentence, type Reporter, summaryText } from './index.js';
 import { type Sentence, tell } from './story.js';
-import { cutTo, oneLine, type Paint, painter } from './text.js';
-import { costOf, explainWait, formatDuration, formatUsd, phaseWord, progressOf, shortOid } from './words.js';
+import { cutTo, oneLine, type Paint, painter, textWidth } from './text.js';
+import {
+  costOf,
+  explainStanding,
+  formatDuration,
+  formatUsd,
+  phaseWord,
+  progressOf,
+  shortOid,
+} from './words.js';
 
 export interface LiveOptions {
   /** The terminal. Both streams are held while the screen lives; what others write comes after it. */
@@ -357,13 +365,13 @@ function titleOf(
   else if (phase.is === 'landed' && start !== undefined) facts.push(formatDuration(phase.at - start));
   else if (phase.is === 'failed' || phase.is === 'asks') facts.push(oneLine(phase.message));
   else if (word === 'waiting' || word === 'blocked') {
-    const wait = waitOf(state, item, now());
-    if (wait !== undefined) facts.push(explainWait(wait, { now: now(), tz }));
+    const why = explainStanding(state, item, true, { now: now(), tz });
+    if (why !== undefined) facts.push(why);
   }
   const rest = [word, ...facts].join(', ');
   // The name gives way first: what happens is what one looks for.
-  const shortName = cutTo(name, Math.max(6, width - rest.length - 2));
-  const room = Math.max(0, width - shortName.length - 2);
+  const shortName = cutTo(name, Math.max(6, width - textWidth(rest) - 2));
+  const room = Math.max(0, width - textWidth(shortName) - 2);
   const line = `${paint('bold', shortName)}  ${paint(phaseStyle(word), cutTo(rest, room))}`;
   const said = last || phase.is !== 'doing' ? undefined : tail?.(item);
   const saidLine = said === undefined ? '' : cutTo(oneLine(said), width - 2);

@@ -8,7 +8,7 @@ import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
-import { blockersOf, budgetNeeded, unmetNeeds } from '../run/questions.js';
+import { blockersOf, budgetNeeded, heldBy, unmetNeeds, waitOf } from '../run/questions.js';
 import { oneLine, type Paint, painter } from './text.js';
 
 /** A point in time needs a zone to be read in; undefined is the system's own. */
@@ -142,6 +142,34 @@ export function explainWait(wait: Wait, when: When): string {
     default:
       return unreachable(wait);
   }
+}
+
+/**
+ * A clause that answers "why is it not running?" of an item, where there is an answer. `alive`: somebody
+ * drives the run; without one nothing that could go on does.
+ */
+export function explainStanding(
+  state: RunState,
+  item: ItemState,
+  alive: boolean,
+  when: When,
+): string | undefined {
+  const { phase } = item;
+  const wait = waitOf(state, item, when.now);
+  const rests = state.end?.is === 'paused' || (state.end === undefined && !alive);
+  const couldGoOn =
+    phase.is === 'doing' ||
+    ((phase.is === 'next' || phase.is === 'waiting') && (wait?.for === 'slot' || wait?.for === 'host'));
+  if (rests && couldGoOn) {
+    const { exit } = state.end ?? {};
+    const stopped = exit === undefined || exit === 130 || exit === 143;
+    const how = item.attempt === 0 ? 'not begun' : stopped ? 'interrupted' : 'paused';
+    return `${how}; \`mstone resume\` goes on`;
+  }
+  const held = wait?.for === 'slot' || wait?.for === 'host' ? heldBy(state, item, when.now) : undefined;
+  if (held === 'deadline') return 'is not started: the deadline has come';
+  if (held === 'budget') return 'is not started: the budget does not hold it';
+  return wait === undefined ? undefined : explainWait(wait, when);
 }
 
 /** Milestones that have landed, and all there are. */

@@ -45,8 +45,8 @@ export function emptyRun(run: string): RunState {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
-    shut: new Map(),
     spend: NOTHING_SPENT,
+    shut: new Map(),
     passed: new Set(),
   };
 }
@@ -519,15 +519,12 @@ function toRemediate(
   if (item.fingerprints.includes(fingerprint)) {
     return ask(
       item,
-      `no progress: ${whatFailed(because, failing, item)} on a tree that had failed so before`,
+      `no progress: ${whatFailed(because, failing, item)} again, with the very same files as before`,
     );
   }
   const marked = { ...item, fingerprints: [...item.fingerprints, fingerprint] };
   if (item.round >= item.item.rounds) {
-    return ask(
-      marked,
-      `${item.item.rounds} rounds of remediation did not end it: ${whatFailed(because, failing, item)}`,
-    );
+    return ask(marked, `${usedUp(item.item.rounds)}: ${whatFailed(because, failing, item)}`);
   }
   return next(marked, { is: 'remediate', because, ...(merge === undefined ? {} : { merge }) });
 }
@@ -539,9 +536,22 @@ function whatFailed(
 ): string {
   if (because !== 'review')
     return `${failing.join(', ')} failed${because === 'candidate' ? ' once merged' : ''}`;
-  const unmet = item.unmet.length > 0 ? `, ${item.unmet.length} criteria unmet` : '';
-  return `the review holds ${item.findings.length} findings against it${unmet}`;
+  const unmet =
+    item.unmet.length > 0
+      ? [`${counted(item.unmet.length, 'exit criterion', 'exit criteria')} as not met`]
+      : [];
+  const held =
+    item.findings.length > 0 || unmet.length === 0 ? [counted(item.findings.length, 'finding')] : [];
+  return `the review holds ${[...held, ...unmet].join(' and ')} against it`;
 }
+
+const usedUp = (rounds: number): string =>
+  rounds === 0
+    ? 'no round of remediation is allowed'
+    : `${counted(rounds, 'round')} of remediation did not mend it`;
+
+const counted = (number: number, noun: string, nouns = `${noun}s`): string =>
+  `${number} ${number === 1 ? noun : nouns}`;
 
 // -------------------------------------------------------------------------------------------- checks
 
@@ -631,7 +641,10 @@ function endCandidate(state: RunState, id: ItemId, outcome: CandidateOutcome): R
       if (item.round >= item.item.rounds) {
         return withItem(
           state,
-          ask(item, `it still conflicts after ${item.round} rounds, in ${outcome.files.join(', ')}`),
+          ask(
+            item,
+            `it still conflicts after ${counted(item.round, 'round')}, in ${outcome.files.join(', ')}`,
+          ),
         );
       }
       return withItem(state, next(item, { is: 'resolve', onto: outcome.onto, files: outcome.files }));

@@ -111,8 +111,8 @@ export const isWork = (step: Step): step is WorkStep =>
 
 /**
  * What keeps an item's agent from ever being started under the run's settings: the deadline, if it has
- * passed or will have before the agent could start; a budget that does not hold its reservation. Asked
- * while nothing is in flight, when nothing else could still change that.
+ * passed or will have before the agent could start; a budget that does not hold its reservation. While
+ * other agents are at work the latter may change: they may cost less than was put aside for them.
  */
 export function heldBy(state: RunState, item: ItemState, now: number): 'deadline' | 'budget' | undefined {
   const { phase } = item;
@@ -166,9 +166,10 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
 
   const reasons = new Set(held.values());
+  const shut = [...state.shut].map(([agent, problem]) => `${agent} cannot be used: ${problem}`);
   const first = limits.sort((a, b) => a.until - b.until)[0];
   const why = [
-    ...[...state.shut].map(([agent, problem]) => `${agent} cannot be used: ${problem}`),
+    ...shut,
     ...(reasons.has('deadline') ? ['the deadline has come'] : []),
     ...(reasons.has('budget') ? [moneyWords(state)] : []),
     ...(first === undefined ? [] : [`${first.credential} is limited`]),
@@ -177,7 +178,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   return {
     is: 'paused',
     // What failed elsewhere counts for more than a pause, but the run can be resumed all the same.
-    exit: troubleOf(state)?.exit ?? (state.shut.size > 0 ? 3 : 75),
+    exit: troubleOf(state)?.exit ?? (shut.length > 0 ? 3 : 75),
     why: why.join('; '),
     ...(first !== undefined && why.length === 1 ? { until: first.until } : {}),
   };

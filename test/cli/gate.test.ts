@@ -104,7 +104,7 @@ describe('the gate of a stage', () => {
       '2-gate': 'blocked',
     });
     expect(run.stdout).toContain(
-      '1-gate needs you: 2 rounds of remediation did not end it: ! test -e broken failed',
+      '1-gate needs you: 2 rounds of remediation did not mend it: ! test -e broken failed',
     );
     expect(run.stdout).toContain('2A is blocked by 1-gate');
     expect(run.stdout).toContain('Next: mstone retry 1-gate\n');

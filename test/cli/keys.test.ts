@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFi
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/index.js';
-import { configKeys, LATER_VALUES } from '../../src/config/keys.js';
+import { AGENT_FIELDS, configKeys, LATER_VALUES } from '../../src/config/keys.js';
 import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
 import { inside, makeInside } from '../rig/inside.js';
@@ -81,7 +81,10 @@ describe('who works', () => {
 
   story(
     'the project names an author and a reviewer, a milestone others, each with its environment',
-    { config: ['agent', 'reviewer', 'agents'], front: ['agent', 'reviewer', 'env', 'title'] },
+    {
+      config: ['agent', 'reviewer', 'agents', 'agents.kind', 'agents.command', 'agents.env'],
+      front: ['agent', 'reviewer', 'env', 'title'],
+    },
     async () => {
       const p = project({
         agent: 'scribe',
@@ -123,6 +126,66 @@ describe('who works', () => {
     },
   );
 });
+
+story(
+  'what an agent’s command line is given is its own to say, and a field of another kind is refused',
+  { config: ['agents.model', 'agents.args', 'agents.permission', 'agents.tools', 'agents.sandbox'] },
+  async () => {
+    const fields = {
+      claude: { model: 'opus', args: ['--verbose'], permission: 'acceptEdits', tools: ['Read'] },
+      codex: { model: 'gpt-5', args: ['--oss'], sandbox: 'read-only' },
+    };
+    const shownBy = async (agents: object): Promise<Record<string, unknown>> => {
+      const p = project({ agents });
+      const { stdout } = await inside(['config', '--json'], p.root, p.env);
+      const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+      return Object.fromEntries(settings.map(({ key, value }) => [key, value]));
+    };
+    for (const [kind, said] of Object.entries(fields)) {
+      const [bare, full] = [await shownBy({ mine: { kind } }), await shownBy({ mine: { kind, ...said } })];
+      expect(full['agents.mine']).toEqual({ ...Object(bare['agents.mine']), kind, ...said });
+      for (const [field, value] of Object.entries(said)) {
+        expect(Object(bare['agents.mine'])[field], field).not.toEqual(value);
+      }
+    }
+    const p = project({ agents: { mine: { kind: 'codex', permission: 'auto' } } });
+    const refused = await inside(['validate'], p.root, p.env);
+    expect([refused.code, refused.stderr.split('\n')[0]]).toEqual([
+      2,
+      'mstone.yaml:1: error: `agents.mine.permission` is no setting',
+    ]);
+  },
+);
+
+story('a profile puts its settings before the others', { config: ['profiles'] }, async () => {
+  const p = project({ agent: 'recipe', jobs: 3, profiles: { ci: { jobs: 2 }, night: { jobs: 9 } } });
+  p.milestone('1A', { implement: 'true' });
+  const jobs = async (...flags: string[]): Promise<string | undefined> => {
+    const { stdout } = await inside(['plan', ...flags], p.root, p.env);
+    return /^Agents at once: (\d+)/m.exec(stdout)?.[1];
+  };
+  expect([await jobs(), await jobs('--profile', 'ci'), await jobs('--profile', 'night')]).toEqual([
+    '3',
+    '2',
+    '9',
+  ]);
+  p.env.MSTONE_PROFILE = 'ci';
+  expect([await jobs(), await jobs('--profile', 'night')]).toEqual(['2', '9']);
+});
+
+// What comes of it when an agent is started is told in agents.test.ts.
+story(
+  'MCP servers are named, and what is secret of them is not shown',
+  { config: ['mcp_servers'] },
+  async () => {
+    const p = project({ mcp_servers: { docs: { url: 'http://x', headers: { Authorization: 'a-secret' } } } });
+    const { stdout } = await p.mstone('config', '--json');
+    const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+    expect(settings.find(({ key }) => key === 'mcp_servers')?.value).toEqual({
+      docs: { url: 'http://x', headers: { Authorization: '(hidden)' } },
+    });
+  },
+);
 
 story(
   'a model is named for the project and for a milestone',
@@ -214,8 +277,8 @@ story(
     expect(await ends(p)).toEqual({ '1A': 'asking', '1B': 'asking', '1C': 'landed' });
     expect(startsOf(p, '1A')).toEqual(['implement', 'review', 'remediate', 'review']);
     expect(startsOf(p, '1B')).toEqual(['implement', 'review', 'remediate', 'review', 'remediate', 'review']);
-    expect(run.stdout).toContain('1A needs you: 1 rounds of remediation did not end it');
-    expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not end it');
+    expect(run.stdout).toContain('1A needs you: 1 round of remediation did not mend it');
+    expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not mend it');
   },
 );
 
@@ -621,6 +684,9 @@ describe('what a later version will accept', () => {
 });
 
 it('every key has a story', () => {
-  expect([...tested.config].sort()).toEqual(configKeys.map(({ key }) => key).sort());
+  const fields = Object.keys(AGENT_FIELDS).map((field) => `agents.${field}`);
+  expect([...tested.config].sort()).toEqual(
+    [...configKeys.map(({ key }) => key), ...fields, 'profiles'].sort(),
+  );
   expect([...tested.front].sort()).toEqual([...frontMatterKeys].sort());
 });

@@ -212,7 +212,7 @@ describe('milestones that cannot be read', () => {
     expect(run).toEqual(
       refused(
         'mstone.yaml:3: error: `chekcs` is no setting',
-        '  expected: one of agent, reviewer, model, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, milestones, tasks_file, log_dir, stages, isolation, land, agents, profiles',
+        '  expected: one of agent, reviewer, model, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, milestones, tasks_file, log_dir, pressure, budget, mcp_servers, stages, isolation, land, agents, profiles',
         '  fix: did you mean `checks`?',
         'milestones/0A.md: error: stages are numbered from 1',
         '  expected: one to three digits, one or two capital letters and perhaps a slug: `1A.md`, `12B-orders-api.md`',

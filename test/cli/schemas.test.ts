@@ -288,8 +288,11 @@ describe('documents', () => {
     p.commit('Milestones');
     const before = await fitting();
     expect(before.status).toMatchObject({ run: null });
-    const run = await p.mstone('run', '--output', 'quiet');
+    const run = await p.mstone('run', '--output', 'ndjson');
     expect(run.code, run.stderr).not.toBe(2);
+    const lines = run.stdout.split('\n').filter(Boolean);
+    for (const line of lines) expect(misfits('event', JSON.parse(line), true), line).toEqual([]);
+    expect(lines.length).toBeGreaterThan(10);
     const after = await fitting();
     expect(after.status).toMatchObject({
       milestones: [

@@ -85,8 +85,8 @@ export function stateOf(items: readonly ItemState[], more: Partial<RunState> = {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
-    shut: new Map(),
     spend: { usd: 0, costs: new Map(), untold: new Set() },
+    shut: new Map(),
     passed: new Set(),
     ...more,
   };

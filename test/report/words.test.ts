@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Phase, RunState, Step, Wait } from '../../src/model/state.js';
 import {
+  explainStanding,
   explainWait,
   formatClock,
   formatDiagnostic,
@@ -10,6 +11,7 @@ import {
   names,
   phaseWord,
   summaryOf,
+  termsOf,
 } from '../../src/report/words.js';
 import { waitOf } from '../../src/run/questions.js';
 import {
@@ -287,4 +289,82 @@ test('a diagnostic points to its place and says what to do', () => {
   expect(formatDiagnostic({ severity: 'error', code: 'empty-file', message: 'm' })).toBe(
     'error: m\n  fix: write what is to be done, or remove the file',
   );
+});
+
+describe('why an item does not run', () => {
+  const waiting = itemOf('1B', ready, { attempt: 1 });
+  const why = (more: Parameters<typeof stateOf>[1], alive: boolean, item = waiting): string | undefined =>
+    explainStanding(stateOf([item], more), item, alive, WHEN);
+  const settings = { jobs: 1, failFast: false, wait: true, backoffMs: 0, folder: '', argv: [] };
+  const paused = (exit: number) => ({ end: { is: 'paused' as const, exit, why: 'why' } });
+
+  test('is the slot while somebody drives the run, and nobody where nobody does', () => {
+    const goesOn = '`mstone resume` goes on';
+    expect([
+      why({}, true),
+      why({}, false),
+      why(paused(130), false),
+      why(paused(143), true),
+      why(paused(75), false),
+      why(paused(130), false, itemOf('1B', ready)),
+      why({}, false, itemOf('1B', doing({ is: 'implement', because: 'first' }), { attempt: 1 })),
+      why({}, true, itemOf('1B', doing({ is: 'implement', because: 'first' }), { attempt: 1 })),
+    ]).toEqual([
+      'waits for a free slot',
+      `interrupted; ${goesOn}`,
+      `interrupted; ${goesOn}`,
+      `interrupted; ${goesOn}`,
+      `paused; ${goesOn}`,
+      `not begun; ${goesOn}`,
+      `interrupted; ${goesOn}`,
+      undefined,
+    ]);
+  });
+
+  test('is the deadline or the budget where they keep its agent from starting', () => {
+    expect([
+      why({ settings: { ...settings, deadline: NOON } }, true),
+      why({ settings: { ...settings, deadline: NOON + 1 } }, true),
+      why({ settings: { ...settings, budget: { usd: 1, perMilestone: 2 } } }, true),
+      why({ settings: { ...settings, budget: { usd: 2, perMilestone: 2 } } }, true),
+    ]).toEqual([
+      'is not started: the deadline has come',
+      'waits for a free slot',
+      'is not started: the budget does not hold it',
+      'waits for a free slot',
+    ]);
+  });
+});
+
+test('what will stop a run is told with its zone, and with what was spent', () => {
+  const settings = { jobs: 1, failFast: false, wait: true, backoffMs: 0, folder: '', argv: [] };
+  const spend = { usd: 1.5, costs: new Map(), untold: new Set<string>() };
+  const terms = (more: Parameters<typeof stateOf>[1], tz: string) =>
+    termsOf(stateOf([], more), { now: NOON, tz });
+  expect(terms({ settings }, 'UTC')).toEqual([]);
+  expect(
+    terms(
+      { settings: { ...settings, deadline: NOON + 18.5 * 3_600_000, budget: { usd: 20 } }, spend },
+      'UTC',
+    ),
+  ).toEqual([
+    'Deadline 2026-11-21 06:30 UTC: from then on no agent is started',
+    'Budget $20.00, $1.50 of it spent: no agent is started that it does not hold',
+  ]);
+  expect(terms({ settings: { ...settings, deadline: NOON } }, 'Europe/Berlin')[0]).toMatch(
+    /^Deadline 2026-11-20 13:00 (CET|GMT\+1): /,
+  );
+});
+
+test('a run that pauses for want of money says what to type', () => {
+  const settings = { jobs: 1, failFast: false, wait: true, backoffMs: 0, folder: '', argv: [] };
+  const spend = { usd: 9.9, costs: new Map(), untold: new Set<string>() };
+  const end = { is: 'paused' as const, exit: 75, why: 'the budget' };
+  const state = stateOf([itemOf('1B', ready)], {
+    settings: { ...settings, budget: { usd: 10 } },
+    spend,
+    end,
+  });
+  expect(summaryOf(state, WHEN).next).toBe('mstone resume --max-cost 20');
+  expect(summaryOf({ ...state, end: { ...end, exit: 130 } }, WHEN).next).toBe('mstone resume');
 });

@@ -123,6 +123,8 @@ function variants(shown: string): string[] {
     .replaceAll('SHELL', 'bash')
     .replaceAll('NAME', 'ci')
     .replaceAll('BRANCH', 'main')
+    .replaceAll('FILE', 'mstone.yaml')
+    .replaceAll('COMMAND', 'plan')
     .replaceAll(/\s+/g, ' ')
     .trim();
   return plain.includes('RUN') ? [] : [plain];

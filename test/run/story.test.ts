@@ -278,7 +278,7 @@ describe('brakes', () => {
     story.check('1A', false, 't1');
     expect(story.phase('1A')).toEqual({
       is: 'asks',
-      message: 'no progress: npm test failed on a tree that had failed so before',
+      message: 'no progress: npm test failed again, with the very same files as before',
     });
     expect(exitOf(story.state)).toEqual({ exit: 3, why: '1A needs you' });
   });
@@ -295,7 +295,7 @@ describe('brakes', () => {
     story.review('1A', refused('problem 4'));
     expect(story.phase('1A')).toEqual({
       is: 'asks',
-      message: '2 rounds of remediation did not end it: the review holds 1 findings against it',
+      message: '2 rounds of remediation did not mend it: the review holds 1 finding against it',
     });
   });
 
