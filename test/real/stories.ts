@@ -403,6 +403,7 @@ export function tellStories(cli: RealCli): void {
     }
     expect(resumed.requests).toBeLessThan(restarted.requests);
     expect(resumed.tokens).toBeLessThan(restarted.tokens);
+    expect(resumed.fresh).toBeLessThan(restarted.fresh);
   });
 }
 
