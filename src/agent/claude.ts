@@ -323,5 +323,6 @@ export function callClaude(agent: ClaudeAgent, call: Call): Invocation {
     // Its reset times are clock times.
     fixed: { TZ: 'UTC' },
     files: { [MCP_FILE]: JSON.stringify({ mcpServers: servers }) },
+    fleeting: [MCP_FILE],
   };
 }
