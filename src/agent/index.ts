@@ -283,12 +283,7 @@ function outcomeOf(
   if (ended !== undefined) return ended;
   if (end.kind === 'exited' && end.code === 0) return { kind: 'finished' };
   if (end.kind === 'exited' && end.code === LIMITED) return limited(said);
-  if (program === undefined && end.kind === 'exited' && (end.code === 126 || end.code === 127)) {
-    const what = end.code === 127 ? 'was not found' : 'may not be run';
-    const message = `a command in the recipe ${what} (exit ${end.code})`;
-    return { kind: 'unstartable', message: lastWords === '' ? message : `${message}: ${lastWords}` };
-  }
-  return unexplained({ end, lastLine: lastWords }, program ?? 'bash');
+  return unexplained({ end, lastLine: lastWords }, command);
 }
 
 /** Measured from the log's last byte, so that reading again yields the same. */
