@@ -1,24 +1,39 @@
 /**
  * Agents: one assignment, from prompt to report. A `command` is any program, a `recipe` the milestone's own
- * script run by bash; both read the prompt on stdin and speak by exit status and lines of JSON on stdout.
+ * script run by bash; both read the prompt on stdin and speak by exit status and lines of JSON on stdout. The
+ * coding CLIs (`claude.ts`, `codex.ts`, …) have contracts of their own.
  *
  * It does not know git, slots, attempts to come or what a report leads to. Performing the same assignment
  * again, after whatever kill, starts nothing twice and yields the same report.
  */
-import { randomUUID } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judge, readVerdict } from '../brief/verdict.js';
 import type { AgentConfig, Severity } from '../model/config.js';
 import type { Purpose } from '../model/effect.js';
 import type { Milestone, Recipe } from '../model/milestone.js';
-import type { AgentOutcome, Oid } from '../model/outcome.js';
+import type { AgentOutcome, Oid, Tokens } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { Judgement } from '../model/verdict.js';
 import { readPlainTail } from '../process/plain.js';
 import { hasStarted, type SupervisedEnd, supervise } from '../process/supervise.js';
 import { TAG_NAME, withTag } from '../process/tagged.js';
-import { readLog, type Said } from './log.js';
+import { acp, callAcp } from './acp.js';
+import { callClaude, claude } from './claude.js';
+import {
+  type Call,
+  type Cli,
+  endedForIt,
+  eventsIn,
+  type Invocation,
+  limitedUntil,
+  unexplained,
+} from './cli.js';
+import { callCodex, codex } from './codex.js';
+import { callGemini, gemini } from './gemini.js';
+import { readLines, readLog, type Said } from './log.js';
+import { callOpencode, opencode } from './opencode.js';
 
 export interface AssignmentRequest {
   /** Of this assignment alone: token, exit file, prompt and context lie there. Absolute; it exists. */
@@ -34,6 +49,14 @@ export interface AssignmentRequest {
   /** The worktree. */
   readonly cwd: string;
   readonly prompt: string;
+  /** What is said instead to a conversation that goes on and knows the rest. */
+  readonly furtherPrompt?: string;
+  /** The conversation to go on with, for kinds that can. */
+  readonly session?: string;
+  /** For kinds that can be told one. */
+  readonly model?: string;
+  /** MCP servers for kinds that take them, as `.mcp.json` has them. */
+  readonly mcp?: Readonly<Record<string, unknown>>;
   /** JSON `{milestone, base, checks, findings, conflict}`. */
   readonly context: string;
   /** What the agent may have of the user's environment, and what the caller adds to guard it. */
@@ -57,11 +80,18 @@ export interface AgentReport {
   readonly costUsd: number;
   /** Of a review that finished, and only of that. */
   readonly judgement?: Judgement;
+  /** The conversation by which this can go on. */
+  readonly session?: string;
+  readonly version?: string;
+  readonly tokens?: Tokens;
+  /** What of its output could not be read. */
+  readonly told?: readonly string[];
   readonly logBytes: number;
 }
 
 const LIMITED = 75;
-const LONGEST_WAIT_MS = 8 * 24 * 60 * 60 * 1000;
+/** A result may hold a whole answer; a tool's output in one line may be anything. */
+const LONGEST_EVENT = 8 * 1024 * 1024;
 const MOST_LOG_BYTES = 512 * 1024 * 1024;
 
 /** The section of a milestone that holds the script for a purpose. */
@@ -74,7 +104,119 @@ const SECTION: Readonly<Record<Purpose, string>> = {
 
 /** Starts the agent (once), waits for its end and tells what came of it. No descendant is left. */
 export async function perform(request: AssignmentRequest): Promise<AgentReport> {
+  const { kind } = request;
+  switch (kind.kind) {
+    case 'recipe':
+    case 'command':
+      return performProgram(request);
+    case 'claude':
+      return performCli(request, claude, (call) => callClaude(kind, call));
+    case 'codex':
+      return performCli(request, codex, (call) => callCodex(kind, call));
+    case 'gemini':
+      return performCli(request, gemini, (call) => callGemini(kind, call));
+    case 'opencode':
+      return performCli(request, opencode, (call) => callOpencode(kind, call));
+    case 'acp':
+      return performCli(request, acp, (call) => callAcp(kind, call));
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** A coding CLI, in the conversation it is given; where that is lost, once more in a new one. */
+async function performCli<F extends { readonly unknown: number }>(
+  request: AssignmentRequest,
+  cli: Cli<F>,
+  callFor: (call: Call) => Invocation,
+): Promise<AgentReport> {
+  const { dir, logFile, purpose, milestone, session } = request;
+  /** One process, in a folder of its own; its output begins at this byte of the log. */
+  const attend = async (own: string, from: number, resumed: string | undefined) => {
+    const { command, env, fixed, files } = callFor({
+      purpose,
+      dir: own,
+      newSession: sessionId(`${request.tag} ${own === dir ? 1 : 2}`),
+      ...(request.model === undefined ? {} : { model: request.model }),
+      ...(resumed === undefined ? {} : { session: resumed }),
+      ...(request.mcp === undefined ? {} : { mcp: request.mcp }),
+    });
+    const prompt = resumed === undefined ? request.prompt : (request.furtherPrompt ?? request.prompt);
+    if (!hasStarted(own)) {
+      await place(own, 'prompt.md', prompt);
+      await place(own, 'context.json', request.context);
+      for (const [name, text] of Object.entries(files ?? {})) await place(own, name, text);
+    }
+    const end = await superviseIn(own, request, command, environmentOf(request, own, env, fixed));
+    let facts = cli.nothing;
+    const { mark } = cli;
+    const { bytes, skipped, writtenAt } = await readLines(
+      logFile,
+      { mark, longest: LONGEST_EVENT, from },
+      (line) => {
+        for (const event of eventsIn(line)) facts = cli.hear(facts, event);
+      },
+    );
+    const told = cli.outcomeOf(facts, {
+      end,
+      purpose,
+      resumed: resumed !== undefined,
+      at: writtenAt,
+      lastLine: lastLine(logFile, from),
+    });
+    return { told, bytes, skipped, unknown: facts.unknown };
+  };
+
+  const again = join(dir, 'again');
+  let from = await readFile(join(again, 'from'), 'utf8').then(Number, () => undefined);
+  let attended = from === undefined ? await attend(dir, 0, session) : undefined;
+  if (from === undefined && attended?.told.lost) {
+    from = attended.bytes;
+    await mkdir(again, { recursive: true, mode: 0o700 });
+    await place(again, 'from', String(from));
+  }
+  if (from !== undefined) attended = await attend(again, from, undefined);
+  if (attended === undefined) throw new Error('an assignment that was neither begun nor begun again');
+  const { told, bytes, skipped, unknown } = attended;
+  const { outcome, costUsd, verdict } = told;
+  const notes = [
+    ...(from === undefined ? [] : ['its conversation is not known any more, so a new one was begun']),
+    ...(unknown > 0 ? [`${unknown} of its events are of kinds that are not known and were passed over`] : []),
+    ...(skipped > 0 ? [`${skipped} lines of its output are too long and were passed over`] : []),
+  ];
+  return {
+    outcome,
+    costUsd,
+    ...(told.session === undefined ? {} : { session: told.session }),
+    ...(told.version === undefined ? {} : { version: told.version }),
+    ...(told.tokens === undefined ? {} : { tokens: told.tokens }),
+    ...(purpose === 'review' && outcome.kind === 'finished'
+      ? {
+          judgement: judge(
+            verdict === undefined
+              ? { kind: 'unreadable', why: 'it gave no answer in the form asked for' }
+              : readVerdict([verdict]),
+            milestone.criteria,
+            request.blockOn,
+          ),
+        }
+      : {}),
+    ...(notes.length === 0 ? {} : { told: notes }),
+    logBytes: bytes,
+  };
+}
+
+/** A UUID that is the same for the same words, so that starting again cannot begin a second conversation. */
+function sessionId(words: string): string {
+  const hex = createHash('sha256').update(words).digest('hex');
+  const variant = ((Number.parseInt(hex[16] ?? '0', 16) & 3) | 8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** A program of the user's, or a script of the milestone's. */
+async function performProgram(request: AssignmentRequest): Promise<AgentReport> {
   const { dir, logFile, kind, purpose, milestone } = request;
+  if (kind.kind !== 'recipe' && kind.kind !== 'command') throw new Error(`${kind.kind} is no program`);
   const script = kind.kind === 'recipe' ? scriptFor(milestone.recipe, purpose) : undefined;
   if (kind.kind === 'recipe' && script === undefined) {
     return unstarted({
@@ -82,36 +224,20 @@ export async function perform(request: AssignmentRequest): Promise<AgentReport> 
       message: `${milestone.id} has no \`## ${SECTION[purpose]}\` block: add that heading with a \`sh\` block, or name another agent`,
     });
   }
-  if (kind.kind !== 'recipe' && kind.kind !== 'command') {
-    return unstarted({ kind: 'unstartable', message: `agents of kind ${kind.kind} cannot be started yet` });
-  }
   if (!hasStarted(dir)) {
     await place(dir, 'prompt.md', request.prompt);
     await place(dir, 'context.json', request.context);
     if (script !== undefined) await place(dir, 'recipe.sh', script);
   }
-  const [command = '', ...args] =
+  const command =
     kind.kind === 'recipe' ? ['bash', '-euo', 'pipefail', join(dir, 'recipe.sh')] : kind.command;
-  if (command === '') return unstarted({ kind: 'unstartable', message: 'the agent has no command' });
+  const [program = ''] = command;
+  if (program === '') return unstarted({ kind: 'unstartable', message: 'the agent has no command' });
 
-  const timeoutMs = milestone.timeoutMs ?? request.timeouts.agentMs;
-  const end = await supervise({
-    dir,
-    command,
-    args,
-    cwd: request.cwd,
-    env: environmentOf(request),
-    stdinFile: join(dir, 'prompt.md'),
-    logFile,
-    tag: request.tag,
-    timeoutMs,
-    idleMs: request.timeouts.idleMs,
-    maxLogBytes: request.maxLogBytes ?? MOST_LOG_BYTES,
-    signal: request.signal,
-    ...(request.graceMs === undefined ? {} : { graceMs: request.graceMs }),
-  });
+  const end = await superviseIn(dir, request, command, environmentOf(request, dir));
   const said = await readLog(logFile);
-  const outcome = outcomeOf(end, said, command, () => lastLine(logFile));
+  const who = kind.kind === 'recipe' ? undefined : program;
+  const outcome = outcomeOf(end, said, who, lastLine(logFile));
   return {
     outcome,
     costUsd: said.costUsd,
@@ -122,71 +248,72 @@ export async function perform(request: AssignmentRequest): Promise<AgentReport> 
   };
 }
 
-/** How an agent ended, by exit status first; what it printed only adds to that. */
-function outcomeOf(end: SupervisedEnd, said: Said, command: string, lastWords: () => string): AgentOutcome {
-  const quoting = (message: string): string => {
-    const words = lastWords();
-    return words === '' ? message : `${message}: ${words}`;
-  };
-  switch (end.kind) {
-    case 'exited':
-      switch (end.code) {
-        case 0:
-          return { kind: 'finished' };
-        case LIMITED:
-          return limited(said);
-        case 126:
-        case 127:
-          return {
-            kind: 'unstartable',
-            message: quoting(`\`${command}\` could not start (exit ${end.code})`),
-          };
-        default:
-          return { kind: 'crashed', message: quoting(`exit ${end.code}`), exit: end.code };
-      }
-    case 'killed':
-      return { kind: 'crashed', message: quoting(`ended by ${end.signal}`), signal: end.signal };
-    case 'timed-out':
-      return { kind: 'timed-out', afterMs: end.afterMs };
-    case 'stuck':
-      return { kind: 'stuck', silentMs: end.silentMs };
-    case 'too-much-output':
-      return { kind: 'crashed', message: 'its log grew past the limit, so it was ended' };
-    case 'cancelled':
-      return { kind: 'cancelled' };
-    case 'lost':
-      return { kind: 'interrupted', message: end.message };
-    case 'not-started':
-      // A folder that is not there, no room, no more processes: another try may do.
-      return { kind: 'crashed', message: end.message };
-    default:
-      return unreachable(end);
-  }
+/** Runs the program to its end under this request's limits, from a folder that stands for this one start. */
+async function superviseIn(
+  dir: string,
+  request: AssignmentRequest,
+  [command = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<SupervisedEnd> {
+  return supervise({
+    dir,
+    command,
+    args,
+    cwd: request.cwd,
+    env,
+    stdinFile: join(dir, 'prompt.md'),
+    logFile: request.logFile,
+    tag: request.tag,
+    timeoutMs: request.milestone.timeoutMs ?? request.timeouts.agentMs,
+    idleMs: request.timeouts.idleMs,
+    maxLogBytes: request.maxLogBytes ?? MOST_LOG_BYTES,
+    signal: request.signal,
+    ...(request.graceMs === undefined ? {} : { graceMs: request.graceMs }),
+  });
 }
 
-/**
- * A usage limit with its reset time, between the moment it was told and 8 days later: a slip in a date must
- * not stop a run for a year. Measured from the log's last byte, so that reading again yields the same.
- */
+/** How a program ended, by exit status first; what it printed only adds to that. */
+function outcomeOf(
+  end: SupervisedEnd,
+  said: Said,
+  command: string | undefined,
+  lastWords: string,
+): AgentOutcome {
+  const ended = endedForIt(end);
+  if (ended !== undefined) return ended;
+  if (end.kind === 'exited' && end.code === 0) return { kind: 'finished' };
+  if (end.kind === 'exited' && end.code === LIMITED) return limited(said);
+  return unexplained({ end, lastLine: lastWords }, command);
+}
+
+/** Measured from the log's last byte, so that reading again yields the same. */
 function limited({ limited: told, writtenAt }: Said): AgentOutcome {
   if (told?.resetAt === undefined) return { kind: 'limited', message: 'usage limit, reset time unknown' };
-  const at = Math.floor(writtenAt);
-  const resetAt = Math.min(Math.max(told.resetAt, at), at + LONGEST_WAIT_MS);
-  return { kind: 'limited', resetAt, message: `usage limit until ${new Date(resetAt).toISOString()}` };
+  const until = limitedUntil(told.resetAt, writtenAt, 'event', '');
+  if (until.kind !== 'limited' || until.resetAt === undefined) return until;
+  const message = `usage limit until ${new Date(until.resetAt).toISOString()}`;
+  return { kind: 'limited', resetAt: until.resetAt, message };
 }
 
 /** Later ones win; nothing that a milestone or the configuration sets can change what the protocol says. */
-function environmentOf(request: AssignmentRequest): Record<string, string> {
+function environmentOf(
+  request: AssignmentRequest,
+  dir: string,
+  wanted: Readonly<Record<string, string>> = {},
+  fixed: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const env: Record<string, string> = {
+    ...wanted,
     ...request.env,
+    ...fixed,
     ...request.kind.env,
     ...request.milestoneEnv,
     MSTONE_MILESTONE: request.milestone.id,
     MSTONE_PURPOSE: request.purpose,
     MSTONE_ATTEMPT: String(request.attempt),
     MSTONE_BASE: request.base,
-    MSTONE_PROMPT_FILE: join(request.dir, 'prompt.md'),
-    MSTONE_CONTEXT_FILE: join(request.dir, 'context.json'),
+    MSTONE_PROMPT_FILE: join(dir, 'prompt.md'),
+    MSTONE_CONTEXT_FILE: join(dir, 'context.json'),
     [TAG_NAME]: request.env[TAG_NAME] ?? '',
   };
   return withTag(env, request.tag);
@@ -207,7 +334,7 @@ async function place(dir: string, name: string, text: string): Promise<void> {
 
 const unstarted = (outcome: AgentOutcome): AgentReport => ({ outcome, costUsd: 0, logBytes: 0 });
 
-function lastLine(logFile: string): string {
-  const line = readPlainTail(logFile, 2000).trimEnd().split('\n').at(-1)?.trim() ?? '';
+function lastLine(logFile: string, from = 0): string {
+  const line = readPlainTail(logFile, 2000, from).trimEnd().split('\n').at(-1)?.trim() ?? '';
   return line.length > 200 ? `${line.slice(0, 199)}…` : line;
 }

@@ -2,7 +2,7 @@
  * What an agent said to mstone, read from its log from the first byte to the last.
  *
  * A log is a stranger's file: it may hold gigabytes in one line, half a character, zero bytes. Memory is
- * bounded by one line of 1 MB; longer ones are log, whatever they say.
+ * bounded by one line; longer ones are log, whatever they say.
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -21,42 +21,81 @@ export interface Said {
 }
 
 const LONGEST_LINE = 1024 * 1024;
-const MARK = Buffer.from('"mstone"');
+const MARK = '"mstone"';
 const NEWLINE = 10;
 
 export async function readLog(file: string): Promise<Said> {
   let limited: Said['limited'];
   let costUsd = 0;
   let verdict: unknown;
-  let bytes = 0;
-  const hear = (line: Buffer): void => {
-    // A search in bytes costs next to nothing; few lines go further.
-    if (!line.includes(MARK)) return;
-    const said = readProtocolLine(line.toString('utf8'));
+  const { bytes, writtenAt } = await readLines(file, { mark: MARK, longest: LONGEST_LINE }, (line) => {
+    const said = readProtocolLine(line);
     if (said?.kind === 'limited') limited = said.resetAt === undefined ? {} : { resetAt: said.resetAt };
     if (said?.kind === 'usage') costUsd += said.costUsd;
     if (said?.kind === 'verdict') verdict = said.value;
+  });
+  return {
+    ...(limited === undefined ? {} : { limited }),
+    costUsd,
+    verdicts: verdict === undefined ? [] : [verdict],
+    bytes,
+    writtenAt,
   };
+}
 
+export interface LinesWanted {
+  /** Only lines that hold these bytes are decoded and handed on. */
+  readonly mark: string;
+  /** In bytes; longer lines are passed over and counted. */
+  readonly longest: number;
+  /** The byte to begin at; 0. */
+  readonly from?: number;
+}
+
+export interface LinesRead {
+  /** Of the whole file, what was before `from` included. */
+  readonly bytes: number;
+  /** Epoch ms of the last byte; 0 without a file. */
+  readonly writtenAt: number;
+  /** Lines that were too long. */
+  readonly skipped: number;
+}
+
+/** Hands each wanted line of a file to `hear`, without its newline; the last one counts without one, too. */
+export async function readLines(
+  file: string,
+  { mark: wanted, longest, from = 0 }: LinesWanted,
+  hear: (line: string) => void,
+): Promise<LinesRead> {
   const writtenAt = await stat(file).then(
     (stats) => stats.mtimeMs,
     () => undefined,
   );
-  if (writtenAt === undefined) return { costUsd, verdicts: [], bytes, writtenAt: 0 };
+  if (writtenAt === undefined) return { bytes: 0, writtenAt: 0, skipped: 0 };
 
+  const mark = Buffer.from(wanted);
+  let bytes = from;
+  let skipped = 0;
   let parts: Buffer[] = [];
   let length = 0;
+  // A search in bytes costs next to nothing; few lines go further.
+  const tell = (line: Buffer): void => {
+    if (line.length > longest) skipped += 1;
+    else if (line.includes(mark)) hear(line.toString('utf8'));
+  };
   const take = (part: Buffer): void => {
     length += part.length;
-    if (length <= LONGEST_LINE) parts.push(part);
+    if (length <= longest) parts.push(part);
     else parts = [];
   };
   const finish = (): void => {
-    if (length > 0 && length <= LONGEST_LINE) hear(Buffer.concat(parts));
+    if (length > longest) skipped += 1;
+    else if (length > 0) tell(Buffer.concat(parts));
     parts = [];
     length = 0;
   };
-  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) {
+  const blocks = createReadStream(file, { highWaterMark: 256 * 1024, start: from });
+  for await (const chunk of blocks as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     const first = chunk.indexOf(NEWLINE);
     const last = chunk.lastIndexOf(NEWLINE);
@@ -66,23 +105,16 @@ export async function readLog(file: string): Promise<Said> {
     }
     take(chunk.subarray(0, first));
     finish();
-    // Most blocks are not worth splitting.
+    // Many blocks are not worth splitting.
     const lines = chunk.subarray(first + 1, last + 1);
-    if (lines.includes(MARK)) {
+    if (lines.includes(mark)) {
       for (let begin = 0, end = 0; begin < lines.length; begin = end + 1) {
         end = lines.indexOf(NEWLINE, begin);
-        hear(lines.subarray(begin, end));
+        tell(lines.subarray(begin, end));
       }
     }
     take(chunk.subarray(last + 1));
   }
-  // The last line counts without its newline: the agent is over.
   finish();
-  return {
-    ...(limited === undefined ? {} : { limited }),
-    costUsd,
-    verdicts: verdict === undefined ? [] : [verdict],
-    bytes,
-    writtenAt,
-  };
+  return { bytes, writtenAt, skipped };
 }

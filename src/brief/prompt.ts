@@ -2,6 +2,7 @@ import { Liquid, LiquidError } from 'liquidjs';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
+import { installWords } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { PromptFacts } from './index.js';
 import { fence } from './text.js';
@@ -111,6 +112,38 @@ function diagnose(purpose: Purpose, error: unknown, folder: string): Diagnostic 
   };
 }
 
+/** Of the placeholders and filters; a template without a word on it is of version 1. */
+const TEMPLATES_VERSION = 1;
+
+/** A first line `{# mstone-templates: 1 #}` is ours, not the prompt's; its line stays, for the others' numbers. */
+function readVersion(template: string): { readonly version: number; readonly text: string } {
+  const [line, number] =
+    /^\ufeff?\{#\s*mstone-templates:\s*(\d{1,6})\s*#\}[ \t]*(?=\r?\n|$)/.exec(template) ?? [];
+  if (line === undefined) return { version: 1, text: template };
+  return { version: Number(number), text: template.slice(line.length) };
+}
+
+const otherVersion = (purpose: Purpose, version: number): Diagnostic => {
+  const isNewer = version > TEMPLATES_VERSION;
+  return {
+    severity: 'error',
+    code: isNewer ? 'template-newer' : 'broken-template',
+    file: templateFile(purpose),
+    line: 1,
+    message: isNewer
+      ? 'this template is for a newer mstone'
+      : 'this prompt template cannot be used: there is no such version of templates',
+    expected: `mstone-templates: ${TEMPLATES_VERSION}, or nothing`,
+    found: `mstone-templates: ${version}`,
+    fix: isNewer
+      ? `${installWords()}, or delete the file to use the template that comes with mstone`
+      : `write {# mstone-templates: ${TEMPLATES_VERSION} #}, or nothing`,
+  };
+};
+
+/** Where a project keeps its own template for a purpose. */
+const templateFile = (purpose: Purpose): string => `milestones/templates/${purpose}.md`;
+
 /**
  * Template and facts → the prompt's text. `templates` are texts, the built-in or the project's own.
  * The facts are values only: a milestone that contains `{{ }}` or `{% %}` says exactly that.
@@ -123,14 +156,26 @@ export function renderPrompt(
 ): Result<string, Diagnostic[]> {
   try {
     const liquid = engine();
-    const text: string = liquid.renderSync(liquid.parse(templates[purpose]), placeholders(purpose, facts));
+    const { version, text: template } = readVersion(templates[purpose]);
+    if (version !== TEMPLATES_VERSION) return err([otherVersion(purpose, version)]);
+    const text: string = liquid.renderSync(liquid.parse(template), placeholders(purpose, facts));
     if (text.length > PROMPT_CHARACTERS) {
       return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`), folder)]);
     }
-    return ok(`${text.trimEnd()}\n`);
+    return ok(`${(template === templates[purpose] ? text : text.replace(/^\r?\n/, '')).trimEnd()}\n`);
   } catch (error) {
     return err([diagnose(purpose, error, folder)]);
   }
+}
+
+/**
+ * What is said to a conversation that was cut short and goes on: it knows the milestone and the rules. Undefined
+ * where there is more to say than that, and the prompt is given whole.
+ */
+export function furtherPrompt(facts: PromptFacts): string | undefined {
+  if (facts.because !== 'resumed') return undefined;
+  return `You were interrupted while you worked on milestone ${facts.milestone.id}. What you had written is in your current folder, as a commit; programs that you had started have ended. Look at \`${facts.diffCommand}\` to see where you stand, and go on until every exit criterion holds. All that you were told at the beginning still holds.
+`;
 }
 
 /** Two sets of facts, everything absent and everything there, that lead a template through its branches. */
@@ -174,6 +219,7 @@ function samples(): readonly PromptFacts[] {
   const reasons = [
     'first',
     'again',
+    'resumed',
     'empty',
     'checks',
     'review',

@@ -18,25 +18,30 @@ export interface RequirementsRequest {
 }
 
 export interface UnmetRequirement {
-  /** As a person would write it: `command: node --version`. */
+  /** As a person would write it: `command: node --version`; several with commas between. */
   readonly requirement: string;
-  /** One clause: what was found. */
+  /** A clause for each: what was found. */
   readonly message: string;
 }
 
 const TAIL_BYTES = 4096;
 
-/** The first requirement that does not hold, in their order; undefined where all do. */
+/** Every requirement that does not hold, in their order, as one; undefined where all do. */
 export async function meetRequirements(
   requires: readonly Requirement[],
   request: RequirementsRequest,
 ): Promise<UnmetRequirement | undefined> {
+  const unmet: UnmetRequirement[] = [];
   for (const requirement of requires) {
     const [kind, value] = Object.entries(requirement)[0] ?? ['', ''];
     const message = await problem(requirement, request);
-    if (message !== undefined) return { requirement: `${kind}: ${plainText(value)}`, message };
+    if (message !== undefined) unmet.push({ requirement: `${kind}: ${plainText(value)}`, message });
   }
-  return undefined;
+  if (unmet.length === 0) return undefined;
+  return {
+    requirement: unmet.map((one) => one.requirement).join(', '),
+    message: unmet.map((one) => one.message).join('; '),
+  };
 }
 
 async function problem(requirement: Requirement, request: RequirementsRequest): Promise<string | undefined> {

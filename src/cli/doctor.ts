@@ -14,13 +14,14 @@ import { nearestThere } from '../host/measure.js';
 import { readOwner } from '../journal/lock.js';
 import type { Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { INSTALL_LINE } from '../model/known-agents.js';
 import type { Milestone } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
 import { painter } from '../report/text.js';
 import { count, shellWord } from '../report/words.js';
 import { slotsFolder } from './hands.js';
 import { say, sayJson } from './output.js';
-import { findProgram } from './programs.js';
+import { agentLabel, findProgram, installedAgents } from './programs.js';
 import { readCheckout } from './project.js';
 import { knownRuns, ownerIsAlive, underLock, unfinishedOf } from './state.js';
 import { examineSources } from './validate.js';
@@ -283,7 +284,19 @@ async function judgeAgents(
     }
   }
   if (judged.length > 0) return judged;
-  return [fine(named.has('recipe') ? 'recipes only' : 'none is configured')];
+  const unnamed = milestones.filter(({ agent, enabled }) => (agent ?? config.agent) === undefined && enabled);
+  const inWords = unnamed.filter(({ recipe }) => recipe.implement === undefined);
+  if (inWords.length === 0 && (named.has('recipe') || unnamed.length > 0)) return [fine('recipes only')];
+  const [first] = await installedAgents(world);
+  if (first !== undefined)
+    return [fine(`none is named: ${agentLabel(first)} is installed and would be taken`)];
+  return [
+    {
+      state: inWords.length > 0 ? 'error' : 'warning',
+      message: 'none is named, and none is installed',
+      fix: INSTALL_LINE,
+    },
+  ];
 }
 
 async function judgeChecks(

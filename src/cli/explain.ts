@@ -2,17 +2,23 @@
 import { join } from 'node:path';
 import { laidOut } from '../git/index.js';
 import { diffFiles, diffWithCheckout } from '../git/tree.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import { CONFIG_FILE } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
 import type { Plan, PlannedMilestone } from '../model/plan.js';
 import { shown } from '../model/shown.js';
+import type { RunState } from '../model/state.js';
 import { needsOf } from '../plan/graph.js';
 import { makePlan } from '../plan/index.js';
-import { explainDocument, explainText } from '../report/explain.js';
-import { explainStanding, phaseWord } from '../report/words.js';
+import { gateId } from '../plan/items.js';
+import { explainDocument, explainText, milestoneSubject, type Subject } from '../report/explain.js';
+import { explainStanding, names, phaseWord, shortOid } from '../report/words.js';
 import { attemptsOf } from '../run/attempts.js';
+import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayError, sayJson } from './output.js';
-import { fileThen, openProject, type Project, readPlanned, withoutErrors } from './project.js';
-import { givenUp, isDriven, knownRuns, logsOf, statesOn } from './state.js';
+import { fileThen, openProject, type Project, readPlanned, type Sources, withoutErrors } from './project.js';
+import { gatesOf } from './run.js';
+import { givenUp, isDriven, knownRuns, logsOf, lostProofs, statesOn } from './state.js';
 import type { World } from './world.js';
 
 export async function explain(
@@ -33,14 +39,28 @@ export async function explain(
     landings,
     selection: { ids: [] },
     failed,
+    lost: lostProofs(target.branch, runs.value, sources.value.milestones, landings),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
   const plan = made.value;
+  const states = statesOn(target.branch, runs.value);
+  const past = historyOf(states);
+  const stageOf = (id: string): number | undefined => {
+    const stage = Number(/^([1-9]\d{0,2})-gate$/.exec(id)?.[1]);
+    return plan.milestones.some(({ milestone }) => milestone.stage === stage) ? stage : undefined;
+  };
+  const stage = stageOf(options.id);
   const planned = plan.milestones.find(({ milestone }) => milestone.id === options.id);
-  if (planned === undefined) {
+  const found =
+    planned !== undefined
+      ? aboutMilestone(plan, planned, failed.has(options.id))
+      : stage !== undefined
+        ? aboutGate(plan, stage, { past, states, landings, sources: sources.value })
+        : undefined;
+  if (found === undefined) {
     const near = nearest(
       options.id,
-      plan.milestones.map(({ milestone }) => milestone.id),
+      plan.milestones.flatMap(({ milestone }) => [milestone.id, gateId(milestone.stage)]),
     );
     return sayError(
       world,
@@ -49,20 +69,19 @@ export async function explain(
       near === undefined ? undefined : `did you mean \`${near}\`?`,
     );
   }
+  if ('severity' in found) return sayDiagnostics(world, [found]);
 
-  const missing = missingFor(plan, planned);
-  const last = statesOn(target.branch, runs.value).at(-1);
+  const last = states.at(-1);
   const item = last?.end?.is === 'ended' ? undefined : last?.items.get(options.id);
-  const place = plan.run.indexOf(options.id);
   const laid = laidOut(repository, sources.value.layout);
-  const change = await changeOf(world, { ...project.value, repository: laid }, planned);
+  const change = planned && (await changeOf(world, { ...project.value, repository: laid }, planned));
   const driven = item !== undefined && (await isDriven(repository.stateDir));
   const waits = last && item && explainStanding(last, item, driven, { now: world.now() });
   const folders = new Map(runs.value.map(({ run, state }) => [run, logsOf(repository.stateDir, state)]));
   const known = {
-    planned,
-    position: place < 0 ? undefined : place + 1,
-    missing,
+    subject: found.subject,
+    position: found.position,
+    missing: found.missing,
     ...(last && item
       ? {
           now: {
@@ -82,14 +101,111 @@ export async function explain(
     logOf: (run: string, name: string) => join(folders.get(run) ?? '', name),
     next: driven
       ? `mstone logs ${options.id}`
-      : item !== undefined && planned.state !== 'done'
+      : item !== undefined && found.subject.state !== 'done'
         ? 'mstone resume'
-        : nextFor(planned, plan, missing, failed.has(options.id)),
+        : found.next,
   };
   if (options.json === true) sayJson(world, explainDocument(known));
   else say(world, explainText(known, world.color));
   return 0;
 }
+
+/** What the plan says of it; `position` as in `Explanation`. */
+interface Found {
+  readonly subject: Subject;
+  readonly position: number | undefined;
+  readonly missing: readonly string[];
+  readonly next: string;
+}
+
+function aboutMilestone(plan: Plan, planned: PlannedMilestone, failed: boolean): Found {
+  const missing = missingFor(plan, planned);
+  const place = plan.run.indexOf(planned.milestone.id);
+  return {
+    subject: milestoneSubject(planned),
+    position: place < 0 ? undefined : place + 1,
+    missing,
+    next: nextFor(planned, plan, missing, failed),
+  };
+}
+
+/** A stage's own checks: they run once its last milestone is in, and hold the next stage. */
+function aboutGate(
+  plan: Plan,
+  stage: number,
+  known: {
+    readonly past: ReturnType<typeof historyOf>;
+    readonly states: readonly RunState[];
+    readonly landings: Project['landings'];
+    readonly sources: Sources;
+  },
+): Found | Diagnostic {
+  const id = gateId(stage);
+  const { config, layout, settings } = known.sources;
+  const ran = known.states.findLast(({ items, parked }) => items.has(id) || parked.has(id));
+  const last = ran?.items.get(id) ?? ran?.parked.get(id);
+  if (config.stageChecks.length === 0 && last === undefined) {
+    return {
+      severity: 'error',
+      code: 'no-gate',
+      message: `stage ${stage} has no checks of its own`,
+      fix: 'add `stage_checks: [COMMAND]` to mstone.yaml',
+    };
+  }
+  const members = plan.milestones.filter(({ milestone }) => milestone.stage === stage && milestone.enabled);
+  const missing = members
+    .filter(({ state }) => state === 'todo' || state === 'blocked')
+    .map(({ milestone }) => milestone.id);
+  const gates = gatesOf(plan, known.past);
+  const gaveUp = known.past.history.find((item) => item.id === id)?.end;
+  const wouldRun = config.stageChecks.length > 0 && gates.has(stage) && gaveUp === undefined;
+  const before = plan.milestones.filter(
+    ({ milestone }) => milestone.stage <= stage && plan.run.includes(milestone.id),
+  );
+  const earlier = [...gates].filter((other) => other < stage);
+  const origin = settings.origins.get('stage_checks');
+  const subject = {
+    id,
+    stage,
+    title: `Checks of stage ${stage}`,
+    file: origin && 'file' in origin ? origin.file : (layout.config ?? CONFIG_FILE),
+    dependsOn: members.map(({ milestone }) => milestone.id),
+  };
+  const phase = last?.phase;
+  const [standing, next]: [Pick<Subject, 'state' | 'reason' | 'commit'>, string] =
+    gaveUp !== undefined
+      ? [
+          { state: 'blocked', reason: `${gaveUp.message}; \`mstone retry ${id}\` tries again` },
+          `mstone retry ${id}`,
+        ]
+      : config.stageChecks.length === 0
+        ? [{ state: 'done', reason: 'there are no `stage_checks` any more' }, 'mstone plan']
+        : missing.length > 0
+          ? [{ state: 'todo', reason: `asked once ${names(missing)} ${have(missing)} landed` }, 'mstone plan']
+          : wouldRun
+            ? [{ state: 'todo', reason: 'its stage is done and it has not passed' }, 'mstone run']
+            : phase?.is === 'passed' || phase?.is === 'landed'
+              ? [
+                  {
+                    state: 'done',
+                    reason: `passed in run ${ran?.run} as ${shortOid(phase.commit)}`,
+                    ...(phase.is === 'landed' ? { commit: phase.commit } : {}),
+                  },
+                  `mstone logs ${id}`,
+                ]
+              : [
+                  { state: 'done', reason: 'its stage had landed before anybody asked for it' },
+                  'mstone plan',
+                ];
+  return {
+    subject: { ...subject, ...standing },
+    position: wouldRun ? before.length + earlier.length + 1 : undefined,
+    missing,
+    next,
+  };
+}
+
+const have = (ids: readonly string[]): string => (ids.length === 1 ? 'has' : 'have');
 
 /** What it needs and has not landed; nothing for what has landed itself. */
 function missingFor(plan: Plan, { milestone, state }: PlannedMilestone): string[] {

@@ -8,10 +8,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { ownVariables } from '../agent/environment.js';
 import { perform } from '../agent/index.js';
 import { contextJson } from '../brief/context.js';
 import type { PromptFacts } from '../brief/index.js';
-import { renderPrompt } from '../brief/prompt.js';
+import { furtherPrompt, renderPrompt } from '../brief/prompt.js';
 import { rulesFor } from '../brief/rules.js';
 import { prepareFolder } from '../check/folder.js';
 import { runChecks } from '../check/index.js';
@@ -21,8 +22,8 @@ import type { Ports } from '../engine/ports.js';
 import { buildCandidate, buildSync } from '../git/candidate.js';
 import { installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
-import { moveView, type Repository, resolveTarget } from '../git/index.js';
-import { follow, inspectHead, land } from '../git/landing.js';
+import { moveView, type Repository, readTarget } from '../git/index.js';
+import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
@@ -30,6 +31,7 @@ import { slotsKey } from '../git/tidy.js';
 import { formatMessage } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
+import { isSameText } from '../model/digest.js';
 import type {
   CandidateEffect,
   CheckEffect,
@@ -52,6 +54,7 @@ import type {
 } from '../model/outcome.js';
 import type { Landing, PlanItem } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
+import { modelOf } from '../plan/items.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
@@ -69,6 +72,8 @@ export interface HandsContext {
   readonly logsDir: string;
   /** The target branch's short name. */
   readonly target: string;
+  /** What the target's landings build on, as last known. */
+  readonly head: Oid;
   readonly config: Config;
   /** All milestones of the target, for TASKS.md; those of the run are among them. */
   readonly milestones: readonly Milestone[];
@@ -93,6 +98,8 @@ interface AssignmentRecord {
   readonly told: readonly string[];
   /** What changed in the milestone's text since another version of it landed, as a diff. */
   readonly milestoneDiff?: string;
+  /** `.mcp.json` of the target's head: MCP servers are programs, and no agent's branch decides which are started. */
+  readonly mcp?: Readonly<Record<string, unknown>>;
 }
 
 type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow'>;
@@ -110,11 +117,8 @@ export function makeHands(context: HandsContext): Hands {
   const mending = makeLane();
   /** What was put back while its mover was still at work: told with the next assignment that ends. */
   const mendedEarly: string[] = [];
-  const look = async () => {
-    const resolved = await resolveTarget(repository, target);
-    if (!resolved.ok) throw new GitError(['rev-parse'], 128, resolved.error.map((d) => d.message).join('; '));
-    return resolved.value;
-  };
+  let lastKnown = context.head;
+  const look = () => readTarget(repository, target);
   /** The target as the user and landings left it; an agent that moved it may not have ended yet. */
   const resolve = async () => {
     const found = await look();
@@ -123,8 +127,9 @@ export function makeHands(context: HandsContext): Hands {
     return mended.length === 0 ? found : look();
   };
   const headNow = async (): Promise<Oid> => {
-    const { head } = await resolve();
-    if (head === undefined) throw new GitError(['rev-parse'], 128, `${target} has no commit`);
+    const { head, target: there } = await resolve();
+    if (head === undefined || there === undefined) throw new BranchGone(target, head ?? lastKnown);
+    lastKnown = head;
     return head;
   };
   const rescueRef = (slot: number): string => `refs/mstone/rescue/${run}/slot${slot}`;
@@ -175,6 +180,7 @@ export function makeHands(context: HandsContext): Hands {
       if (unmet !== undefined) return err({ kind: 'unmet', ...unmet });
     }
     const milestoneDiff = await textChange(effect.item, head);
+    const mcp = await serversAt(head);
     const snapshot = await snapshotRefs(repository);
     return ok({
       at: world.now(),
@@ -185,9 +191,26 @@ export function makeHands(context: HandsContext): Hands {
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
       conflicts,
       refs: { ...snapshot, refs: [...snapshot.refs] },
-      told: [...slot.value.told, ...folder.value.told],
+      told: [...slot.value.told, ...folder.value.told, ...mcp.told],
+      ...(mcp.servers === undefined ? {} : { mcp: mcp.servers }),
       ...(milestoneDiff === undefined ? {} : { milestoneDiff }),
     });
+  };
+
+  const serversAt = async (
+    commit: Oid,
+  ): Promise<{ servers?: Readonly<Record<string, unknown>>; told: string[] }> => {
+    const text = await readFileAt(repository, commit, '.mcp.json');
+    if (text === undefined) return { told: [] };
+    try {
+      const servers: unknown = JSON.parse(text.toString('utf8'));
+      if (typeof servers === 'object' && servers !== null && !Array.isArray(servers)) {
+        return { servers: { ...servers }, told: [] };
+      }
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+    return { told: ['.mcp.json cannot be read, so no MCP servers are started'] };
   };
 
   /** A stale milestone is done again for the difference of its two texts. */
@@ -195,7 +218,7 @@ export function makeHands(context: HandsContext): Hands {
     const milestone = milestones.get(item);
     if (milestone === undefined) return undefined;
     const landing = context.landings.get(item);
-    if (landing?.state !== 'done' || landing.digest === milestone.digest) return undefined;
+    if (landing?.state !== 'done' || isSameText(landing.digest, milestone)) return undefined;
     const old = await fileThen(world, repository, landing.commit, item);
     if (old === undefined) return undefined;
     return diffFiles(
@@ -218,7 +241,7 @@ export function makeHands(context: HandsContext): Hands {
       const ready = await makeReady(id, effect, log, signal);
       if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
       record = ready.value;
-      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify(record), { mode: 0o600 });
+      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
     }
 
     const milestone = milestoneOf(effect.item);
@@ -232,6 +255,8 @@ export function makeHands(context: HandsContext): Hands {
       const message = prompt.error.map((diagnostic) => diagnostic.message).join('; ');
       return { agent: { kind: 'unstartable', message }, costUsd: 0, logBytes: 0 };
     }
+    const further = furtherPrompt(facts);
+    const model = modelOf(milestone, config, effect.agent);
     const report = await perform({
       dir,
       logFile: log,
@@ -242,8 +267,12 @@ export function makeHands(context: HandsContext): Hands {
       base: record.base,
       cwd: record.path,
       prompt: prompt.value,
+      ...(further === undefined ? {} : { furtherPrompt: further }),
+      ...(effect.session === undefined ? {} : { session: effect.session }),
+      ...(model === undefined ? {} : { model }),
+      ...(record.mcp === undefined ? {} : { mcp: record.mcp }),
       context: contextJson(facts),
-      env: allowedEnvironment(world.env, guard.env),
+      env: allowedEnvironment(world.env, { ...ownVariables(agent.kind, world.env), ...guard.env }),
       milestoneEnv: milestone.env,
       blockOn: facts.blockOn,
       timeouts: config.timeouts,
@@ -255,8 +284,15 @@ export function makeHands(context: HandsContext): Hands {
     const mended = await mending(() =>
       mendRefs(repository, refsOf(record), { guardLog: guard.log, slotCommits: new Set([taken.commit]) }),
     );
-    const told = [...record.told, ...mendedEarly.splice(0), ...mended];
-    const outcome = { agent: report.outcome, costUsd: report.costUsd, logBytes: report.logBytes };
+    const told = [...record.told, ...(report.told ?? []), ...mendedEarly.splice(0), ...mended];
+    const outcome = {
+      agent: report.outcome,
+      costUsd: report.costUsd,
+      logBytes: report.logBytes,
+      ...(report.session === undefined ? {} : { session: report.session }),
+      ...(report.version === undefined ? {} : { version: report.version }),
+      ...(report.tokens === undefined ? {} : { tokens: report.tokens }),
+    };
     if (effect.purpose === 'review') {
       const wrote = taken.changed ? ['the reviewer changed files; that was dropped'] : [];
       return {
@@ -397,8 +433,12 @@ export function makeHands(context: HandsContext): Hands {
     });
   };
 
-  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> =>
-    land(repository, { target: await resolve(), candidate: made, lastKnown: made.base, slots: [slotsDir] });
+  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> => {
+    const where = { target: await resolve(), lastKnown: made.base, slots: [slotsDir] };
+    const outcome = await land(repository, { ...where, candidate: made });
+    if (outcome.kind === 'landed') lastKnown = outcome.commit;
+    return outcome;
+  };
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   return {

@@ -13,7 +13,7 @@ import { CONFIG_FILE } from '../model/layout.js';
 import { shown } from '../model/shown.js';
 import { secretsIn } from './choose.js';
 import { say, sayDiagnostics, sayError } from './output.js';
-import { type InstalledAgent, installedAgents } from './programs.js';
+import { agentLabel, type InstalledAgent, installedAgents } from './programs.js';
 import { absent, readLayout } from './project.js';
 import { askSettings, canAsk } from './questions.js';
 import type { World } from './world.js';
@@ -75,7 +75,7 @@ export async function init(world: World, options: InitOptions): Promise<number> 
   }
   // Whoever was asked has seen it, and may have answered otherwise.
   if (!asked) for (const sentence of found.found) say(world, `Found ${sentence}`);
-  if (!asked && installed.length > 0) say(world, `Installed: ${installed.map(labelOf).join(', ')}`);
+  if (!asked && installed.length > 0) say(world, `Installed: ${installed.map(agentLabel).join(', ')}`);
   if (writesConfig) await write(join(root, CONFIG_FILE), firstConfig(settings, SCHEMA), force);
   say(world, sentenceOf(CONFIG_FILE, writesConfig));
   if (writesFirst) {
@@ -98,9 +98,6 @@ export async function init(world: World, options: InitOptions): Promise<number> 
   );
   return 0;
 }
-
-const labelOf = ({ name, version }: InstalledAgent): string =>
-  version === undefined ? name : `${name} ${version}`;
 
 const isThere = (file: string): Promise<boolean> =>
   lstat(file).then(
@@ -139,7 +136,7 @@ function choiceWords(settings: FirstSettings, installed: readonly InstalledAgent
     command !== undefined
       ? shown(command.join(' '))
       : known !== undefined
-        ? labelOf(known)
+        ? agentLabel(known)
         : "recipe: each milestone's own script, until you name an agent in mstone.yaml";
   return [
     '',

@@ -9,8 +9,10 @@ import { land } from '../git/landing.js';
 import { formatMessage, type Trailer } from '../git/trailers.js';
 import { readFileAt } from '../git/tree.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { isSameText } from '../model/digest.js';
 import type { Milestone } from '../model/milestone.js';
 import type { Landing } from '../model/plan.js';
+import { newerLandings } from '../plan/index.js';
 import { choose } from '../plan/selection.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile } from '../report/tasks.js';
@@ -94,6 +96,8 @@ async function markOnce(
   const wanted = milestones.filter(({ id, enabled }) =>
     options.all === true ? enabled : choice.wanted?.has(id),
   );
+  const newer = newerLandings(wanted, landings);
+  if (newer.length > 0) return sayDiagnostics(world, newer);
   const changing = wanted.filter((milestone) => isOther(milestone, landings.get(milestone.id), to));
   if (repository.branch === target.branch) {
     const loose = await looseOf(repository, to === 'done' ? wanted : []);
@@ -194,8 +198,10 @@ function againWords({ ids, all, onto }: MarkOptions, to: State): string {
 }
 
 /** Whether a mark would say something else than history does. */
-const isOther = ({ digest }: Milestone, landing: Landing | undefined, to: State): boolean =>
-  to === 'todo' ? landing?.state === 'done' : landing?.state !== 'done' || landing.digest !== digest;
+const isOther = (milestone: Milestone, landing: Landing | undefined, to: State): boolean =>
+  to === 'todo'
+    ? landing?.state === 'done'
+    : landing?.state !== 'done' || !isSameText(landing.digest, milestone);
 
 /** The files among these milestones that are not committed as they are: another text would be accepted. */
 async function looseOf(repository: Repository, milestones: readonly Milestone[]): Promise<string[]> {

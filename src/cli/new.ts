@@ -37,7 +37,7 @@ export async function newMilestone(
   return 0;
 }
 
-export const readTemplate = (world: World): Promise<string> =>
+const readTemplate = (world: World): Promise<string> =>
   readFile(join(world.home, 'templates', 'milestone.md'), 'utf8');
 
 /** What a draft needs where recipes do the work: blocks that refuse to pass until somebody writes them. */

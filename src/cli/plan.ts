@@ -6,12 +6,12 @@ import { shown } from '../model/shown.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
-import { count, names } from '../report/words.js';
+import { count, formatUsd, names } from '../report/words.js';
 import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
 import { openProject, readPlanned, withoutErrors } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { givenUp, keptOn, knownRuns } from './state.js';
+import { givenUp, keptOn, knownRuns, lostProofs } from './state.js';
 import type { World } from './world.js';
 
 export interface PlanOptions extends SelectionOptions {
@@ -34,6 +34,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
     landings,
     selection: selectionOf(options),
     failed: givenUp(target.branch, runs.value, sources.value.milestones),
+    lost: lostProofs(target.branch, runs.value, sources.value.milestones, landings),
   });
   if (!made.ok) return sayDiagnostics(world, made.error);
   const kept = keptOn(target.branch, runs.value);
@@ -54,13 +55,13 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
   const list = (all: readonly string[]): string =>
     all.length === 0 ? 'none' : all.map((one) => shown(one)).join(', ');
   const lines = [
-    ...(chosen === undefined ? [] : authorWords(chosen)),
+    ...(chosen === undefined ? [] : authorWords(chosen, config.agent)),
     `Checks: ${chosen?.checks === undefined ? list(config.checks) : checkWords(chosen.checks)}`,
     ...(stageChecks.length === 0 ? [] : [`Stage checks: ${list(stageChecks)}`]),
     ...(chosen?.worktrees === undefined ? [] : worktreeWords(chosen.worktrees)),
     `Review: ${reviewWords(config, chosen)}`,
     `Agents at once: ${jobs}`,
-    ...(chosen?.agent === undefined ? [] : ['Cost: no budget is set; agents bill your account']),
+    ...(chosen?.agent === undefined ? [] : [`Cost: ${costWords(config)}; agents bill your account`]),
     ...(chosen?.worktrees === undefined
       ? []
       : ['None of this is in a file yet: mstone init writes an mstone.yaml.']),
@@ -68,9 +69,15 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
   return `${lines.join('\n')}\n`;
 }
 
-function authorWords({ agent, recipes }: Chosen): string[] {
+const costWords = ({ budget }: Config): string =>
+  budget?.usd === undefined
+    ? 'no budget is set, --max-cost USD sets one'
+    : `${formatUsd(budget.usd)} at most`;
+
+function authorWords({ agent, recipes }: Chosen, named: string | undefined): string[] {
   const own = recipes.length === 1 ? 'its own recipe' : 'their own recipes';
   if (agent === undefined) {
+    if (named !== undefined) return [`Implements: ${shown(named)}`];
     return recipes.length === 0 ? [] : [`Implements: ${names(recipes, 20)} by ${own}: no agent is named`];
   }
   const why = agent.from === 'path' ? 'found on the PATH' : 'the only one configured';

@@ -1,5 +1,4 @@
 /** The commands, their options and their help. What they do is in a file each. */
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   Argument,
@@ -31,7 +30,7 @@ import { stop } from './stop.js';
 import { readTwins } from './twins.js';
 import { readUsage } from './usage.js';
 import { validate } from './validate.js';
-import type { World } from './world.js';
+import { versionOf, type World } from './world.js';
 
 const EXIT_CODES = `
 Exit codes:
@@ -47,9 +46,6 @@ const TWINNED: ReadonlySet<string> = new Set(
 );
 
 export function makeProgram(world: World, exit: (code: number) => void): Command {
-  const version = (): string =>
-    (JSON.parse(readFileSync(join(world.home, 'package.json'), 'utf8')) as { version: string }).version;
-
   const refusing =
     (command: Parameters<typeof readUsage>[1]) =>
     (error: CommanderError): never => {
@@ -67,7 +63,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       'Make for milestones: write them as markdown, get them implemented, reviewed, fixed and merged by coding agents.',
     )
     .usage('[options] [command]')
-    .version(version(), '-V, --version', 'print the version')
+    .version(versionOf(world), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .option('-C <dir>', 'run as if started in <dir>')
     .option('--config <file>', 'read this in place of mstone.yaml')

@@ -61,6 +61,10 @@ export interface InstalledAgent {
   readonly version?: string;
 }
 
+/** `claude 2.1.329`, or its name alone. */
+export const agentLabel = ({ name, version }: InstalledAgent): string =>
+  version === undefined ? name : `${name} ${version}`;
+
 /** All of them, in the order in which one is taken where nobody names one. */
 export async function installedAgents(world: World): Promise<InstalledAgent[]> {
   const found = await Promise.all(

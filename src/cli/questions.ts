@@ -2,7 +2,7 @@
 import type { Discovery, FirstSettings } from '../config/discover.js';
 import { INSTALL_LINE } from '../model/known-agents.js';
 import { shown } from '../model/shown.js';
-import type { InstalledAgent } from './programs.js';
+import { agentLabel, type InstalledAgent } from './programs.js';
 import type { World } from './world.js';
 
 /** What there is to choose from, and what holds where nothing is answered. */
@@ -49,10 +49,7 @@ export async function askSettings(world: World, offer: Offer): Promise<FirstSett
         ...on,
         message: 'Who implements?',
         options: [
-          ...installed.map(({ name, version }) => ({
-            value: name,
-            label: version === undefined ? name : `${name} ${version}`,
-          })),
+          ...installed.map((one) => ({ value: one.name, label: agentLabel(one) })),
           { value: 'recipe', label: 'recipes: a shell script in each milestone, no account needed' },
           { value: OTHER, label: 'another program that reads a prompt on stdin' },
         ],
@@ -175,7 +172,7 @@ async function askNeeds(clack: Clack, on: On, { setup, copy, keep }: Discovery):
 }
 
 /** A command line's words: blanks part them, quotes hold them together. Nothing is expanded. */
-export const wordsOf = (line: string): string[] =>
+const wordsOf = (line: string): string[] =>
   [...line.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) =>
     word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'),
   );

@@ -1,10 +1,11 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
 import { mkdir } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
 import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
+import { requiredFilters } from '../git/filters.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { makeGit } from '../git/plumbing.js';
@@ -25,7 +26,7 @@ import type { Plan, PlanItem } from '../model/plan.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { makePlan } from '../plan/index.js';
+import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
@@ -46,6 +47,7 @@ import {
   sayError,
 } from './output.js';
 import { stepsWords } from './plan.js';
+import { findProgram } from './programs.js';
 import {
   layoutAt,
   openProject,
@@ -59,8 +61,17 @@ import {
 import { findWorks } from './retry-from.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { watchSources } from './sources-watch.js';
-import { givenUp, keptOn, knownRuns, readTemplates, statesOn, underLock, unfinishedOf } from './state.js';
-import type { World } from './world.js';
+import {
+  givenUp,
+  keptOn,
+  knownRuns,
+  lostProofs,
+  readTemplates,
+  statesOn,
+  underLock,
+  unfinishedOf,
+} from './state.js';
+import { versionOf, type World } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
@@ -321,8 +332,9 @@ async function runLocked(
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
   const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
+  const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
   const kept = unfinished?.state.settings.chosen;
-  const made = await planRun(world, project, sources, options, past, redone, kept);
+  const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
   if (!made.ok) {
     // What gave up is named with what tries it again; the plan of a run takes it for what is still to be done.
     const failed = givenUp(target.branch, runs.value, sources.milestones);
@@ -355,6 +367,9 @@ async function runLocked(
     return blocked ? 1 : 0;
   }
 
+  const unfiltered = await missingFilters(world, repository, head);
+  if (unfiltered.length > 0) return sayDiagnostics(world, unfiltered);
+
   const runId = unfinished?.run ?? newRunId(world.now());
   const runDir = join(repository.stateDir, 'runs', runId);
   const own = join(runDir, 'logs');
@@ -370,8 +385,7 @@ async function runLocked(
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
   const settings: RunSettings = {
-    ...settingsOf(world, config, options, chosen),
-    ...(extra.deadline === undefined ? {} : { deadline: extra.deadline }),
+    ...settingsOf(world, config, options, { chosen, deadline: extra.deadline }),
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
   const opening: Event[] = [
@@ -385,8 +399,9 @@ async function runLocked(
           history: past.history.filter((item) => !extra.reset.includes(item.id)),
           passed: past.passed,
           shadow: follows,
+          mstone: versionOf(world),
         }
-      : { type: 'run.continued', head, items, settings, shadow: follows },
+      : { type: 'run.continued', head, items, settings, shadow: follows, mstone: versionOf(world) },
     ...(extra.reset.length > 0
       ? [
           {
@@ -442,6 +457,7 @@ async function runLocked(
       runDir,
       logsDir: logsDir ?? own,
       target: target.branch,
+      head: state.head,
       config,
       milestones: sources.milestones,
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
@@ -487,7 +503,7 @@ function settingsOf(
   { configFile }: World,
   config: Config,
   options: RunOptions,
-  chosen: Chosen | undefined,
+  { chosen, deadline }: { readonly chosen: Chosen | undefined; readonly deadline: number | undefined },
 ): RunSettings {
   const { budget } = config;
   return {
@@ -496,8 +512,9 @@ function settingsOf(
     wait: options.wait !== false && config.limits.wait,
     backoffMs: config.backoffMs,
     folder: folderOf(config),
-    ...(budget?.usd === undefined ? {} : { budget: { ...budget, usd: budget.usd } }),
     ...(chosen === undefined ? {} : { chosen }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(budget?.usd === undefined ? {} : { budget: { ...budget, usd: budget.usd } }),
     argv: [
       JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
     ],
@@ -514,9 +531,17 @@ async function planRun(
   project: Project,
   sources: Sources,
   options: RunOptions,
-  past: ReturnType<typeof historyOf>,
-  redone: ReadonlySet<MilestoneId> | undefined,
-  kept: Chosen | undefined,
+  {
+    past,
+    redone,
+    lost,
+    kept,
+  }: {
+    readonly past: ReturnType<typeof historyOf>;
+    readonly redone: ReadonlySet<MilestoneId> | undefined;
+    readonly lost: ReadonlyMap<MilestoneId, LostProof>;
+    readonly kept: Chosen | undefined;
+  },
 ): Promise<Result<Settled & { items: PlanItem[] }, Diagnostic[]>> {
   const selection = selectionOf(options, redone);
   const made = makePlan({
@@ -524,20 +549,13 @@ async function planRun(
     milestones: [...sources.milestones],
     landings: project.landings,
     selection,
+    lost,
   });
   if (!made.ok) return made;
   const settled = await settle(world, made.value, { ...project, sources, kept });
   const { plan, config } = settled;
 
-  // A gate that was red or cut short is still to be passed, though its milestones have landed.
-  const open = past.history.flatMap(({ id }) => {
-    const stage = /^(\d+)-gate$/.exec(id)?.[1];
-    return stage === undefined ? [] : [Number(stage)];
-  });
-  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
-  const stages = new Set(
-    [...open, ...running.map(({ milestone }) => milestone.stage)].filter((stage) => completes(plan, stage)),
-  );
+  const stages = gatesOf(plan, past);
   const { head } = project.target;
   const someLanded = [...project.landings.values()].some((landing) => landing.state === 'done');
   const base =
@@ -552,6 +570,27 @@ async function planRun(
   const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
   return ok({ ...settled, items: items.value });
+}
+
+/** Programs without which git checks nothing out here, git-lfs above all: said before anybody is paid. */
+async function missingFilters(world: World, repository: Repository, head: Oid): Promise<Diagnostic[]> {
+  const filters = await requiredFilters(repository, head);
+  if (filters.length === 0) return [];
+  const own = await repository.git({ args: ['--exec-path'], cwd: repository.root });
+  const path = [own.text, world.env.PATH ?? ''].join(delimiter);
+  const missing: Diagnostic[] = [];
+  for (const { name, program, file } of filters) {
+    if ((await findProgram(program, repository.root, path)) !== undefined) continue;
+    missing.push({
+      severity: 'error',
+      code: 'filter-missing',
+      file,
+      message: `${shown(program)} is not there, and git checks out nothing without it`,
+      expected: `the program of \`filter.${shown(name)}\`, which .gitattributes asks for`,
+      fix: `install ${shown(program)}, or put it on the PATH`,
+    });
+  }
+  return missing;
 }
 
 /** What the view was at the newest landing and is no more: mstone neither writes nor removes it from now on. */
@@ -587,6 +626,18 @@ function refusedPlan(
     failed,
   });
   return made.ok ? undefined : made.error;
+}
+
+/** The stages whose own checks a run of this plan would ask. */
+export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): ReadonlySet<number> {
+  // A gate that was red or cut short is still to be passed, though its milestones have landed.
+  const open = past.history.flatMap(({ id }) => {
+    const stage = /^(\d+)-gate$/.exec(id)?.[1];
+    return stage === undefined ? [] : [Number(stage)];
+  });
+  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
+  const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
+  return new Set(stages.filter((stage) => completes(plan, stage)));
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>

@@ -10,39 +10,16 @@ import { configSchema } from '../config/keys.js';
 import { frontMatterSchema } from '../milestone/keys.js';
 import type { Chosen, ChosenAgent } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { CheckResult } from '../model/outcome.js';
 import type { PlanState } from '../model/plan.js';
-import type { CriterionAnswer, Finding } from '../model/verdict.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
 import type { ExplainDocument, ExplainStep } from '../report/explain.js';
 import type { ConfigDocument } from './config.js';
 import type { DoctorDocument } from './doctor.js';
+import { checkResult, criterion, eventSchema, finding } from './event-schema.js';
+import { about, COUNT, list, object, type Schema, TEXT, TEXTS, WHOLE, words } from './schema.js';
 
-type Schema = Readonly<Record<string, unknown>>;
-
-/** A schema for every field, no more and no less: the compiler holds the two against each other. */
-type Fields<T> = { readonly [K in keyof T]-?: Schema };
-type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
-
-const TEXT = { type: 'string' };
-const TEXTS = { type: 'array', items: TEXT };
-const WHOLE = { type: 'integer', minimum: 0 };
-const COUNT = { type: 'integer', minimum: 1 };
 const ID = { type: 'string', pattern: '^[1-9]\\d{0,2}[A-Z]{1,2}$' };
 const IDS = { type: 'array', items: ID };
-const about = (description: string, schema: Schema): Schema => ({ description, ...schema });
-const list = (items: Schema): Schema => ({ type: 'array', items });
-const words = <W extends string>(all: Readonly<Record<W, true>>): Schema => ({
-  type: 'string',
-  enum: Object.keys(all),
-});
-
-/** Every field is required but those named. */
-const object = <T>(properties: Fields<T>, optional: readonly Optional<T>[] = []): Schema => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties).filter((key) => !optional.some((name) => name === key)),
-});
 
 const VERSION = about('of this document', { const: 1 });
 
@@ -325,6 +302,11 @@ const explainSchema = object<ExplainDocument>(
                   refused: true,
                   unreadable: true,
                   limited: true,
+                  overloaded: true,
+                  unauthorized: true,
+                  'out-of-credit': true,
+                  'context-exceeded': true,
+                  declined: true,
                   unprepared: true,
                   unmet: true,
                   unstartable: true,
@@ -346,53 +328,15 @@ const explainSchema = object<ExplainDocument>(
                 agent: TEXT,
                 round: WHOLE,
                 cost_usd: { type: 'number', minimum: 0 },
-                findings: list(
-                  object<Finding>(
-                    {
-                      id: TEXT,
-                      severity: words<Finding['severity']>({
-                        blocker: true,
-                        major: true,
-                        minor: true,
-                        nit: true,
-                      }),
-                      cites: TEXT,
-                      file: TEXT,
-                      line: COUNT,
-                      problem: TEXT,
-                      suggestion: TEXT,
-                    },
-                    ['cites', 'file', 'line', 'suggestion'],
-                  ),
-                ),
-                unmet: list(
-                  object<CriterionAnswer>({ text: TEXT, met: { type: 'boolean' }, evidence: TEXT }, [
-                    'evidence',
-                  ]),
-                ),
+                findings: list(finding),
+                unmet: list(criterion),
                 of: words<NonNullable<ExplainStep['of']>>({
                   work: true,
                   candidate: true,
                   base: true,
                   stage: true,
                 }),
-                checks: list(
-                  object<CheckResult>(
-                    {
-                      command: TEXT,
-                      kind: words<CheckResult['kind']>({
-                        passed: true,
-                        failed: true,
-                        unstartable: true,
-                        'timed-out': true,
-                      }),
-                      exit: WHOLE,
-                      ms: MS,
-                      tail: about('the end of its output', TEXT),
-                    },
-                    ['exit'],
-                  ),
-                ),
+                checks: list(checkResult),
                 commit: OID,
                 log: about('absolute', TEXT),
               },
@@ -430,6 +374,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
   milestone: titled('Front matter of a milestone', frontMatterSchema()),
   mstone: titled('mstone.yaml', configSchema()),
   verdict: titled("A reviewer's verdict line", verdictSchema()),
+  event: titled('A line of --output ndjson', eventSchema),
   plan: titled('mstone plan --json', planSchema),
   status: titled('mstone status --json', statusSchema),
   explain: titled('mstone explain --json', explainSchema),

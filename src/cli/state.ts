@@ -1,5 +1,5 @@
 /** What the state folder says: earlier runs, who holds the lock, the prompt templates that go with this mstone. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
@@ -7,16 +7,20 @@ import { acquireLock, type Liveness, type Owner, readOwner } from '../journal/lo
 import { listRuns, runFolder } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import { isSameText } from '../model/digest.js';
 import type { Purpose } from '../model/effect.js';
 import type { Entry } from '../model/event.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
+import { installWords } from '../model/newer.js';
+import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { RunState } from '../model/state.js';
+import type { LostProof } from '../plan/index.js';
 import { hostIdentity, isAlive, selfIdentity } from '../process/identity.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, replay } from '../run/index.js';
 import { sayError } from './output.js';
-import { PURPOSES } from './project.js';
+import { absent, PURPOSES } from './project.js';
 import type { World } from './world.js';
 
 export interface KnownRun {
@@ -47,9 +51,52 @@ export async function knownRuns(stateDir: string): Promise<Result<KnownRun[], Di
       ),
     });
   }
+  damaged.push(...(await newerRecords(stateDir, unfinishedOf(known)?.run)));
   return damaged.length > 0 ? err(damaged) : ok(known);
 }
 
+/** Records of what is under way that a newer mstone left: nothing may be taken up beside them. */
+async function newerRecords(stateDir: string, run: string | undefined): Promise<Diagnostic[]> {
+  const within = async (folder: string): Promise<string[]> =>
+    (await readdir(folder).catch(absent([] as string[]))).sort().map((name) => join(folder, name));
+  const started = run === undefined ? [] : await within(runFolder(stateDir, run).assignments);
+  const landing = await within(join(stateDir, 'landing'));
+  const files = [
+    ...started.map((folder) => join(folder, 'record.json')),
+    ...landing.filter((file) => file.endsWith('.json')),
+  ];
+  const found = await Promise.all(
+    files.map(async (file): Promise<Diagnostic[]> => {
+      const v = recordVersion(await readFile(file, 'utf8').catch(absent('')));
+      if (v <= RECORD_VERSION) return [];
+      return [
+        {
+          severity: 'error',
+          code: 'record-newer',
+          file,
+          message: 'this record was written by a newer mstone, for work that is under way',
+          expected: `v ${RECORD_VERSION}`,
+          found: `v ${v}`,
+          fix: installWords(),
+        },
+      ];
+    }),
+  );
+  return found.flat();
+}
+
+/** Of what is kept beside the journal of work under way: assignments, landings, the lock. */
+const RECORD_VERSION = 1;
+
+/** 1 where nothing is said, and for what cannot be read: that is somebody else's to tell. */
+function recordVersion(text: string): number {
+  try {
+    const { v } = JSON.parse(text) as { readonly v?: unknown };
+    return typeof v === 'number' ? v : 1;
+  } catch {
+    return 1;
+  }
+}
 /** Where a run's logs are: beside its journal, or where its configuration said when it began. */
 export const logsOf = (stateDir: string, { run, settings }: Pick<RunState, 'run' | 'settings'>): string =>
   settings.logs ?? runFolder(stateDir, run).logs;
@@ -64,13 +111,37 @@ export function givenUp(
   runs: readonly KnownRun[],
   milestones: readonly Milestone[],
 ): ReadonlyMap<MilestoneId, string> {
-  const digests = new Map(milestones.map((milestone) => [milestone.id, milestone.digest]));
+  const known = new Map(milestones.map((milestone) => [milestone.id, milestone]));
   return new Map(
-    historyOf(statesOn(branch, runs)).history.flatMap((item) =>
-      item.end !== undefined && digests.get(item.id) === item.digest
+    historyOf(statesOn(branch, runs)).history.flatMap((item) => {
+      const milestone = known.get(item.id);
+      return item.end !== undefined && milestone !== undefined && isSameText(item.digest, milestone)
         ? [[item.id, item.end.message] as const]
-        : [],
-    ),
+        : [];
+    }),
+  );
+}
+
+/** Milestones that a run landed in the version that they still have, and of which history has no trace. */
+export function lostProofs(
+  branch: string,
+  runs: readonly KnownRun[],
+  milestones: readonly Milestone[],
+  landings: ReadonlyMap<MilestoneId, Landing>,
+): ReadonlyMap<MilestoneId, LostProof> {
+  const states = statesOn(branch, runs).toReversed();
+  return new Map(
+    milestones.flatMap(({ id, digest }): [MilestoneId, LostProof][] => {
+      // A revert and a mark are traces: they say what is to be done.
+      if (landings.has(id)) return [];
+      for (const { run, items, parked } of states) {
+        const last = items.get(id) ?? parked.get(id);
+        if (last === undefined) continue;
+        const { item, phase } = last;
+        return phase.is === 'landed' && item.digest === digest ? [[id, { run, commit: phase.commit }]] : [];
+      }
+      return [];
+    }),
   );
 }
 
@@ -105,7 +176,8 @@ export async function underLock(
   const lockFile = join(repository.stateDir, 'lock');
   const lock = await acquireLock(lockFile, hostOwner(world), ownerIsAlive);
   if (!lock.ok) {
-    const { why, command } = lock.error;
+    const { why, command, newer } = lock.error;
+    if (newer === true) return sayError(world, 'lock-newer', why, installWords());
     return sayError(world, 'locked', `another run holds the lock: ${why}`, command);
   }
   try {

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Host } from '../host/index.js';
 import { realHost } from '../host/measure.js';
@@ -26,6 +27,10 @@ export interface World {
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
   readonly home: string;
 }
+
+/** This mstone's own, from its package. */
+export const versionOf = ({ home }: Pick<World, 'home'>): string =>
+  (JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }).version;
 
 /** The real one. */
 export function processWorld(): World {

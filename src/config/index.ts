@@ -10,6 +10,7 @@ import type { AgentConfig, Config, PressureLimits } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
+import { installWords } from '../model/newer.js';
 import { shown, shownValue } from '../model/shown.js';
 import { parseSize } from '../model/size.js';
 import {
@@ -19,6 +20,7 @@ import {
   agentNameSchema,
   agentSchema,
   builtInAgents,
+  CONFIG_VERSION,
   configKeys,
   DEPRECATED,
   envName,
@@ -166,9 +168,6 @@ export function resolveConfig(sources: ConfigSources): {
       checkMs: said('timeouts.check') ?? 0,
     },
     limits: { wait: said('limits.wait') ?? true },
-    ...((usd !== undefined || perMilestone !== undefined) && {
-      budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
-    }),
     pressure: said('pressure')
       ? {
           ...limit('memory', said('pressure.memory'), (text) => Number.parseInt(text, 10) / 100),
@@ -176,6 +175,9 @@ export function resolveConfig(sources: ConfigSources): {
           ...limit('cpu', said('pressure.cpu'), (text) => Number.parseInt(text, 10) / 100),
         }
       : false,
+    ...((usd !== undefined || perMilestone !== undefined) && {
+      budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
+    }),
   };
   const values = new Map<string, unknown>([
     ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
@@ -441,7 +443,22 @@ function readFile(
 ): FileLayers {
   const yaml = readYaml(file, text);
   diagnostics.push(...yaml.diagnostics);
-  const { profiles, ...own } = yaml.data;
+  const { profiles, version = null, ...own } = yaml.data;
+  if (version !== null && version !== CONFIG_VERSION) {
+    const isNewer = Number.isInteger(version) && Number(version) > CONFIG_VERSION;
+    diagnostics.push({
+      severity: 'error',
+      code: isNewer ? 'config-newer' : 'invalid-value',
+      file,
+      line: yaml.lineOf(['version']),
+      message: isNewer ? 'this file is for a newer mstone' : '`version` cannot be read',
+      expected: `\`version: ${CONFIG_VERSION}\`, or none`,
+      found: shownValue(version),
+      fix: isNewer ? installWords() : `write \`version: ${CONFIG_VERSION}\`, or remove it`,
+    });
+    // What a newer mstone means by its keys is not for this one to judge.
+    if (isNewer) return { layer: emptyLayer(), profiles: new Map() };
+  }
   const originOf = (path: readonly PropertyKey[]): Origin => ({ from, file, line: yaml.lineOf(path) });
   const layer = readSettings(own, yaml, file, originOf, diagnostics);
   const read = new Map<string, Layer>();
@@ -536,7 +553,8 @@ function readSettings(
         found: shownValue(value),
       });
     } else {
-      const names = [...new Set([...configKeys.map(({ key }) => key.replace(/\..*/, '')), 'profiles'])];
+      const outer = configKeys.map(({ key }) => key.replace(/\..*/, ''));
+      const names = [...new Set([...outer, ...(originOf([]).from === 'profile' ? [] : ['profiles'])])];
       error([name], unknownKey(name, names));
     }
   }

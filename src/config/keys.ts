@@ -80,9 +80,9 @@ const AGENT_NAMES =
 const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
 const COMMANDS = 'a list of shell commands, such as `[npm test]`';
 const PATHS = 'a list of relative paths inside the repository, without `..` and `.git`';
-const MONEY = 'an amount in US dollars, more than 0, such as `20` or `7.5`';
 const FOLDER = 'a folder, absolute or relative to the repository (`~` is not expanded)';
 const SHARE = 'a share such as `90%`, or `false`';
+const MONEY = 'an amount in US dollars, more than 0, such as `20` or `7.5`';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
 /** One setting. */
@@ -228,19 +228,6 @@ const SHAPES = {
     default: 'true',
     description: 'Wait for usage limits to reset; false: pause and exit 75',
   },
-  'budget.usd': {
-    schema: money,
-    type: MONEY,
-    default: '(none)',
-    description: 'What a run may cost, resumed ones included; it pauses with exit 75 before it costs more',
-  },
-  'budget.per_milestone': {
-    schema: money,
-    type: MONEY,
-    default: '(by what agents cost so far)',
-    description:
-      'Put aside before an agent starts; else 1.5 times the median of such agents in this run, at first 5 % of the budget',
-  },
   milestones: {
     schema: milestonesPath,
     type: 'a folder inside the repository, relative to its root, without `..` and `.git`',
@@ -283,6 +270,19 @@ const SHAPES = {
     default: '(not looked at)',
     description: 'Processors in use from which on they are short',
   },
+  'budget.usd': {
+    schema: money,
+    type: MONEY,
+    default: '(none)',
+    description: 'What a run may cost, resumed ones included; it pauses with exit 75 before it costs more',
+  },
+  'budget.per_milestone': {
+    schema: money,
+    type: MONEY,
+    default: '(by what agents cost so far)',
+    description:
+      'Put aside before an agent starts; else 1.5 times the median of such agents in this run, at first 5 % of the budget',
+  },
   stages: {
     schema: z.literal('strict'),
     type: '`strict`',
@@ -315,6 +315,9 @@ export const shapeOf = (key: LeafKey): Shape => SHAPES[key];
 export const isDuration = (key: string): boolean => isLeafKey(key) && shapeOf(key).type === DURATION;
 
 export const isLeafKey = (key: string): key is LeafKey => Object.hasOwn(SHAPES, key);
+
+/** What `version` in a file may say. A file without it is of this version, too. */
+export const CONFIG_VERSION = 1;
 
 /** Words of the design that this version refuses. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
@@ -369,13 +372,13 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--output', 'MSTONE_OUTPUT'],
   ['--quiet', 'MSTONE_QUIET'],
   ['--profile', 'MSTONE_PROFILE'],
+  ['--config', 'MSTONE_CONFIG'],
   ['--deadline', 'MSTONE_DEADLINE'],
   ['--verbose', 'MSTONE_VERBOSE'],
   ['--from', 'MSTONE_FROM'],
   ['--follow', 'MSTONE_FOLLOW'],
   ['--now', 'MSTONE_STOP_NOW'],
   ['--wait', 'MSTONE_STOP_WAIT'],
-  ['--config', 'MSTONE_CONFIG'],
   ['--color', 'MSTONE_COLOR'],
   ['-C', 'MSTONE_DIR'],
 ]);
@@ -542,6 +545,10 @@ export function configSchema(): object {
     properties[old] = { description: `Since ${since}: ${key}`, deprecated: true, ...shape };
   }
   const settings = { type: 'object', properties, additionalProperties: false };
+  const version = {
+    description: `The version of this format; a newer one is refused by an mstone that does not know it: ${CONFIG_VERSION}`,
+    const: CONFIG_VERSION,
+  };
   const profiles = {
     description: 'Settings by name that `--profile NAME` puts before all others of the files',
     type: 'object',
@@ -550,7 +557,7 @@ export function configSchema(): object {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     ...settings,
-    properties: { ...properties, profiles },
+    properties: { version, ...properties, profiles },
     $defs: Object.fromEntries(
       agentKinds.flatMap((kind) => {
         const { $schema: _, ...shape } = z.toJSONSchema(KINDS[kind], { io: 'input' });

@@ -196,7 +196,7 @@ async function mergeSettings(repo: Repository): Promise<Record<string, string>> 
 }
 
 /** A folder that holds the commit's `.gitattributes` files. Named by their content, made once. */
-async function attributesFolder(repo: Repository, head: Oid): Promise<string> {
+export async function attributesFolder(repo: Repository, head: Oid): Promise<string> {
   const files = (await listRecursively(repo, head)).filter(
     ({ path, kind }) =>
       kind === 'file' &&

@@ -65,6 +65,7 @@ export async function readLandings(repo: Repository, head: Oid): Promise<Map<Mil
         id: pair.id,
         digest: pair.digest,
         state: gone ? 'todo' : (pair.mark ?? 'done'),
+        ...(pair.mark === undefined ? {} : { marked: true as const }),
         commit: commit.oid,
         at: commit.at,
         ...(pair.run === undefined ? {} : { run: pair.run }),

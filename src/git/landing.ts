@@ -57,8 +57,8 @@ async function judge(repo: Repository, target: ResolvedTarget, lastKnown?: Oid):
   const { branch } = target;
   const { head } = target;
   if (head === undefined || target.target === undefined) {
-    const command = `git branch ${branch} ${shadowName(target)}`;
-    return { kind: 'gone', message: `branch ${branch} is gone`, command };
+    const from = target.shadow === undefined ? lastKnown : shadowName(target);
+    return { kind: 'gone', message: `branch ${branch} is gone`, command: bringBack(branch, from) };
   }
   if (lastKnown !== undefined && !(await holds(repo, head, lastKnown))) {
     return rewound(repo, lastKnown, head);
@@ -97,7 +97,9 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
     if (state.kind === 'gone') return { kind: 'refused', message: `${state.message}: ${state.command}` };
     const { target, head } = state;
     const here = target.target;
-    if (here === undefined) return { kind: 'refused', message: `branch ${branch} is gone` };
+    if (here === undefined) {
+      return { kind: 'refused', message: `branch ${branch} is gone: ${bringBack(branch, lastKnown)}` };
+    }
     if (!isOnShadow && head !== candidate.base) return { kind: 'moved', head };
 
     const goal = isOnShadow ? head : candidate.commit;
@@ -183,6 +185,19 @@ export async function follow(
   }
   return blocked(`${branch} does not stand still`, `git merge --ff-only ${options.follow}`);
 }
+
+/** Somebody deleted the branch that landings are meant for. */
+export class BranchGone extends GitError {
+  constructor(branch: string, lastKnown: Oid | undefined) {
+    const words = `branch ${branch} is gone: ${bringBack(branch, lastKnown)} brings it back`;
+    super(['rev-parse'], 128, words);
+    this.message = words;
+  }
+}
+
+/** The command that makes a branch again that somebody deleted. */
+const bringBack = (branch: string, from: string | undefined): string =>
+  `git branch ${branch}${from === undefined ? ' COMMIT' : ` ${from.replace(/^([0-9a-f]{12})[0-9a-f]{28,52}$/, '$1')}`}`;
 
 const shadowName = (target: ResolvedTarget): string => target.shadowRef.replace(/^refs\/heads\//, '');
 

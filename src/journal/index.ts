@@ -11,7 +11,9 @@
  *     {"v":1,"seq":7,"at":"2026-11-20T13:07:00.000Z","run":"01J…","type":"work.started",
  *      "milestone":"1A","attempt":1,"assignment":1, …the event's own fields…,"sum":"0123456789abcdef"}⏎
  *
- * - `v` is 1. `seq` counts from 1 without gaps. `at` is RFC 3339 in UTC. `run` is the same in all lines.
+ * - `v` is 1. It becomes 2 with the first event, field or word in one that this version would fold wrongly; a
+ *   field that may be overlooked needs no new version. A type that is not known is of a newer mstone as well.
+ * - `seq` counts from 1 without gaps. `at` is RFC 3339 in UTC. `run` is the same in all lines.
  * - `milestone`, `attempt` and `assignment` say what an event is about, so that `grep` and `jq` need no
  *   other line; an ending has those of its intent. They are left out where they do not apply.
  * - `sum` is always the last field: the first 16 hex digits of the SHA-256 of the line as it would be
@@ -44,6 +46,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Effect } from '../model/effect.js';
 import type { Entry, Event } from '../model/event.js';
+import { installWords, isVersion } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
 import { isNoRoom, type JournalDisk, type JournalFile, nodeDisk } from './disk.js';
 import { safeJson } from './json.js';
@@ -191,7 +194,7 @@ function parseJournal(
       return err(damaged(file, line, 'a line with a right checksum', 'none, with valid lines behind it'));
     }
     const read = readFields(fields, line, expectedRun ?? entries[0]?.run);
-    if (read.kind === 'newer') return err(newer(file, line, read.found));
+    if (read.kind === 'newer') return err(newer(file, line, read.found, writerOf(lines)));
     if (read.kind === 'odd') return err(damaged(file, line, read.expected, read.found));
     entries.push(read.entry);
   }
@@ -211,16 +214,23 @@ function damaged(file: string, line: number, expected: string, found: string): J
   };
 }
 
-function newer(file: string, line: number, found: string): JournalDamage {
+/** The newest mstone that wrote here: a run says it when it starts and when it goes on. */
+const writerOf = (lines: readonly (Readonly<Record<string, unknown>> | undefined)[]): string | undefined =>
+  lines.flatMap((fields) => (isVersion(fields?.mstone) ? [fields.mstone] : [])).at(-1);
+
+function newer(file: string, line: number, found: string, version: string | undefined): JournalDamage {
   return {
     severity: 'error',
     code: 'journal-newer',
     file,
     line,
-    message: `line ${line} of the journal was written by a newer mstone`,
+    message:
+      version === undefined
+        ? `line ${line} of the journal was written by a newer mstone`
+        : `line ${line} of the journal was written by a newer mstone, ${version}`,
     expected: 'v 1 and a type that this mstone knows',
     found,
-    fix: 'install the newest one: npm install -g mstone@latest',
+    fix: installWords(version),
   };
 }
 

@@ -57,6 +57,8 @@ export interface LockRefusal {
   readonly why: string;
   /** What to type once one has made sure that the owner is gone; absent where it certainly lives. */
   readonly command?: string;
+  /** The record is of a newer mstone: whether its owner lives cannot be told. */
+  readonly newer?: true;
 }
 
 /** The few acts on a folder that the lock is made of. */
@@ -151,7 +153,8 @@ export async function acquireLock(
 
   try {
     for (let waits = 0; ; ) {
-      if ((await disk.read(own)) === undefined) await disk.create(own, JSON.stringify(owner));
+      if ((await disk.read(own)) === undefined)
+        await disk.create(own, JSON.stringify({ v: VERSION, ...owner }));
       const linked = await disk.link(own, file);
       if (linked === 'linked') return ok(await settle(file, owner, judge, disk));
       if (linked === 'missing') continue;
@@ -188,7 +191,7 @@ async function takeTurn(
   const text = await disk.read(file);
   if (text === undefined) return { is: 'again' };
   const holder = parseOwner(text);
-  if (holder === undefined) return { is: 'refused', refusal: unreadable(file) };
+  if (holder === undefined) return { is: 'refused', refusal: unreadable(file, text) };
   const life = await judge(holder);
   if (life !== 'dead') return { is: 'refused', refusal: refusal(file, holder, life) };
 
@@ -209,7 +212,7 @@ async function takeTurn(
     const claim = await disk.read(next);
     if (claim === undefined) return { is: 'again' };
     const claimant = parseOwner(claim);
-    if (claimant === undefined) return { is: 'refused', refusal: unreadable(next) };
+    if (claimant === undefined) return { is: 'refused', refusal: unreadable(next, claim) };
     if (claimant.nonce === self.nonce) return { is: 'again' };
     const claimantLife = await judge(claimant);
     if (claimantLife === 'alive') return { is: 'wait', owner: claimant };
@@ -275,26 +278,36 @@ function refusal(file: string, owner: Owner, life: 'alive' | 'unknown'): LockRef
       };
 }
 
-const unreadable = (file: string): LockRefusal => ({
-  why: `the lock ${file} cannot be read`,
-  command: removal(file),
-});
+const unreadable = (file: string, text: string): LockRefusal =>
+  isNewer(parseRecord(text))
+    ? { why: `the lock ${file} was written by a newer mstone`, newer: true }
+    : { why: `the lock ${file} cannot be read`, command: removal(file) };
 
 /** In single quotes for a POSIX shell. */
 const removal = (file: string): string => `rm -- '${file.replaceAll("'", `'\\''`)}'`;
 
-function parseOwner(text: string): Owner | undefined {
-  let value: unknown;
+/** Of the record; one without it is of version 1. */
+const VERSION = 1;
+
+type LockRecord = Readonly<Partial<Record<keyof Owner | 'v', unknown>>>;
+
+function parseRecord(text: string): LockRecord | undefined {
   try {
-    value = JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { pid, start, boot, pidNamespace, host, nonce, run, since } = value as Readonly<
-    Partial<Record<keyof Owner, unknown>>
-  >;
+}
+
+const isNewer = (record: LockRecord | undefined): boolean =>
+  typeof record?.v === 'number' && record.v > VERSION;
+
+function parseOwner(text: string): Owner | undefined {
+  const record = parseRecord(text);
+  if (record === undefined || isNewer(record)) return undefined;
+  const { pid, start, boot, pidNamespace, host, nonce, run, since } = record;
   if (typeof pid !== 'number' || typeof start !== 'string' || typeof boot !== 'string') return undefined;
   if (typeof pidNamespace !== 'string' || typeof host !== 'string') return undefined;
   // The nonce becomes part of a file's name.

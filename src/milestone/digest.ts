@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Digested } from '../model/digest.js';
 import type { MilestoneId, Requirement } from '../model/milestone.js';
 import { type Markdown, readMarkdown } from './markdown.js';
 
@@ -29,10 +30,7 @@ export interface Versioned {
  * retries, review_rounds, priority, env, enabled, the file's name.
  * A landing proves the version it was made with: this definition is never changed, only followed by v2.
  */
-export function milestoneDigest(
-  versioned: Versioned,
-  markdown: Markdown = readMarkdown(versioned.body),
-): string {
+function digestV1(versioned: Versioned, markdown: Markdown): string {
   const text = versionedText(markdown);
   const json = canonical({
     checks: versioned.checks,
@@ -42,6 +40,19 @@ export function milestoneDigest(
     role: versioned.role ?? [],
   });
   return `v1:${createHash('sha256').update(`${text}\n${json}`).digest('hex')}`;
+}
+
+/** Every definition that a landing may have been made with, by its version. The last one is used. */
+export const DIGESTS: readonly (readonly [version: number, digest: typeof digestV1])[] = [[1, digestV1]];
+
+/** A text's digest by the newest definition, and by those before it. */
+export function milestoneDigests(
+  versioned: Versioned,
+  markdown: Markdown = readMarkdown(versioned.body),
+  definitions = DIGESTS,
+): Digested {
+  const [digest = '', ...former] = definitions.map(([, define]) => define(versioned, markdown)).reverse();
+  return { digest, ...(former.length === 0 ? {} : { formerDigests: former }) };
 }
 
 const TICK = /^([\s>]*(?:[-*+]|\d{1,9}[.)])\s+(?:(?:[-*+]|\d{1,9}[.)])\s+)*)\[[xX]\](?=\s|$)/;

@@ -11,7 +11,7 @@ import { hasErrors } from '../model/diagnostic.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
-import { milestoneDigest } from './digest.js';
+import { milestoneDigests } from './digest.js';
 import { readFrontMatter } from './front-matter.js';
 import { readKeys } from './keys.js';
 import { readMarkdown } from './markdown.js';
@@ -124,7 +124,7 @@ export function parseMilestone(
     enabled: true,
     ...rest,
     recipe: stated.recipe,
-    digest: milestoneDigest({ body, dependsOn, checks, requires }, markdown),
+    ...milestoneDigests({ body, dependsOn, checks, requires }, markdown),
   };
   return { milestone, diagnostics };
 }
@@ -142,6 +142,7 @@ export async function readMilestones(
   const milestones: Milestone[] = [];
   const toRead: MilestoneEntry[] = [];
   const claims = new Map<string, string>();
+  const doubles = new Set<string>();
 
   for (const entry of entries) {
     const { path: file, kind, size } = entry;
@@ -156,12 +157,16 @@ export async function readMilestones(
     const first = id === undefined ? undefined : claims.get(id);
     if (id !== undefined && first === undefined) claims.set(id, file);
     if (first !== undefined) {
+      doubles.add(file).add(first);
       diagnostics.push({
         severity: 'error',
         code: 'duplicate-id',
         file,
         message: `${shown(baseName(first))} and ${shown(name)} are both milestone ${id}`,
-        fix: 'rename or remove one of them',
+        fix:
+          baseName(first).toLowerCase() === name.toLowerCase()
+            ? 'remove one of them: a disk that is blind to case shows only one'
+            : 'rename or remove one of them',
       });
     }
     if (kind !== 'file') {
@@ -183,7 +188,12 @@ export async function readMilestones(
   for (let from = 0; from < toRead.length; from += 32) {
     const batch = toRead.slice(from, from + 32);
     for (const result of await Promise.all(batch.map(({ path }) => readOne(reader, path)))) {
-      diagnostics.push(...result.diagnostics);
+      // To be called as one that is there is no way out.
+      diagnostics.push(
+        ...result.diagnostics.filter(
+          ({ code, file = '' }) => code !== 'milestone-name' || !doubles.has(file),
+        ),
+      );
       if (result.milestone && !milestones.some(({ id }) => id === result.milestone?.id)) {
         milestones.push(result.milestone);
       }

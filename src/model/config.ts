@@ -83,8 +83,8 @@ export interface Config {
   readonly agents: Readonly<Record<string, AgentConfig>>;
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
   readonly limits: { readonly wait: boolean };
-  /** US dollars; without `usd` there is no limit, whatever is put aside. */
-  readonly budget?: Partial<Budget>;
   /** While one of them is reached, no agent starts beside those at work. */
   readonly pressure: false | PressureLimits;
+  /** US dollars; without `usd` there is no limit, whatever is put aside. */
+  readonly budget?: Partial<Budget>;
 }

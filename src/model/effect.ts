@@ -58,6 +58,8 @@ export interface WorkEffect {
   readonly base?: Oid;
   /** A head to merge into `from` first, conflict markers and all. */
   readonly merge?: Oid;
+  /** The agent's conversation to go on with, where there is one. */
+  readonly session?: string;
   readonly brief: Brief;
   /** Put aside until it has ended; only where there is a budget. */
   readonly reserveUsd?: number;

@@ -35,13 +35,13 @@ export interface RunSettings {
   readonly backoffMs: number;
   /** The setup commands and kept folders, part of what a remembered verdict rests on. */
   readonly folder: string;
-  /** From then on no agent is started, epoch ms. */
-  readonly deadline?: number;
-  readonly budget?: Budget;
   /** What was chosen where nobody had said it: a run keeps it to its end. */
   readonly chosen?: Chosen;
   /** The folder of this run's logs, absolute, where it is not the one beside the journal. Stays with the run. */
   readonly logs?: string;
+  /** From then on no agent is started, epoch ms. */
+  readonly deadline?: number;
+  readonly budget?: Budget;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }
@@ -89,6 +89,8 @@ export type Event =
       /** Keys of verdicts that passed in earlier runs: `<tree> <folder> <commands>`. */
       readonly passed: readonly string[];
       readonly shadow: boolean;
+      /** The version of mstone that wrote this and what follows. */
+      readonly mstone?: string;
     }
   /** The same run, taken up again with what the plan says now. */
   | {
@@ -97,6 +99,7 @@ export type Event =
       readonly items: readonly PlanItem[];
       readonly settings: RunSettings;
       readonly shadow: boolean;
+      readonly mstone?: string;
     }
   /**
    * `mstone retry`: what these used up is forgotten. With `from` they go on with what the failed attempt

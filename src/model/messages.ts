@@ -482,7 +482,7 @@ const MESSAGES = {
   'unsupported-value': entry(
     2,
     'A value that is promised for a later version',
-    ['`…: …` is not supported yet', '`…`: kind … is not supported yet; use kind command'],
+    '`…: …` is not supported yet',
     'take one of the values that are expected',
   ),
   'unknown-variable': entry(
@@ -546,10 +546,28 @@ const MESSAGES = {
     '…: an earlier run gave it up: …',
     'try it again: mstone retry 1A',
   ),
+  'filter-missing': entry(
+    2,
+    'Files of the repository need a filter, such as git-lfs, whose program is not there',
+    '… is not there, and git checks out nothing without it',
+    'install the program, or put it on the PATH',
+  ),
+  'proof-lost': entry(
+    0,
+    'A run landed this text of a milestone, and history does not prove it: a squash or a reset lost the trailers',
+    '…: run … landed it as …, of which … holds no proof; if its work is there, `mstone mark … --done` says so',
+    'if its work is there: mstone mark 1A --done',
+  ),
+  'no-gate': entry(
+    2,
+    'A stage was asked about that has no checks of its own',
+    'stage … has no checks of its own',
+    'add `stage_checks: [COMMAND]` to mstone.yaml',
+  ),
   'already-done': entry(
     0,
     'A named milestone has landed; it is not done twice',
-    '…: landed as …',
+    ['…: landed as …', '…: marked done … by …'],
     'do it again all the same: mstone run --force 1A',
   ),
   deadline: entry(
@@ -612,8 +630,7 @@ const MESSAGES = {
     [
       'run … on … is unfinished',
       'run … on … is unfinished, and this one would land on …',
-      '… is under way in run …, which is unfinished',
-      '… are under way in run …, which is unfinished',
+      '… under way in run …, which is unfinished',
     ],
     'finish it first: mstone resume',
   ),
@@ -626,7 +643,40 @@ const MESSAGES = {
   'journal-newer': entry(
     2,
     "A run's journal is of a newer mstone",
-    'line … of the journal was written by a newer mstone',
+    [
+      'line … of the journal was written by a newer mstone',
+      'line … of the journal was written by a newer mstone, …',
+    ],
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'record-newer': entry(
+    2,
+    'What a newer mstone has under way here can only be gone on with by it',
+    'this record was written by a newer mstone, for work that is under way',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'lock-newer': entry(
+    2,
+    'A newer mstone holds the lock, or died with it; which of the two cannot be told',
+    'the lock … was written by a newer mstone',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'digest-newer': entry(
+    2,
+    'A newer mstone landed this milestone, and this one cannot tell whether its text is still the same',
+    '… landed by a newer mstone, as …',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'config-newer': entry(
+    2,
+    'The configuration says that it is for a newer mstone',
+    'this file is for a newer mstone',
+    'install the newest one: npm install -g mstone@latest',
+  ),
+  'template-newer': entry(
+    2,
+    'A prompt template says that it is for a newer mstone',
+    'this template is for a newer mstone',
     'install the newest one: npm install -g mstone@latest',
   ),
   'state-removed': entry(
@@ -668,7 +718,7 @@ const MESSAGES = {
   'would-lose-work': entry(
     3,
     'Work that is nowhere else would be removed',
-    ['1 thing would be lost', '… things would be lost'],
+    '… would be lost',
     'land it or keep it on a branch of yours; to lose it: mstone clean --all -f --lose-work',
   ),
 } as const satisfies Readonly<Record<string, Message>>;

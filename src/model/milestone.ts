@@ -57,4 +57,6 @@ export interface Milestone {
   readonly recipe: Recipe;
   /** `v1:<hex>`: the version of the text that a landing proves. */
   readonly digest: string;
+  /** The same text by earlier definitions of the digest, where there are any. */
+  readonly formerDigests?: readonly string[];
 }

@@ -9,8 +9,26 @@ export type TreeKey = string;
 /** How one agent process ended. Exit status and structured events decide, never its prose. */
 export type AgentOutcome =
   | { readonly kind: 'finished' }
-  /** A usage limit. `resetAt` is epoch ms. Costs no attempt. */
-  | { readonly kind: 'limited'; readonly resetAt?: number; readonly message: string }
+  /**
+   * A usage limit. `resetAt` is epoch ms; `known` says where it was read: a structured event or answer, or a
+   * clock time in the CLI's own words. Costs no attempt.
+   */
+  | {
+      readonly kind: 'limited';
+      readonly resetAt?: number;
+      readonly known?: 'event' | 'text';
+      readonly message: string;
+    }
+  /** The service has no room or cannot be reached. Waits longer each time and costs no attempt. */
+  | { readonly kind: 'overloaded'; readonly message: string }
+  /** The credential is not accepted: the agent is used no more until a person acts. */
+  | { readonly kind: 'unauthorized'; readonly message: string }
+  /** Nothing is left to pay with: as `unauthorized`. */
+  | { readonly kind: 'out-of-credit'; readonly message: string }
+  /** The conversation grew too long: it goes on in a fresh one, once in an attempt. */
+  | { readonly kind: 'context-exceeded'; readonly message: string }
+  /** The model would not do it, or was not permitted to: another try is no answer, a person is. */
+  | { readonly kind: 'declined'; readonly message: string }
   /** The folder could not be made ready: checkout, copy or setup failed. */
   | { readonly kind: 'unprepared'; readonly message: string }
   /** A `requires` entry does not hold. */
@@ -48,6 +66,13 @@ export interface Harvest {
   readonly markers: readonly string[];
 }
 
+export interface Tokens {
+  /** Sent, those that came from a cache included. */
+  readonly input: number;
+  readonly cached: number;
+  readonly output: number;
+}
+
 /** How a `work` effect ended. */
 export interface WorkOutcome {
   readonly agent: AgentOutcome;
@@ -58,6 +83,12 @@ export interface WorkOutcome {
   readonly judgement?: Judgement;
   /** Bytes of the log read when this was decided. */
   readonly logBytes: number;
+  /** The conversation by which the agent's CLI can go on. */
+  readonly session?: string;
+  /** The agent's CLI's own version, where it says so. */
+  readonly version?: string;
+  /** As the CLI counts them, for this assignment alone. */
+  readonly tokens?: Tokens;
   readonly told?: readonly string[];
 }
 

@@ -9,6 +9,8 @@ export interface Landing {
   readonly digest: string;
   readonly state: 'done' | 'todo';
   readonly commit: Oid;
+  /** Set by hand with `mstone mark`: nothing was landed. */
+  readonly marked?: true;
   /** Epoch ms, the commit's committer date. */
   readonly at: number;
   readonly run?: string;
@@ -52,6 +54,8 @@ export interface PlanItem {
   readonly title: string;
   /** The milestone's digest; for a gate, of its commands. */
   readonly digest: string;
+  /** The same text by earlier definitions of the digest, where there are any. */
+  readonly formerDigests?: readonly string[];
   /** Items of the same run that must have succeeded first. */
   readonly needs: readonly ItemId[];
   readonly priority: number;

@@ -78,6 +78,12 @@ export interface ItemState {
   readonly interruptions: number;
   /** Reviewers and remediators that crashed within the attempt. */
   readonly stumbles: number;
+  /** The author's conversation in this attempt, by which it goes on. */
+  readonly session?: { readonly agent: string; readonly id: string };
+  /** A conversation grew too long in this attempt; a second time counts as a crash. */
+  readonly exceeded?: true;
+  /** How often in a row the service had no room. */
+  readonly overloads?: number;
   readonly costUsd: number;
   /** For people: files put back, archives, refs mended. */
   readonly told: readonly string[];
@@ -117,6 +123,8 @@ export interface RunState {
   /** Agent name → when its credential opens again, epoch ms. */
   readonly closed: ReadonlyMap<string, number>;
   readonly spend: Spend;
+  /** Agent name → why it is used no more until a person acts: its credential is refused, or empty. */
+  readonly shut: ReadonlyMap<string, string>;
   readonly passed: ReadonlySet<string>;
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;

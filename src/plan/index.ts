@@ -7,8 +7,11 @@
  */
 
 import type { Diagnostic } from '../model/diagnostic.js';
+import { isNewerDigest, isSameText } from '../model/digest.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
+import { installWords } from '../model/newer.js';
+import type { Oid } from '../model/outcome.js';
 import type { Landing, Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
@@ -23,6 +26,13 @@ export interface PlanInput {
   readonly selection: Selection;
   /** Milestones that an earlier run gave up, each with its reason: only `mstone retry` frees them. */
   readonly failed?: ReadonlyMap<MilestoneId, string>;
+  /** Landings of the milestones' present texts that a journal knows and history does not prove. */
+  readonly lost?: ReadonlyMap<MilestoneId, LostProof>;
+}
+
+export interface LostProof {
+  readonly run: string;
+  readonly commit: Oid;
 }
 
 /** Minutes that a milestone is taken for where no estimate is known at all. */
@@ -32,7 +42,7 @@ const USUAL_MINUTES = 30;
 export function makePlan(input: PlanInput): Result<Plan, Diagnostic[]> {
   const milestones = [...input.milestones].sort(byMilestone);
   const { choice, problems: wrong } = choose(milestones, input.selection);
-  const problems = [...checkGraph(milestones), ...wrong];
+  const problems = [...checkGraph(milestones), ...newerLandings(milestones, input.landings), ...wrong];
   if (problems.length > 0) return err(problems);
 
   const standings = standingsOf(milestones, input);
@@ -72,6 +82,33 @@ export function makePlan(input: PlanInput): Result<Plan, Diagnostic[]> {
   return ok({ target: input.target, milestones: planned, run, notes: notesOn(planned, new Set(run), input) });
 }
 
+/**
+ * Landings whose digest only a newer mstone can hold against a text. To take them for stale would offer to pay
+ * once more for what is done.
+ */
+export function newerLandings(
+  milestones: readonly Milestone[],
+  landings: PlanInput['landings'],
+): Diagnostic[] {
+  return milestones.flatMap((milestone): Diagnostic[] => {
+    const landing = landings.get(milestone.id);
+    if (landing?.state !== 'done' || !isNewerDigest(landing.digest, milestone)) return [];
+    const [found = ''] = landing.digest.split(':', 1);
+    const [expected = ''] = milestone.digest.split(':', 1);
+    return [
+      {
+        severity: 'error',
+        code: 'digest-newer',
+        file: milestone.file,
+        message: `${milestone.id} landed by a newer mstone, as ${shown(landing.commit.slice(0, 7))}`,
+        expected: `a digest of ${expected} or before`,
+        found: shown(found),
+        fix: installWords(),
+      },
+    ];
+  });
+}
+
 interface Standing {
   readonly state: PlanState;
   /** One clause for people. */
@@ -83,7 +120,7 @@ const hasLanded = ({ state }: Standing): boolean => state === 'done' || state ==
 
 function standingsOf(
   milestones: readonly Milestone[],
-  { landings, failed }: PlanInput,
+  { landings, failed, lost, target }: PlanInput,
 ): ReadonlyMap<MilestoneId, Standing> {
   const known = new Map(milestones.map((milestone) => [milestone.id, milestone]));
   const standings = new Map<MilestoneId, Standing>();
@@ -99,12 +136,14 @@ function standingsOf(
     return before;
   };
   const standing = (milestone: Milestone): Standing => {
-    const { id, enabled, digest } = milestone;
+    const { id, enabled } = milestone;
     const landing = landings.get(id);
     const commit = landing && shown(landing.commit.slice(0, 7));
     if (landing?.state === 'done') {
-      if (landing.digest === digest) return { state: 'done', reason: `landed as ${commit}` };
-      const reason = `its text has changed since it landed as ${commit}; \`mstone run ${id}\` does it again, \`mstone mark ${id} --done\` accepts it as it is`;
+      const how = landing.marked ? `marked done ${dayOf(landing.at)} by ${commit}` : `landed as ${commit}`;
+      if (isSameText(landing.digest, milestone)) return { state: 'done', reason: how };
+      const since = landing.marked ? `was ${how}` : how;
+      const reason = `its text has changed since it ${since}; \`mstone run ${id}\` does it again, \`mstone mark ${id} --done\` accepts it as it is`;
       return { state: 'stale', reason };
     }
     if (!enabled) return { state: 'blocked', reason: 'disabled' };
@@ -118,7 +157,8 @@ function standingsOf(
       .sort(byMilestone)
       .map((need) => (need.enabled ? need.id : `${need.id}, which is disabled`));
     if (stopped.length > 0) return { state: 'blocked', reason: `needs ${stopped.join('; ')}` };
-    return { state: 'todo', reason: landing ? `set back to todo by ${commit}` : 'never landed' };
+    if (landing) return { state: 'todo', reason: `set back to todo by ${commit}` };
+    return { state: 'todo', reason: lostWords(id, lost?.get(id), target) ?? 'never landed' };
   };
   const resolve = (milestone: Milestone): Standing => {
     const before = standings.get(milestone.id);
@@ -130,6 +170,14 @@ function standingsOf(
   for (const milestone of milestones) resolve(milestone);
   return standings;
 }
+
+/** Epoch ms → the day, in UTC. */
+const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
+/** Where history has lost a proof, as by a squash that kept no trailers. */
+const lostWords = (id: MilestoneId, known: LostProof | undefined, target: string): string | undefined =>
+  known &&
+  `run ${shown(known.run)} landed it as ${shown(known.commit.slice(0, 7))}, of which ${shown(target)} holds no proof; if its work is there, \`mstone mark ${id} --done\` says so`;
 
 /** What the wanted ones need and has not landed, and what that needs. */
 function addNeeds(
@@ -283,7 +331,7 @@ function median(numbers: readonly number[]): number {
 function notesOn(
   planned: readonly PlannedMilestone[],
   run: ReadonlySet<MilestoneId>,
-  { selection, failed }: PlanInput,
+  { selection, failed, lost }: PlanInput,
 ): Diagnostic[] {
   const named = new Set(selection.ids);
   return planned.flatMap(({ milestone: { id, file }, state, reason }): Diagnostic[] => {
@@ -294,6 +342,9 @@ function notesOn(
       const redo = failed?.has(id) ? `mstone retry ${id}` : `mstone run ${id}`;
       const fix = `${redo} does it again, mstone mark ${id} --done accepts it as it is`;
       return note('stale', 'its text has changed since it landed', fix);
+    }
+    if (state === 'todo' && run.has(id) && lost?.has(id)) {
+      return note('proof-lost', reason, `if so, before a run: mstone mark ${id} --done`);
     }
     const gaveUp = failed?.get(id);
     if (state === 'blocked' && gaveUp !== undefined)

@@ -66,7 +66,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
   const base = extra.base ? [BASE] : [];
 
   const milestoneItem = ({ milestone, remainingMinutes }: PlannedMilestone): PlanItem => {
-    const { id, stage, title, digest, priority } = milestone;
+    const { id, stage, title, digest, formerDigests, priority } = milestone;
     const author = authorOf(milestone, config) ?? '';
     const own = resolvedDependencies(milestone).filter((need) => inRun.has(need));
     return {
@@ -75,6 +75,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       stage,
       title,
       digest,
+      ...(formerDigests === undefined ? {} : { formerDigests }),
       needs: [...new Set([...own, ...(before.get(stage) ?? []), ...base])],
       priority,
       remainingMinutes,

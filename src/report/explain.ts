@@ -1,14 +1,48 @@
 /** `mstone explain`: why a milestone would run or would not, and what happened to it, as text and as a document. */
-import type { CheckResult } from '../model/outcome.js';
+import type { ItemId } from '../model/effect.js';
+import type { MilestoneId } from '../model/milestone.js';
+import type { CheckResult, Oid } from '../model/outcome.js';
 import type { PlannedMilestone, PlanState } from '../model/plan.js';
 import type { CriterionAnswer, Finding } from '../model/verdict.js';
 import type { AttemptRecord, Passage } from '../run/attempts.js';
 import { oneLine, type Paint, painter } from './text.js';
 import { formatDuration, formatUsd, names, shortOid } from './words.js';
 
-/** All that is known of one milestone. */
+/** What is explained: a milestone as the plan has it, or a stage's own checks. */
+export interface Subject {
+  readonly id: ItemId;
+  readonly stage: number;
+  readonly title: string;
+  /** Where it is written: the milestone's file, or the configuration. */
+  readonly file: string;
+  readonly dependsOn: readonly MilestoneId[];
+  readonly state: PlanState;
+  /** One clause for people. */
+  readonly reason: string;
+  /** The commit that brought it. */
+  readonly commit?: Oid;
+}
+
+export const milestoneSubject = ({
+  milestone: { id, stage, title, file },
+  dependsOn,
+  state,
+  reason,
+  landing,
+}: PlannedMilestone): Subject => ({
+  id,
+  stage,
+  title,
+  file,
+  dependsOn,
+  state,
+  reason,
+  ...(landing?.state === 'done' ? { commit: landing.commit } : {}),
+});
+
+/** All that is known of it. */
 export interface Explanation {
-  readonly planned: PlannedMilestone;
+  readonly subject: Subject;
   /** Its place in what a run would take up, from 1; undefined: a run would leave it. */
   readonly position: number | undefined;
   /** Milestones that must land first and have not. */
@@ -66,21 +100,21 @@ export interface ExplainStep {
 }
 
 export function explainDocument(known: Explanation): ExplainDocument {
-  const { planned, position, missing, now, change, attempts, next } = known;
-  const { milestone, state, reason, dependsOn, landing } = planned;
+  const { subject, position, missing, now, change, attempts, next } = known;
+  const { id, stage, title, file, state, reason, dependsOn, commit } = subject;
   return {
     schema: 1,
-    id: milestone.id,
-    stage: milestone.stage,
-    title: milestone.title,
-    file: milestone.file,
+    id,
+    stage,
+    title,
+    file,
     depends_on: dependsOn,
     state,
     reason,
     would_run: position !== undefined,
     waits_for: missing,
     ...(now === undefined ? {} : { phase: now.phase }),
-    ...(landing?.state === 'done' ? { commit: landing.commit } : {}),
+    ...(commit === undefined ? {} : { commit }),
     ...(change === undefined ? {} : { text_change: change }),
     attempts: attempts.map(({ run, attempt, passages }) => ({
       run,
@@ -119,10 +153,10 @@ const TAIL_LINES = 10;
 
 export function explainText(known: Explanation, color: boolean): string {
   const paint = painter(color);
-  const { planned, position, missing, now, change, attempts, next } = known;
-  const { milestone, state, reason } = planned;
+  const { subject, position, missing, now, change, attempts, next } = known;
+  const { id, title, file, state, reason } = subject;
   const lines = [
-    `${paint('bold', oneLine(milestone.id))} ${oneLine(milestone.title)} (${oneLine(milestone.file)})`,
+    `${paint('bold', oneLine(id))} ${oneLine(title)} (${oneLine(file)})`,
     `${state}: ${oneLine(reason)}`,
   ];
   if (now !== undefined) {

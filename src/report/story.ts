@@ -184,6 +184,23 @@ function tellWork(
       sentences.push(say('wait', `${what} met a usage limit${until}: ${oneLine(agent.message)}${after}`));
       break;
     }
+    case 'overloaded':
+      sentences.push(
+        say('wait', `${what} found the service without room: ${oneLine(agent.message)}${after}`),
+      );
+      break;
+    case 'unauthorized':
+      sentences.push(say('bad', `${what} was not let in: ${oneLine(agent.message)}${after}`));
+      break;
+    case 'out-of-credit':
+      sentences.push(say('bad', `${what} has nothing left to pay with: ${oneLine(agent.message)}${after}`));
+      break;
+    case 'context-exceeded':
+      sentences.push(say('wait', `${what} filled its context: ${oneLine(agent.message)}${after}`));
+      break;
+    case 'declined':
+      sentences.push(say('bad', `${what} declined: ${oneLine(agent.message)}${after}`));
+      break;
     case 'unprepared':
       sentences.push(say('bad', `${item} folder could not be made ready: ${oneLine(agent.message)}`));
       break;

@@ -26,22 +26,17 @@ export interface TasksMilestone {
 
 const BEGIN = '<!-- mstone:begin -->';
 const END = '<!-- mstone:end -->';
-/** A byte-order mark may stand before the first, read as UTF-8 or byte by byte. */
-const MARKER = /^(?:\ufeff|\u00ef\u00bb\u00bf)?[ \t]*(<!-- mstone:(begin|end) -->)[ \t]*\r?$/gm;
+/** A byte-order mark may stand before the first, here read byte by byte. */
+const MARKER = /^(?:\u00ef\u00bb\u00bf)?[ \t]*(<!-- mstone:(begin|end) -->)[ \t]*\r?$/gm;
 
 /** A title is shown up to here, a task twice as far. */
 const TITLE_LENGTH = 200;
 
 /**
- * The file with mstone's block made new. Without a file there is a heading over the block; without a
- * pair of markers the block comes after the user's text. Line ends are those of the file.
+ * The file with mstone's block made new; its bytes need not be UTF-8 outside of that. Without a file there is a
+ * heading over the block; without a pair of markers the block comes after the user's text. Line ends are those
+ * of the file.
  */
-export function renderTasks(existing: string | undefined, view: TasksView): string {
-  const { before, block, after } = partsOf(existing, view);
-  return before + block + after;
-}
-
-/** The same for a file's bytes, which need not be UTF-8 outside the block. */
 export function renderTasksFile(existing: Uint8Array | undefined, view: TasksView): Buffer {
   // Latin-1 gives every byte a character and back.
   const text = existing === undefined ? undefined : Buffer.from(existing).toString('latin1');

@@ -101,6 +101,7 @@ class Desk {
       case 'review': {
         const work = workFor(item, step);
         if (this.agents >= this.limit || (this.state.closed.get(work.agent) ?? 0) > now) return undefined;
+        if (this.state.shut.has(work.agent)) return undefined;
         const reserveUsd = reservationFor(this.state, work.purpose);
         const left = afterReserving(this.left, reserveUsd);
         if (left === undefined) return undefined;
@@ -184,6 +185,8 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
   const nothing: Omit<Brief, 'because'> = { checks: [], findings: [], unmet: [] };
   const from = begins || item.work === undefined ? ('head' as const) : item.work.commit;
   const base = from === 'head' || item.work === undefined ? {} : { base: item.work.base };
+  const sessionOf = (agent: string): { session?: string } =>
+    begins || item.session?.agent !== agent ? {} : { session: item.session.id };
 
   switch (step.is) {
     case 'implement':
@@ -193,6 +196,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         agent: item.item.author,
         from,
         ...base,
+        ...sessionOf(item.item.author),
         brief: { because: step.because, ...nothing },
       };
     case 'review':
@@ -218,6 +222,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         from,
         ...base,
         ...(step.merge === undefined ? {} : { merge: step.merge }),
+        ...sessionOf(item.item.author),
         brief: { because: step.because, ...facts },
       };
     case 'resolve':
@@ -229,6 +234,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         from,
         ...base,
         merge: step.onto,
+        ...sessionOf(item.item.resolver),
         brief: { because: 'conflict', ...facts, conflict: { onto: step.onto, files: step.files } },
       };
   }

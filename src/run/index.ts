@@ -6,6 +6,7 @@
  * answers for people.
  */
 import { createHash } from 'node:crypto';
+import { isSameText } from '../model/digest.js';
 import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
 import type { Event, ItemHistory, RetryFrom } from '../model/event.js';
 import type {
@@ -29,6 +30,8 @@ const UNKNOWN_LIMIT_MS = 5 * 60_000;
 /** How long it stays closed at least when the time that a limit told has passed already, ms. */
 const PASSED_LIMIT_MS = 30_000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
+/** Between tries while the service has no room: doubling from the first to the second, ms. */
+const OVERLOAD_MS = { first: 60_000, longest: 60 * 60_000 };
 
 /** A run before its first event. */
 export function emptyRun(run: string): RunState {
@@ -43,6 +46,7 @@ export function emptyRun(run: string): RunState {
     nextIntent: 1,
     closed: new Map(),
     spend: NOTHING_SPENT,
+    shut: new Map(),
     passed: new Set(),
   };
 }
@@ -83,6 +87,8 @@ export function reduce(state: RunState, event: Event): RunState {
         ...rest,
         head: event.head,
         settings: event.settings,
+        // Whoever goes on has logged in, or paid, or will hear of it again.
+        shut: new Map(),
         ...continuedItems(state, event.items),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
@@ -159,7 +165,7 @@ function firstStep(item: PlanItem): Step {
 }
 
 function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState {
-  const known = past !== undefined && past.digest === item.digest ? past : undefined;
+  const known = past !== undefined && isSameText(past.digest, item) ? past : undefined;
   const phase: Phase =
     known?.end === undefined
       ? { is: 'next', step: firstStep(item) }
@@ -202,8 +208,8 @@ function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<Run
   }
   for (const item of planned) {
     const old = parked.get(item.id);
-    if (old?.phase.is === 'doing' && old.item.digest !== item.digest) continue;
-    const known = old !== undefined && old.item.digest === item.digest;
+    const known = old !== undefined && isSameText(old.item.digest, item);
+    if (old?.phase.is === 'doing' && !known) continue;
     // Planned again though it had landed: its landing was reverted.
     const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
     items.set(item.id, known && !undone ? { ...old, item } : freshItem(item, undefined, old?.attempt));
@@ -234,7 +240,14 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
   switch (effect.do) {
     case 'work': {
       const begins = effect.attempt !== item.attempt;
-      const { work: _work, approved: _approved, seen: _seen, ...rest } = doing;
+      const {
+        work: _work,
+        approved: _approved,
+        seen: _seen,
+        session: _session,
+        exceeded: _exceeded,
+        ...rest
+      } = doing;
       const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], stumbles: 0 } : doing;
       return withItem(next, {
         ...attempt,
@@ -294,10 +307,45 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
     item = { ...item, work: { commit, tree, base } };
   }
 
+  // A reviewer's conversation is nobody else's, and each review begins its own.
+  if (outcome.session !== undefined && effect.purpose !== 'review') {
+    item = { ...item, session: { agent: effect.agent, id: outcome.session } };
+  }
+
   const { agent } = outcome;
+  if (agent.kind !== 'overloaded' && item.overloads !== undefined) {
+    const { overloads: _overloads, ...rest } = item;
+    item = rest;
+  }
   switch (agent.kind) {
     case 'finished':
       return withItem(state, afterWork(state, item, step, effect, outcome));
+    case 'overloaded': {
+      const overloads = (item.overloads ?? 0) + 1;
+      const pause = Math.min(OVERLOAD_MS.longest, OVERLOAD_MS.first * 2 ** (overloads - 1));
+      return withItem(
+        state,
+        release({
+          ...item,
+          overloads,
+          phase: { is: 'waiting', wait: { for: 'backoff', until: now + pause }, step: goOn(step) },
+        }),
+      );
+    }
+    case 'unauthorized':
+    case 'out-of-credit': {
+      const shut = new Map(state.shut).set(effect.agent, agent.message);
+      return withItem({ ...state, shut }, release(next(item, goOn(step))));
+    }
+    case 'context-exceeded': {
+      const { session: _session, ...fresh } = item;
+      if (item.exceeded) {
+        return withItem(state, stumble(state, fresh, step, `${effect.agent}: ${agent.message}`, now));
+      }
+      return withItem(state, next({ ...fresh, exceeded: true }, goOn(step)));
+    }
+    case 'declined':
+      return withItem(state, ask(item, `${effect.agent} declined: ${agent.message}`));
     case 'limited': {
       const told = agent.resetAt ?? now + UNKNOWN_LIMIT_MS;
       // An agent that goes on naming a time gone by would be started over and over.
@@ -412,11 +460,21 @@ const afterChecks = (item: ItemState, commit: string): ItemState =>
     ? next(item, { is: 'candidate', commit })
     : next(item, { is: 'review', commit });
 
-/** An assignment that broke off: the implementer's costs an attempt, another's is tried again as it was. */
+/**
+ * An assignment that broke off. Its conversation goes on once, where there is one; after that the implementer's
+ * costs an attempt, and another's is tried again as it was.
+ */
 function stumble(state: RunState, item: ItemState, step: Step, message: string, now: number): ItemState {
   const { retries } = item.item;
   const wait = (times: number): number =>
     now + Math.min(LONGEST_BACKOFF_MS, state.settings.backoffMs * 2 ** Math.max(0, times - 1));
+  if (step.is === 'implement' && item.session !== undefined && item.stumbles === 0) {
+    return release({
+      ...item,
+      stumbles: 1,
+      phase: { is: 'waiting', wait: { for: 'backoff', until: wait(1) }, step: goOn(step) },
+    });
+  }
   if (step.is === 'implement') {
     const used = item.attempt - item.forgotten;
     if (used > retries) return fail(item, `${message} (attempt ${used} of ${retries + 1})`);
@@ -432,8 +490,11 @@ function stumble(state: RunState, item: ItemState, step: Step, message: string, 
   }
   if (item.stumbles >= retries) return fail(item, message);
   const stumbles = item.stumbles + 1;
+  const { session, ...rest } = item;
   return release({
-    ...item,
+    ...rest,
+    // Going on with it did not help the last time.
+    ...(session === undefined || item.stumbles > 0 ? {} : { session }),
     stumbles,
     phase: { is: 'waiting', wait: { for: 'backoff', until: wait(stumbles) }, step },
   });
@@ -458,15 +519,12 @@ function toRemediate(
   if (item.fingerprints.includes(fingerprint)) {
     return ask(
       item,
-      `no progress: ${whatFailed(because, failing, item)} on a tree that had failed so before`,
+      `no progress: ${whatFailed(because, failing, item)} again, with the very same files as before`,
     );
   }
   const marked = { ...item, fingerprints: [...item.fingerprints, fingerprint] };
   if (item.round >= item.item.rounds) {
-    return ask(
-      marked,
-      `${item.item.rounds} rounds of remediation did not end it: ${whatFailed(because, failing, item)}`,
-    );
+    return ask(marked, `${usedUp(item.item.rounds)}: ${whatFailed(because, failing, item)}`);
   }
   return next(marked, { is: 'remediate', because, ...(merge === undefined ? {} : { merge }) });
 }
@@ -478,9 +536,22 @@ function whatFailed(
 ): string {
   if (because !== 'review')
     return `${failing.join(', ')} failed${because === 'candidate' ? ' once merged' : ''}`;
-  const unmet = item.unmet.length > 0 ? `, ${item.unmet.length} criteria unmet` : '';
-  return `the review holds ${item.findings.length} findings against it${unmet}`;
+  const unmet =
+    item.unmet.length > 0
+      ? [`${counted(item.unmet.length, 'exit criterion', 'exit criteria')} as not met`]
+      : [];
+  const held =
+    item.findings.length > 0 || unmet.length === 0 ? [counted(item.findings.length, 'finding')] : [];
+  return `the review holds ${[...held, ...unmet].join(' and ')} against it`;
 }
+
+const usedUp = (rounds: number): string =>
+  rounds === 0
+    ? 'no round of remediation is allowed'
+    : `${counted(rounds, 'round')} of remediation did not mend it`;
+
+const counted = (number: number, noun: string, nouns = `${noun}s`): string =>
+  `${number} ${number === 1 ? noun : nouns}`;
 
 // -------------------------------------------------------------------------------------------- checks
 
@@ -570,7 +641,10 @@ function endCandidate(state: RunState, id: ItemId, outcome: CandidateOutcome): R
       if (item.round >= item.item.rounds) {
         return withItem(
           state,
-          ask(item, `it still conflicts after ${item.round} rounds, in ${outcome.files.join(', ')}`),
+          ask(
+            item,
+            `it still conflicts after ${counted(item.round, 'round')}, in ${outcome.files.join(', ')}`,
+          ),
         );
       }
       return withItem(state, next(item, { is: 'resolve', onto: outcome.onto, files: outcome.files }));

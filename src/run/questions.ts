@@ -77,6 +77,8 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
     if (before !== undefined) return { for: 'lane', item: before.item.id };
   }
   const credential = step.is === 'review' ? reviewerOf(item) : item.item.author;
+  const shut = isWork(step) ? state.shut.get(credential) : undefined;
+  if (shut !== undefined) return { for: 'person', why: `${credential} cannot be used: ${shut}` };
   const until = state.closed.get(credential) ?? 0;
   if (until > now) return { for: 'credential', credential, until };
   if (state.pressure !== undefined && isWork(step) && agentsOf(state) < state.settings.jobs) {
@@ -164,8 +166,10 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
 
   const reasons = new Set(held.values());
+  const shut = [...state.shut].map(([agent, problem]) => `${agent} cannot be used: ${problem}`);
   const first = limits.sort((a, b) => a.until - b.until)[0];
   const why = [
+    ...shut,
     ...(reasons.has('deadline') ? ['the deadline has come'] : []),
     ...(reasons.has('budget') ? [moneyWords(state)] : []),
     ...(first === undefined ? [] : [`${first.credential} is limited`]),
@@ -174,7 +178,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   return {
     is: 'paused',
     // What failed elsewhere counts for more than a pause, but the run can be resumed all the same.
-    exit: troubleOf(state)?.exit ?? 75,
+    exit: troubleOf(state)?.exit ?? (shut.length > 0 ? 3 : 75),
     why: why.join('; '),
     ...(first !== undefined && why.length === 1 ? { until: first.until } : {}),
   };

@@ -17,6 +17,32 @@ const prompt = (purpose: Purpose, facts: PromptFacts): string => {
 const own = (template: string, facts: PromptFacts = bareFacts) =>
   renderPrompt('implement', facts, { ...builtIn, implement: template });
 
+describe('the version of a template', () => {
+  it('is its first line, which is not part of the prompt, and counts in the numbers of lines', () => {
+    const plain = own('Do it.\n');
+    expect(own('{# mstone-templates: 1 #}\nDo it.\n')).toEqual(plain);
+    expect(own('\ufeff{#mstone-templates:1#} \r\nDo it.\n')).toEqual(plain);
+    expect(own('{# mstone-templates: 1 #}\n{{ nope }}\n')).toMatchObject({ error: [{ line: 2 }] });
+    expect(own('First {# mstone-templates: 9 #}\n')).toMatchObject({
+      value: 'First {# mstone-templates: 9 #}\n',
+    });
+  });
+
+  it.each(purposes)('is said by those that come with mstone and reaches no agent: %s', (purpose) => {
+    expect(builtIn[purpose]).toMatch(/^\{# mstone-templates: 1 #\}\n/);
+    expect(prompt(purpose, bareFacts)).toMatch(/^You /);
+  });
+
+  it('must be one that is known: a newer one is refused before anything else is looked at', () => {
+    expect(own('{# mstone-templates: 2 #}\n{{ nope }}\n')).toMatchObject({
+      error: [{ code: 'template-newer', line: 1, found: 'mstone-templates: 2' }],
+    });
+    expect(own('{# mstone-templates: 0 #}\n')).toMatchObject({
+      error: [{ code: 'broken-template', line: 1 }],
+    });
+  });
+});
+
 describe('the templates that come with mstone', () => {
   it('render whatever the facts are', () => {
     expect(checkTemplates(builtIn)).toEqual([]);

@@ -24,10 +24,10 @@ describe('requirements', () => {
     expect(await meet([])).toBeUndefined();
   });
 
-  it('are told by the first that is not met', async () => {
+  it('are told by all that are not met', async () => {
     expect(await meet([{ env: 'API_URL' }, { env: 'NONE' }, { file: 'none' }])).toEqual({
-      requirement: 'env: NONE',
-      message: 'the variable NONE is not set',
+      requirement: 'env: NONE, file: none',
+      message: 'the variable NONE is not set; there is no none',
     });
     expect(await meet([{ file: 'none.json' }])).toEqual({
       requirement: 'file: none.json',

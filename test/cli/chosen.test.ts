@@ -45,7 +45,7 @@ it('plan says what would be chosen and why, of the commit and not of what lies a
       'In each worktree: npm install; copies of .env; node_modules kept',
       'Review: by a fresh claude, 3 rounds at most; 1B by its own `## Review`',
       'Agents at once: 4',
-      'Cost: no budget is set; agents bill your account',
+      'Cost: no budget is set, --max-cost USD sets one; agents bill your account',
       'None of this is in a file yet: mstone init writes an mstone.yaml.',
       '',
     ].join('\n'),
@@ -58,6 +58,16 @@ it('plan says what would be chosen and why, of the commit and not of what lies a
     checks: [{ command: 'npm test', from: 'package.json' }],
     worktrees: { setup: ['npm install'], copy: ['.env'], keep: ['node_modules'] },
   });
+  p.env.MSTONE_BUDGET_USD = '20';
+  expect((await p.mstone('plan')).stdout).toContain('\nCost: $20.00 at most; agents bill your account\n');
+  delete p.env.MSTONE_BUDGET_USD;
+  // Who is named is not chosen: the rest still is.
+  p.env.MSTONE_AGENT = 'gemini';
+  expect((await p.mstone('plan')).stdout.split('\n').slice(8, 10)).toEqual([
+    'Implements: gemini',
+    'Checks: npm test, from package.json',
+  ]);
+  delete p.env.MSTONE_AGENT;
   // A program of the project's own that bears an agent's name is no agent.
   p.env.PATH = `.:${pathWith(join(homeOf(p), 'none'))}`;
   writeFileSync(join(p.root, 'claude'), says('9.9.9'), { mode: 0o755 });

@@ -45,6 +45,8 @@ it('what the target holds goes, with its proof, and only with -f; what has not l
 
   const dry = await mstone(p, 'clean');
   expect({ code: dry.code, stderr: dry.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(existsSync(join(state(p), 'attributes'))).toBe(true);
+  expect(dry.stdout).toContain(`  ${join(state(p), 'attributes')}: made again by the next merge\n`);
   expect(dry.stdout).toContain('  branch mstone/1A: reachable from main\n');
   expect(dry.stdout).toContain(`  ${landed}: reachable from main\n`);
   expect(dry.stdout).toMatch(/^ {2}slot 1 \(.*\): not in use, whole/m);
@@ -56,6 +58,10 @@ it('what the target holds goes, with its proof, and only with -f; what has not l
   const done = await mstone(p, 'clean', '-f');
   expect({ code: done.code, stderr: done.stderr }).toEqual({ code: 0, stderr: '' });
   expect(done.stdout).toContain('  branch mstone/1A: reachable from main\n');
+  // Neither what merges are made with nor what git commands leave stays behind.
+  expect(done.stdout).toContain(`  ${join(state(p), 'attributes')}: made again by the next merge\n`);
+  expect(done.stdout).toContain(`  ${join(state(p), 'tmp')}: left by git commands that have ended\n`);
+  expect(readdirSync(state(p)).filter((name) => name === 'attributes' || name === 'tmp')).toEqual([]);
   const left = refs(p, ...ours);
   expect(left).not.toContain(landed);
   expect(left).not.toContain('refs/heads/mstone/1A');

@@ -8,7 +8,7 @@ afterAll(() => p.remove());
 
 it('the demo builds a program from an empty repository, shows it at work, and leaves only its folder', async () => {
   const dir = join(dirname(p.root), 'demo');
-  const demo = await p.start(['demo', '--dir', dir]).ended;
+  const demo = await p.start(['demo', '--dir', dir, '--output', 'plain']).ended;
   expect(demo.code, demo.stdout + demo.stderr).toBe(0);
   expect(demo.stdout).toContain('An empty repository with 11 milestones');
   expect(demo.stdout).toMatch(/1B checks failed: node test\/all\.mjs/);

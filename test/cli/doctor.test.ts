@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Finding, judgeNode, judgeRoom, programOf } from '../../src/cli/doctor.js';
 import { inside } from '../rig/inside.js';
-import { makeProject, type TestProject } from '../rig/project.js';
+import { makeProject, pathWith, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
 const project = (config: string): TestProject => {
@@ -48,6 +48,25 @@ describe('the doctor', () => {
     const text = await inside(['doctor'], p.root, p.env);
     expect(text.code).toBe(0);
     expect(text.stdout).toContain('ok       checks: 2 commands can start\n');
+  });
+
+  it('says who would be taken where no agent is named, and how to have one where a milestone needs one', async () => {
+    const p = project('review: false\n');
+    p.env.PATH = pathWith(join(dirname(p.root), 'bin'));
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    expect((await examined(p)).of('agents')).toEqual([['ok', 'recipes only', undefined]]);
+    const install =
+      'npm install -g @anthropic-ai/claude-code (or @openai/codex, @google/gemini-cli, opencode-ai)';
+    p.write('milestones/1B.md', '# Milestone 1B - In words\n\nDo it.\n');
+    const none = await examined(p);
+    expect({ code: none.code, agents: none.of('agents') }).toEqual({
+      code: 1,
+      agents: [['error', 'none is named, and none is installed', install]],
+    });
+    pathWith(join(dirname(p.root), 'bin'), { codex: '#!/bin/sh\necho "codex-cli 0.169.0"\n' });
+    expect((await examined(p)).of('agents')).toEqual([
+      ['ok', 'none is named: codex 0.169.0 is installed and would be taken', undefined],
+    ]);
   });
 
   it('finds what is wrong with project, machine and identity at once, each with what mends it', async () => {

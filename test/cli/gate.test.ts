@@ -59,6 +59,32 @@ describe('the gate of a stage', () => {
       '2-gate': 'passed',
     });
     expect((await p.mstone('run')).stdout).toBe('Nothing to do: 3 of 3 done.\n');
+    const document = JSON.parse((await p.mstone('explain', '1-gate', '--json')).stdout);
+    const fix = p.git('log', '-1', '--format=%H', '--grep', '^1-gate:', 'main');
+    expect(document).toMatchObject({
+      id: '1-gate',
+      stage: 1,
+      file: 'mstone.yaml',
+      depends_on: ['1A', '1B'],
+      state: 'done',
+      would_run: false,
+      waits_for: [],
+      commit: fix,
+      next: 'mstone logs 1-gate',
+    });
+    expect(document.reason).toMatch(new RegExp(`^passed in run \\S+ as ${fix.slice(0, 7)}$`));
+    expect((await p.mstone('explain', '2-gate')).stdout).toMatch(/\ndone: passed in run /);
+    expect((await p.mstone('explain', '3-gate')).stderr).toBe(
+      'error: there is no milestone 3-gate\n  fix: did you mean `1-gate`?\n',
+    );
+    p.commit('No checks', { 'mstone.yaml': 'agent: recipe\nreview: false\n' });
+    expect((await p.mstone('explain', '2-gate')).stdout).toContain(
+      'done: there are no `stage_checks` any more\n',
+    );
+    p.milestone('3A', { implement: 'true' });
+    expect((await p.mstone('explain', '3-gate')).stderr).toBe(
+      'error: stage 3 has no checks of its own\n  fix: add `stage_checks: [COMMAND]` to mstone.yaml\n',
+    );
   });
 
   it('that stays red holds the next stage over runs and undoes nothing, until it is retried', async () => {
@@ -78,7 +104,7 @@ describe('the gate of a stage', () => {
       '2-gate': 'blocked',
     });
     expect(run.stdout).toContain(
-      '1-gate needs you: 2 rounds of remediation did not end it: ! test -e broken failed',
+      '1-gate needs you: 2 rounds of remediation did not mend it: ! test -e broken failed',
     );
     expect(run.stdout).toContain('2A is blocked by 1-gate');
     expect(run.stdout).toContain('Next: mstone retry 1-gate\n');
@@ -102,9 +128,29 @@ describe('the gate of a stage', () => {
     const part = await p.mstone('run', '1A');
     expect(part.code, part.stdout + part.stderr).toBe(0);
     expect(await phases(p)).toEqual({ '1A': 'landed', '1B': 'todo', '2A': 'todo' });
+    expect((await p.mstone('explain', '1-gate')).stdout).toBe(
+      [
+        '1-gate Checks of stage 1 (mstone.yaml)',
+        'todo: asked once 1B has landed',
+        'A run would take it up, as number 2, after 1B.',
+        '',
+        'No run has begun it.',
+        '',
+        'Next: mstone plan',
+        '',
+      ].join('\n'),
+    );
     const rest = await p.mstone('run', '1B');
     expect(rest.code, rest.stdout + rest.stderr).toBe(1);
     expect(await phases(p)).toEqual({ '1A': 'landed', '1B': 'landed', '1-gate': 'failed', '2A': 'todo' });
     expect(rest.stdout).toContain('1-gate failed: fixer crashed: exit 9');
+    const explained = await p.mstone('explain', '1-gate');
+    expect(explained.stdout).toMatch(
+      /^1-gate .*\nblocked: fixer crashed: exit 9; `mstone retry 1-gate` tries again\nA run would leave it\.\n/,
+    );
+    expect(explained.stdout).toMatch(
+      /\n {2}checks of the stage: failed .*\n {4}! test -e broken: failed, exit 1\n/,
+    );
+    expect(explained.stdout).toMatch(/\nNext: mstone retry 1-gate\n$/);
   });
 });

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFi
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/index.js';
-import { configKeys, LATER_VALUES } from '../../src/config/keys.js';
+import { AGENT_FIELDS, configKeys, LATER_VALUES } from '../../src/config/keys.js';
 import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
 import { inside, makeInside } from '../rig/inside.js';
@@ -81,7 +81,10 @@ describe('who works', () => {
 
   story(
     'the project names an author and a reviewer, a milestone others, each with its environment',
-    { config: ['agent', 'reviewer', 'agents'], front: ['agent', 'reviewer', 'env', 'title'] },
+    {
+      config: ['agent', 'reviewer', 'agents', 'agents.kind', 'agents.command', 'agents.env'],
+      front: ['agent', 'reviewer', 'env', 'title'],
+    },
     async () => {
       const p = project({
         agent: 'scribe',
@@ -122,6 +125,52 @@ describe('who works', () => {
       ]);
     },
   );
+});
+
+story(
+  'what an agent’s command line is given is its own to say, and a field of another kind is refused',
+  { config: ['agents.model', 'agents.args', 'agents.permission', 'agents.tools', 'agents.sandbox'] },
+  async () => {
+    const fields = {
+      claude: { model: 'opus', args: ['--verbose'], permission: 'acceptEdits', tools: ['Read'] },
+      codex: { model: 'gpt-5', args: ['--oss'], sandbox: 'read-only' },
+    };
+    const shownBy = async (agents: object): Promise<Record<string, unknown>> => {
+      const p = project({ agents });
+      const { stdout } = await inside(['config', '--json'], p.root, p.env);
+      const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+      return Object.fromEntries(settings.map(({ key, value }) => [key, value]));
+    };
+    for (const [kind, said] of Object.entries(fields)) {
+      const [bare, full] = [await shownBy({ mine: { kind } }), await shownBy({ mine: { kind, ...said } })];
+      expect(full['agents.mine']).toEqual({ ...Object(bare['agents.mine']), kind, ...said });
+      for (const [field, value] of Object.entries(said)) {
+        expect(Object(bare['agents.mine'])[field], field).not.toEqual(value);
+      }
+    }
+    const p = project({ agents: { mine: { kind: 'codex', permission: 'auto' } } });
+    const refused = await inside(['validate'], p.root, p.env);
+    expect([refused.code, refused.stderr.split('\n')[0]]).toEqual([
+      2,
+      'mstone.yaml:1: error: `agents.mine.permission` is no setting',
+    ]);
+  },
+);
+
+story('a profile puts its settings before the others', { config: ['profiles'] }, async () => {
+  const p = project({ agent: 'recipe', jobs: 3, profiles: { ci: { jobs: 2 }, night: { jobs: 9 } } });
+  p.milestone('1A', { implement: 'true' });
+  const jobs = async (...flags: string[]): Promise<string | undefined> => {
+    const { stdout } = await inside(['plan', ...flags], p.root, p.env);
+    return /^Agents at once: (\d+)/m.exec(stdout)?.[1];
+  };
+  expect([await jobs(), await jobs('--profile', 'ci'), await jobs('--profile', 'night')]).toEqual([
+    '3',
+    '2',
+    '9',
+  ]);
+  p.env.MSTONE_PROFILE = 'ci';
+  expect([await jobs(), await jobs('--profile', 'night')]).toEqual(['2', '9']);
 });
 
 story(
@@ -214,8 +263,8 @@ story(
     expect(await ends(p)).toEqual({ '1A': 'asking', '1B': 'asking', '1C': 'landed' });
     expect(startsOf(p, '1A')).toEqual(['implement', 'review', 'remediate', 'review']);
     expect(startsOf(p, '1B')).toEqual(['implement', 'review', 'remediate', 'review', 'remediate', 'review']);
-    expect(run.stdout).toContain('1A needs you: 1 rounds of remediation did not end it');
-    expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not end it');
+    expect(run.stdout).toContain('1A needs you: 1 round of remediation did not mend it');
+    expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not mend it');
   },
 );
 
@@ -429,36 +478,6 @@ story(
   },
 );
 
-story(
-  'a budget pauses the run before it costs more, by what is put aside for each agent',
-  { config: ['budget.usd', 'budget.per_milestone'] },
-  async () => {
-    const p = project({ agent: 'recipe', review: false, jobs: 1, budget: { usd: 2.5 } });
-    for (const id of ['1A', '1B', '1C', '1D']) {
-      p.milestone(id, { implement: `echo '{"mstone":"usage","cost_usd":0.5}'; echo ${id} > ${id}.txt` });
-    }
-    p.commit('Milestones');
-    // At first 0.125 is put aside, then 0.75: after 1.50 and 0.75 there is room, after 2.00 there is none.
-    const median = await p.mstone('run');
-    expect(median.code, median.stdout + median.stderr).toBe(0);
-    expect(p.journal().flatMap((line) => (line.type === 'work.started' ? [reserved(line)] : []))).toEqual([
-      0.125, 0.75, 0.75, 0.75,
-    ]);
-
-    const q = project({ agent: 'recipe', review: false, jobs: 1, budget: { usd: 2.5, per_milestone: 1.6 } });
-    for (const id of ['1A', '1B', '1C', '1D']) {
-      q.milestone(id, { implement: `echo '{"mstone":"usage","cost_usd":0.5}'; echo ${id} > ${id}.txt` });
-    }
-    q.commit('Milestones');
-    const paused = await q.mstone('run');
-    expect(paused.code, paused.stdout + paused.stderr).toBe(75);
-    expect(q.starts()).toEqual(['1A.1.1.implement', '1B.1.1.implement']);
-  },
-);
-
-const reserved = (line: Record<string, unknown>): unknown =>
-  (line.effect as { readonly reserveUsd?: number }).reserveUsd;
-
 /** Half of everything is in use. */
 const halfFull: Reading = {
   memory: { totalBytes: 100e9, availableBytes: 50e9 },
@@ -498,6 +517,36 @@ story(
     expect(await capacities(false, full)).toEqual([2, 2]);
   },
 );
+
+story(
+  'a budget pauses the run before it costs more, by what is put aside for each agent',
+  { config: ['budget.usd', 'budget.per_milestone'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, jobs: 1, budget: { usd: 2.5 } });
+    for (const id of ['1A', '1B', '1C', '1D']) {
+      p.milestone(id, { implement: `echo '{"mstone":"usage","cost_usd":0.5}'; echo ${id} > ${id}.txt` });
+    }
+    p.commit('Milestones');
+    // At first 0.125 is put aside, then 0.75: after 1.50 and 0.75 there is room, after 2.00 there is none.
+    const median = await p.mstone('run');
+    expect(median.code, median.stdout + median.stderr).toBe(0);
+    expect(p.journal().flatMap((line) => (line.type === 'work.started' ? [reserved(line)] : []))).toEqual([
+      0.125, 0.75, 0.75, 0.75,
+    ]);
+
+    const q = project({ agent: 'recipe', review: false, jobs: 1, budget: { usd: 2.5, per_milestone: 1.6 } });
+    for (const id of ['1A', '1B', '1C', '1D']) {
+      q.milestone(id, { implement: `echo '{"mstone":"usage","cost_usd":0.5}'; echo ${id} > ${id}.txt` });
+    }
+    q.commit('Milestones');
+    const paused = await q.mstone('run');
+    expect(paused.code, paused.stdout + paused.stderr).toBe(75);
+    expect(q.starts()).toEqual(['1A.1.1.implement', '1B.1.1.implement']);
+  },
+);
+
+const reserved = (line: Record<string, unknown>): unknown =>
+  (line.effect as { readonly reserveUsd?: number }).reserveUsd;
 
 describe('where a setting comes from', () => {
   it('flag before environment before project before user before default', async () => {
@@ -588,13 +637,14 @@ describe('what a later version will accept', () => {
   const values = Object.entries(LATER_VALUES).flatMap(([key, all]) =>
     all.map((value) => [key, value] as const),
   );
-  it.each([
-    ...values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]),
-  ])('in mstone.yaml: %s', async (text, words) => {
-    p.write('mstone.yaml', `${text}\nagent: recipe\n`);
-    expect(await refusals()).toEqual(twice([2, `mstone.yaml:1: error: ${words}`]));
-    p.write('mstone.yaml', 'agent: recipe\n');
-  });
+  it.each(values.map(([key, value]) => [`${key}: ${value}`, `\`${key}: ${value}\` is not supported yet`]))(
+    'in mstone.yaml: %s',
+    async (text, words) => {
+      p.write('mstone.yaml', `${text}\nagent: recipe\n`);
+      expect(await refusals()).toEqual(twice([2, `mstone.yaml:1: error: ${words}`]));
+      p.write('mstone.yaml', 'agent: recipe\n');
+    },
+  );
 
   it.each([...LATER_FRONT])('in front matter: %s', async (key) => {
     p.milestone('1A', { implement: 'true', front: `${key}: x` });
@@ -620,6 +670,9 @@ describe('what a later version will accept', () => {
 });
 
 it('every key has a story', () => {
-  expect([...tested.config].sort()).toEqual(configKeys.map(({ key }) => key).sort());
+  const fields = Object.keys(AGENT_FIELDS).map((field) => `agents.${field}`);
+  expect([...tested.config].sort()).toEqual(
+    [...configKeys.map(({ key }) => key), ...fields, 'profiles'].sort(),
+  );
   expect([...tested.front].sort()).toEqual([...frontMatterKeys].sort());
 });

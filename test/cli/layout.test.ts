@@ -36,7 +36,7 @@ describe('milestones in another folder', () => {
   it('are written, found, completed, validated, and committed where they are', async () => {
     const p = project(ELSEWHERE);
     expect((await mstone(p, 'validate')).stderr).toBe(
-      'error: no milestones under docs/plan/\n  fix: write docs/plan/1A.md; the README shows the smallest one\n',
+      'error: no milestones under docs/plan/\n  fix: write a first one: mstone new 1A\n',
     );
     expect((await mstone(p, 'new', '1A')).stdout).toContain('Wrote docs/plan/1A.md.');
     p.write('docs/plan/1A.md', recipe('1A', 'echo a > a.txt'));

@@ -201,3 +201,34 @@ it('what an interrupted run was at is not marked before that has ended; what it 
   expect(p.tree()).toEqual({ 'a.txt': 'a', '2A.txt': '2A' });
   expect(await p.leftovers()).toEqual([]);
 });
+
+it('a mark is told as one, and so is a landing whose proof a squash has lost', async () => {
+  const p = makeProject('agent: recipe\nreview: false\n');
+  projects.push(p);
+  p.milestone('1A', { implement: 'echo a > a.txt' });
+  p.milestone('1B', { implement: 'echo b > b.txt' });
+  p.commit('Milestones');
+  expect((await mstone(p, 'mark', '1B', '--done')).code).toBe(0);
+  const day = new Date().toISOString().slice(0, 10);
+  const by = p.oid('main').slice(0, 7);
+  expect((await mstone(p, 'plan')).stdout).toContain(`1B  done  Part 1B  marked done ${day} by ${by}`);
+
+  const before = p.oid('main');
+  const run = await mstone(p, 'run');
+  expect(run.code, run.stdout + run.stderr).toBe(0);
+  const landed = p.oid('main');
+  p.git('reset', '-q', '--soft', before);
+  p.git('commit', '-q', '-m', 'All of it in one');
+  const [, id = ''] = /"run":"([^"]+)"/.exec(JSON.stringify(p.journal()[0])) ?? [];
+  const words = `run ${id} landed it as ${landed.slice(0, 7)}, of which main holds no proof; if its work is there, \`mstone mark 1A --done\` says so`;
+  expect((await mstone(p, 'plan')).stdout).toContain(words);
+  expect((await mstone(p, 'explain', '1A')).stdout).toContain(`todo: ${words}\n`);
+  expect((await mstone(p, 'mark', '1A', '--done')).code).toBe(0);
+  const planned = await mstone(p, 'plan');
+  expect([planned.stdout.includes(words), planned.stdout.includes('1A  done  Part 1A  marked done')]).toEqual(
+    [false, true],
+  );
+  // What was taken back on purpose was not lost.
+  expect((await mstone(p, 'mark', '1A', '--todo')).code).toBe(0);
+  expect((await mstone(p, 'plan')).stdout).toMatch(/1A {2}todo {2}Part 1A {2}set back to todo by /);
+});

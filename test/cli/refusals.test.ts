@@ -212,7 +212,7 @@ describe('milestones that cannot be read', () => {
     expect(run).toEqual(
       refused(
         'mstone.yaml:3: error: `chekcs` is no setting',
-        '  expected: one of agent, reviewer, model, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, stages, isolation, land, agents',
+        '  expected: one of agent, reviewer, model, jobs, checks, stage_checks, review, retries, backoff, worktrees, timeouts, limits, milestones, tasks_file, log_dir, stages, isolation, land, agents, profiles',
         '  fix: did you mean `checks`?',
         'milestones/0A.md: error: stages are numbered from 1',
         '  expected: one to three digits, one or two capital letters and perhaps a slug: `1A.md`, `12B-orders-api.md`',
@@ -507,4 +507,28 @@ describe('names that are not plain', () => {
     expect(p.git('status', '--porcelain')).toBe('');
     expect(await p.leftovers()).toEqual([]);
   });
+});
+
+it('a target that is deleted under a run is named with the command that brings it back', async () => {
+  const p = project('agent: recipe\nreview: false\nretries: 0\n');
+  p.milestone('1A', { implement: 'while ! test -e "$HOME/go"; do sleep 0.05; done; echo a > a.txt' });
+  p.milestone('2A', { implement: 'echo b > b.txt' });
+  p.commit('Milestones');
+  const head = p.oid('main');
+  p.git('switch', '-q', '-c', 'other');
+  const run = p.start(['run', '--onto', 'main']);
+  await run.said('1A implement started');
+  p.git('update-ref', '-d', 'refs/heads/main');
+  p.write('../go', '');
+  const { code, stdout, stderr } = await run.ended;
+  expect(code, stdout + stderr).toBe(1);
+  expect(stdout).toMatch(
+    new RegExp(`1A failed: .*branch main is gone: git branch main ${head.slice(0, 12)}`),
+  );
+  const again = await p.mstone('run', '--onto', 'main');
+  expect([again.code, again.stderr.split('\n')[0]]).toEqual([2, 'error: there is no local branch "main"']);
+  p.git('branch', 'main', head.slice(0, 12));
+  const retried = await p.mstone('retry', '--failed');
+  expect(retried.code, retried.stdout + retried.stderr).toBe(0);
+  expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '2A: Part 2A']);
 });

@@ -138,7 +138,8 @@ describe('mstone.yaml', () => {
         ].map(([name, words, value]): [string, unknown, unknown] => [name, words, value]);
       });
     // A profile holds the same settings again.
-    const { profiles, ...settings } = Object(schemas.mstone?.properties);
+    const { profiles, version, ...settings } = Object(schemas.mstone?.properties);
+    expect(version.const).toBe(1);
     expect(Object.keys(profiles.additionalProperties.properties).sort()).toEqual(
       Object.keys(settings).sort(),
     );
@@ -287,8 +288,11 @@ describe('documents', () => {
     p.commit('Milestones');
     const before = await fitting();
     expect(before.status).toMatchObject({ run: null });
-    const run = await p.mstone('run', '--output', 'quiet');
+    const run = await p.mstone('run', '--output', 'ndjson');
     expect(run.code, run.stderr).not.toBe(2);
+    const lines = run.stdout.split('\n').filter(Boolean);
+    for (const line of lines) expect(misfits('event', JSON.parse(line), true), line).toEqual([]);
+    expect(lines.length).toBeGreaterThan(10);
     const after = await fitting();
     expect(after.status).toMatchObject({
       milestones: [

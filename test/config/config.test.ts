@@ -145,8 +145,6 @@ describe('each setting', () => {
     ],
     'timeouts.check': ['timeouts: {check: 1s}', '1s', { timeouts: { ...DEFAULTS.timeouts, checkMs: 1000 } }],
     'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
-    'budget.usd': ['budget: {usd: 7.5}', '7.5', { budget: { usd: 7.5 } }],
-    'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
     milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
     tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
     log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],
@@ -158,6 +156,8 @@ describe('each setting', () => {
       { pressure: { memory: 0.9, diskBytes: 1.5 * 2 ** 30 } },
     ],
     'pressure.cpu': ['pressure: {cpu: 80%}', '80%', { pressure: { memory: 0.9, diskBytes: 2e9, cpu: 0.8 } }],
+    'budget.usd': ['budget: {usd: 7.5}', '7.5', { budget: { usd: 7.5 } }],
+    'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',

@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { type ConfigKey, configKeys, DEPRECATED, FLAG_VARIABLES } from '../../src/config/keys.js';
+import {
+  AGENT_FIELDS,
+  agentKinds,
+  type ConfigKey,
+  configKeys,
+  DEPRECATED,
+  FLAG_VARIABLES,
+} from '../../src/config/keys.js';
 
 const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -17,6 +24,13 @@ it('docs/configuration.md lists every key of the schema with its default, and no
 });
 
 const lines = (name: string): string[] => readFileSync(join(home, 'docs', name), 'utf8').split('\n');
+
+it('docs/configuration.md has profiles, and names every field of an agent and every kind', () => {
+  const text = `${lines('configuration.md').join('\n')}\n${lines('agents.md').join('\n')}`;
+  expect(text).toMatch(/^## Profiles$/m);
+  const words = [...Object.keys(AGENT_FIELDS), ...agentKinds];
+  expect(words.filter((word) => !new RegExp(`\\b${word}\\b`).test(text))).toEqual([]);
+});
 
 it('docs/configuration.md lists every old key with what it is called now, and no other', () => {
   const all = lines('configuration.md');

@@ -5,18 +5,9 @@ import { inside } from '../rig/inside.js';
 import type { Ended, TestProject } from '../rig/project.js';
 import { record } from '../rig/record.js';
 import { shellWords } from '../rig/shell-words.js';
-import { inState, removeStates } from './states.js';
+import { ELSEWHERE, inState, removeStates } from './states.js';
 
 afterAll(removeStates);
-
-/** What is not run here, each with the reason. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  'npm run demo': 'test/cli/demo.test.ts runs the demo, and CI this line in a fresh clone',
-  'mstone demo': 'test/cli/demo.test.ts runs it to its end',
-  'npm test': 'it is what runs this',
-  'npm run check': 'it runs this among others',
-  'npx vitest run test/cli/kills': 'it is part of this very suite',
-};
 
 /** These look and change nothing: they need no process of their own. */
 const LOOKS = /^(?:help|validate|plan|explain|graph|logs|config|doctor|completion|new|init|mark)$|^-/;

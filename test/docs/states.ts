@@ -2,13 +2,21 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { expect, vi } from 'vitest';
 import { home } from '../rig/inside.js';
-import { makeProject, type TestProject } from '../rig/project.js';
+import { makeProject, pathWith, type TestProject } from '../rig/project.js';
+
+/** What is not run in any of them, each with the reason. */
+export const ELSEWHERE: Readonly<Record<string, string>> = {
+  'npm run demo': 'test/cli/demo.test.ts runs the demo, and CI this line in a fresh clone',
+  'mstone demo': 'test/cli/demo.test.ts runs it to its end',
+  'npm run transcript': 'it needs tmux; test/cli/transcript.test.ts plays the same',
+  'npm test': 'it is what runs this',
+  'npm run check': 'it runs this among others',
+  'npx vitest run test/cli/kills': 'it is part of this very suite',
+};
 
 const CONFIG = 'agent: recipe\nreview: false\nretries: 0\nprofiles: { ci: { jobs: 2 } }\n';
-
-/** A limit that is over by the time anything is typed. */
-const LIMITED = `node -e 'console.log(JSON.stringify({mstone:"limited",reset_at:new Date(Date.now()+1000)}))'`;
 
 /** Three milestones of two stages; `broken` is what 1A's recipe begins with. */
 function project(broken = ''): TestProject {
@@ -27,16 +35,26 @@ async function after(p: TestProject, exit: number, ...args: string[]): Promise<T
 }
 
 const STATES: Readonly<Record<string, () => Promise<TestProject>>> = {
-  /** A repository without a file. */
-  empty: async () => makeProject(''),
+  /** A repository without a file, on a machine without agents: none is to be found, let alone started. */
+  empty: async () => {
+    const p = makeProject('');
+    p.env.PATH = pathWith(join(dirname(p.root), 'bin'));
+    return p;
+  },
   /** Committed, and nothing has run. */
   ready: async () => project(),
   landed: () => after(project(), 0, 'run'),
   /** 1A has failed and would not again, as if its cause were mended; it blocks all others. */
   failed: () => after(project('if mkdir "$HOME/once"; then exit 9; fi; '), 1, 'run'),
-  /** A usage limit without waiting: 1A goes on when `mstone resume` is typed. */
-  paused: () =>
-    after(project(`if mkdir "$HOME/once"; then ${LIMITED}; exit 75; fi; `), 75, 'run', '--no-wait'),
+  /** Told to end while 1A was at work, which would not last a second time. */
+  interrupted: async () => {
+    const p = project('if mkdir "$HOME/once"; then sleep 300; fi; ');
+    const running = p.start(['run']);
+    await vi.waitFor(() => expect(existsSync(join(p.env.HOME ?? '', 'once'))).toBe(true), 60_000);
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(143);
+    return p;
+  },
   /** 1A has another text than the one that landed. */
   stale: async () => {
     const p = await after(project(), 0, 'run');

@@ -237,6 +237,10 @@ describe('landings', () => {
     mark('1B', 'v1:02', 'done');
     expect(await states()).toEqual({ '1A': 'todo v1:01', '1B': 'done v1:02' });
     mark('1A', 'v1:09', 'done');
+    expect([...(await readLandings(repo, rig.oid('HEAD')))].map(([id, { marked }]) => [id, marked])).toEqual([
+      ['1A', true],
+      ['1B', true],
+    ]);
     expect(await states()).toEqual({ '1A': 'done v1:09', '1B': 'done v1:02' });
     rig.git('revert', '--no-edit', 'HEAD');
     rig.git('revert', '--no-edit', 'HEAD~2');

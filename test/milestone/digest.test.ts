@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { DIGESTS, milestoneDigests } from '../../src/milestone/digest.js';
 import { parseMilestone } from '../../src/milestone/index.js';
 
 /** The version of a text that must be a milestone. */
@@ -76,6 +77,17 @@ describe('the version of a text', () => {
     expect(digest('---\nrequires: [{file: b}]\nchecks: [c]\ndepends_on: [2A, 10A, 1A]\n---\n# A\n')).toBe(
       'v1:302f349974c0265b20feb4ce36cfe759ada23772125af20e1bfd0fad011d4146',
     );
+  });
+
+  test('once there is a next definition, those before it stay', () => {
+    const text = { body: '# One\n', dependsOn: ['1A'], checks: [], requires: [] };
+    const { digest: first, formerDigests } = milestoneDigests(text);
+    expect([first.slice(0, 3), formerDigests]).toEqual(['v1:', undefined]);
+    const next = [...DIGESTS, [2, () => 'v2:abc'] as const, [3, () => 'v3:def'] as const];
+    expect(milestoneDigests(text, undefined, next)).toEqual({
+      digest: 'v3:def',
+      formerDigests: ['v2:abc', first],
+    });
   });
 
   test('ticks, line ends, byte-order marks, estimates, priority and agents do not change it', () => {

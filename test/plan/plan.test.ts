@@ -141,6 +141,26 @@ describe('states', () => {
     expect(all.notes).toEqual([]);
   });
 
+  test('what landed with an earlier definition of the digest is done while its text is the same', () => {
+    const upgraded = (id: string, former: string) =>
+      milestone(id, { digest: `v2:${id}`, formerDigests: [former] });
+    const milestones = [upgraded('1A', 'v1:1A'), upgraded('1B', 'v1:other')];
+    expect(states(plan({ milestones, landings: landed('1A', '1B') }))).toEqual({
+      '1A': 'done: landed as 41aa0c2',
+      '1B': expect.stringMatching(/^stale: /),
+    });
+  });
+
+  test('what landed by a newer definition is refused; a mark that it is to be done is not asked for its text', () => {
+    const newer = landing('1A', { digest: 'v2:1A' });
+    const all = { milestones: graph({ '1A': '', '1B': '' }), landings: new Map([['1A', newer]]) };
+    expect(messages(refused(all))).toEqual([
+      'digest-newer | milestones/1A.md | 1A landed by a newer mstone, as 41aa0c2 | install the newest one: npm install -g mstone@latest',
+    ]);
+    const marked = new Map([['1A', { ...newer, state: 'todo' as const }]]);
+    expect(plan({ ...all, landings: marked }).run).toEqual(['1A', '1B']);
+  });
+
   test('a stale one whose text now needs what is blocked is not redone', () => {
     const milestones = [milestone('1A', { enabled: false }), milestone('1B', { dependsOn: ['1A'] })];
     const landings = new Map([['1B', landing('1B', { digest: 'v1:old' })]]);
@@ -151,6 +171,37 @@ describe('states', () => {
     const landings = new Map([['1A', landing('1A', { state: 'todo' })]]);
     const made = plan({ milestones: graph({ '1A': '' }), landings });
     expect([states(made), made.run]).toEqual([{ '1A': 'todo: set back to todo by 41aa0c2' }, ['1A']]);
+  });
+
+  test('what was marked by hand is said to be, and when', () => {
+    const at = Date.UTC(2026, 10, 20, 23, 59);
+    const landings = new Map([
+      ['1A', landing('1A', { marked: true, at })],
+      ['1B', landing('1B', { marked: true, at, digest: 'v1:old' })],
+    ]);
+    const made = plan({ milestones: graph({ '1A': '', '1B': '' }), landings });
+    expect(states(made)).toEqual({
+      '1A': 'done: marked done 2026-11-20 by 41aa0c2',
+      '1B': 'stale: its text has changed since it was marked done 2026-11-20 by 41aa0c2; `mstone run 1B` does it again, `mstone mark 1B --done` accepts it as it is',
+    });
+  });
+
+  test('a landing that a journal alone knows is named with the command that says so', () => {
+    const lost = new Map([['1A', { run: 'R1', commit: '0123456789' }]]);
+    const made = plan({ milestones: graph({ '1A': '', '1B': '' }), lost });
+    const words =
+      'run R1 landed it as 0123456, of which main holds no proof; if its work is there, `mstone mark 1A --done` says so';
+    expect([states(made), made.run]).toEqual([
+      { '1A': `todo: ${words}`, '1B': 'todo: never landed' },
+      ['1A', '1B'],
+    ]);
+    expect(messages(made.notes)).toEqual([
+      `proof-lost | milestones/1A.md | 1A: ${words} | if so, before a run: mstone mark 1A --done`,
+    ]);
+    // Nothing is said of what would not run.
+    expect(
+      plan({ milestones: graph({ '1A': '', '1B': '' }), lost, selection: { ids: ['1B'] } }).notes,
+    ).toEqual([]);
   });
 
   test('disabled blocks what names it, not what merely comes later', () => {

@@ -86,6 +86,7 @@ export function stateOf(items: readonly ItemState[], more: Partial<RunState> = {
     nextIntent: 1,
     closed: new Map(),
     spend: { usd: 0, costs: new Map(), untold: new Set() },
+    shut: new Map(),
     passed: new Set(),
     ...more,
   };

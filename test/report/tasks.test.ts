@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { renderTasks, renderTasksFile, type TasksView } from '../../src/report/tasks.js';
+import { renderTasksFile, type TasksView } from '../../src/report/tasks.js';
 import { HOSTILE, NOON } from './states.js';
+
+/** The file as text. */
+const renderTasks = (existing: string | undefined, view: TasksView): string =>
+  renderTasksFile(existing === undefined ? undefined : Buffer.from(existing), view).toString();
 
 const VIEW: TasksView = {
   stages: [

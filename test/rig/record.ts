@@ -42,7 +42,8 @@ export function record({ args, cwd, env, code, stdout, stderr, documented }: Ran
     args,
     env: Object.keys(env).filter((name) => name.startsWith('MSTONE_') && env[name] !== ''),
     code,
-    said: saidIn(`${stderr}\n${documented === undefined ? '' : stdout}`),
+    // A plan has its notes in it.
+    said: saidIn(args.includes('plan') ? `${stdout}\n${stderr}` : stderr),
     config: configIn(at, env),
     front: frontIn(at),
     ...(documented === undefined ? {} : { documented }),
@@ -77,7 +78,7 @@ const read = (file: string): string => {
 function dataOf(text: string): unknown {
   if (text.length > 50_000) return {};
   try {
-    return parse(text);
+    return parse(text, { logLevel: 'silent' });
   } catch (error) {
     if (error instanceof Error) return {};
     throw error;

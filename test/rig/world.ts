@@ -29,6 +29,10 @@ export class Killed extends Error {}
 
 export interface Chances {
   readonly limited: number;
+  readonly overloaded: number;
+  readonly unauthorized: number;
+  readonly contextExceeded: number;
+  readonly declined: number;
   readonly crashed: number;
   readonly timedOut: number;
   readonly interrupted: number;
@@ -46,6 +50,10 @@ export interface Chances {
 
 export const peaceful: Chances = {
   limited: 0,
+  overloaded: 0,
+  unauthorized: 0,
+  contextExceeded: 0,
+  declined: 0,
   crashed: 0,
   timedOut: 0,
   interrupted: 0,
@@ -92,6 +100,8 @@ export class World {
   readonly landed: string[] = [];
   readonly starts: string[] = [];
   readonly violations: string[] = [];
+  /** Agents whose credential was refused, until a person sees to it. */
+  readonly shut = new Set<string>();
   /** Appends after which mstone is killed, before or after the write. */
   killAt: { readonly append: number; readonly when: 'before' | 'after' } | undefined;
 
@@ -103,6 +113,9 @@ export class World {
   private appends = 0;
   private objects = 0;
   private alive = 0;
+  /** Whose conversation each is: item and attempt. */
+  private readonly sessions = new Map<string, string>();
+  private readonly lastOutcome = new Map<string, AgentOutcome['kind']>();
   private readonly jobs: number;
 
   constructor(seed: number, chances: Chances, jobs: number) {
@@ -131,8 +144,11 @@ export class World {
       work: async (id, effect) => {
         this.alive += 1;
         if (this.alive > this.jobs) this.violations.push(`${this.alive} agents alive with ${this.jobs} jobs`);
+        if (!this.endings.has(id)) this.mind(effect);
         const outcome = await this.perform(id, effect, () => this.work(effect));
         this.alive -= 1;
+        if (outcome.agent.kind === 'unauthorized') this.shut.add(effect.agent);
+        this.lastOutcome.set(effect.item, outcome.agent.kind);
         return outcome;
       },
       check: (id, effect) => this.perform(id, effect, () => this.check(effect)),
@@ -188,6 +204,21 @@ export class World {
     return this.random() < chance;
   }
 
+  /** What must hold whenever an agent is started. */
+  private mind({ item, attempt, agent, purpose, session, brief }: WorkEffect): void {
+    if (this.shut.has(agent)) this.violations.push(`${item} was started on ${agent}, which is refused`);
+    const whose = session === undefined ? undefined : this.sessions.get(session);
+    if (session !== undefined && (purpose === 'review' || whose !== `${item} ${attempt}`)) {
+      this.violations.push(
+        `${item} ${purpose} of attempt ${attempt} goes on with the conversation of ${whose}`,
+      );
+    }
+    const last = this.lastOutcome.get(item) ?? 'finished';
+    if (brief.because === 'again' && ['limited', 'overloaded', 'unauthorized', 'cancelled'].includes(last)) {
+      this.violations.push(`${item} was charged an attempt for ${last}`);
+    }
+  }
+
   private work(effect: WorkEffect): WorkOutcome {
     const { chances } = this;
     const agent: AgentOutcome = this.happens(chances.limited)
@@ -198,8 +229,23 @@ export class World {
           ? { kind: 'timed-out', afterMs: 1 }
           : this.happens(chances.interrupted)
             ? { kind: 'interrupted', message: 'power' }
-            : { kind: 'finished' };
-    const done: WorkOutcome = { agent, costUsd: this.chances.costUsd?.(this.random) ?? 0.25, logBytes: 0 };
+            : this.happens(chances.overloaded)
+              ? { kind: 'overloaded', message: '529' }
+              : this.happens(chances.unauthorized)
+                ? { kind: 'unauthorized', message: 'key' }
+                : this.happens(chances.contextExceeded)
+                  ? { kind: 'context-exceeded', message: 'too long' }
+                  : this.happens(chances.declined)
+                    ? { kind: 'declined', message: 'no' }
+                    : { kind: 'finished' };
+    const session = effect.session ?? this.oid('session');
+    this.sessions.set(session, `${effect.item} ${effect.attempt}`);
+    const done: WorkOutcome = {
+      agent,
+      costUsd: this.chances.costUsd?.(this.random) ?? 0.25,
+      logBytes: 0,
+      ...(this.happens(0.5) ? { session } : {}),
+    };
     if (effect.purpose === 'review') {
       if (agent.kind !== 'finished') return done;
       if (this.happens(chances.unreadable))

@@ -278,7 +278,7 @@ describe('brakes', () => {
     story.check('1A', false, 't1');
     expect(story.phase('1A')).toEqual({
       is: 'asks',
-      message: 'no progress: npm test failed on a tree that had failed so before',
+      message: 'no progress: npm test failed again, with the very same files as before',
     });
     expect(exitOf(story.state)).toEqual({ exit: 3, why: '1A needs you' });
   });
@@ -295,7 +295,7 @@ describe('brakes', () => {
     story.review('1A', refused('problem 4'));
     expect(story.phase('1A')).toEqual({
       is: 'asks',
-      message: '2 rounds of remediation did not end it: the review holds 1 findings against it',
+      message: '2 rounds of remediation did not mend it: the review holds 1 finding against it',
     });
   });
 
@@ -324,6 +324,19 @@ describe('brakes', () => {
     expect(historyOf([same.state]).history.map(({ attempts }) => attempts)).toEqual([1]);
     const edited = new Story().begin([planItem('1A', { retries: 0, digest: 'v1:other' })], { history });
     expect(edited.startable).toEqual(['1A implement #1.1 slot 1']);
+
+    // An mstone with another definition of the digest knows the same text again, here and within a run.
+    const item = planItem('1A', { retries: 0, digest: 'v2:1A', formerDigests: ['v1:1A'] });
+    expect(new Story().begin([item], { history }).startable).toEqual([]);
+    const { end: _end, ...going } = same.state;
+    const upgraded = reduce(going, {
+      type: 'run.continued',
+      head: going.head,
+      items: [item],
+      settings: going.settings,
+      shadow: false,
+    });
+    expect(upgraded.items.get('1A')?.phase.is).toBe('failed');
   });
 });
 
@@ -581,5 +594,157 @@ describe('the target', () => {
     });
     other.author('1A', 1);
     expect(other.startable).toEqual(['1A check work w1 slot 1']);
+  });
+});
+
+describe('what a coding CLI can end by', () => {
+  let story: Story;
+  beforeEach(() => {
+    story = new Story().begin([planItem('1A'), planItem('1B')]);
+  });
+  const MINUTE = 60_000;
+  const busy = { agent: { kind: 'overloaded', message: '529' } as const };
+  const over = (session: string) => ({ session, agent: { kind: 'limited', message: '' } as const });
+
+  it('no room: it waits a minute, then twice as long up to an hour, and no attempt is used', () => {
+    const waits: number[] = [];
+    for (let times = 0; times < 8; times += 1) {
+      const { attempt } = story.work('1A', busy);
+      expect(attempt).toBe(1);
+      const phase = story.phase('1A');
+      const until = phase?.is === 'waiting' ? phase.wait.until : 0;
+      waits.push((until - story.now) / MINUTE);
+      expect(story.startable).toEqual(['1B implement #1.1 slot 1']);
+      story.now = until;
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+    story.author('1A', 1);
+    story.check('1A', true);
+    // Once there was room again, the count begins anew.
+    story.work('1A', busy);
+    expect(story.phase('1A')).toMatchObject({ wait: { for: 'backoff', until: story.now + MINUTE } });
+  });
+
+  it('no room is waited for even where limits are not', () => {
+    story = new Story().begin([planItem('1A')], { settings: { ...settings, wait: false } });
+    story.work('1A', busy);
+    expect(standingOf(story.state, { now: story.now, capacity: 4 })).toEqual({
+      is: 'waiting',
+      until: story.now + MINUTE,
+    });
+  });
+
+  it.each(['unauthorized', 'out-of-credit'] as const)(
+    '%s: nothing starts on that agent, others go on, and the run ends with 3, to be resumed',
+    (kind) => {
+      story = new Story().begin([planItem('1A'), planItem('1B'), planItem('1C', { author: 'other' })]);
+      story.work('1A', { session: 's1', agent: { kind, message: 'Invalid API key' } });
+      expect(story.startable).toEqual(['1C implement #1.1 slot 1']);
+      const standing = () => standingOf(story.state, { now: story.now, capacity: 4 });
+      story.author('1C', 1);
+      story.check('1C', true);
+      story.review('1C', { kind: 'approved', notes: [] });
+      story.candidate('1C', 1);
+      story.land('1C');
+      expect(standing()).toEqual({
+        is: 'paused',
+        exit: 3,
+        why: 'author cannot be used: Invalid API key',
+      });
+      const item = story.state.items.get('1B');
+      expect(item && waitOf(story.state, item, story.now)).toEqual({
+        for: 'person',
+        why: 'author cannot be used: Invalid API key',
+      });
+      story.tell({
+        type: 'run.continued',
+        head: story.state.head,
+        items: [planItem('1A'), planItem('1B')],
+        settings,
+        shadow: false,
+      });
+      expect(story.startable).toEqual(['1A implement #1.2 slot 1', '1B implement #1.1 slot 2']);
+      expect(story.due[0]).toMatchObject({ session: 's1', brief: { because: 'resumed' } });
+    },
+  );
+
+  it('a refused credential weighs more than a limit that is not waited for, and less than a failure', () => {
+    const unwilling = { ...settings, wait: false };
+    const refused = { agent: { kind: 'unauthorized', message: 'no' } as const };
+    story = new Story().begin([planItem('1A'), planItem('1B', { author: 'other' })], { settings: unwilling });
+    story.work('1A', refused);
+    story.work('1B', { agent: { kind: 'limited', resetAt: story.now + MINUTE, message: '' } });
+    expect(standingOf(story.state, { now: story.now, capacity: 4 })).toMatchObject({ is: 'paused', exit: 3 });
+    story = new Story().begin([planItem('1A'), planItem('1B', { author: 'other' })]);
+    story.work('1A', refused);
+    story.work('1B', { agent: { kind: 'unstartable', message: 'gone' } });
+    expect(standingOf(story.state, { now: story.now, capacity: 4 })).toEqual({
+      is: 'paused',
+      exit: 1,
+      why: 'author cannot be used: no',
+    });
+  });
+
+  it('a context that is full: a fresh conversation once, with what was written; then it counts as a crash', () => {
+    const full = { session: 's1', agent: { kind: 'context-exceeded', message: 'too long' } as const };
+    story.work('1A', full);
+    expect(story.startable[0]).toBe('1A implement #1.2 slot 1');
+    expect(story.due[0]).toMatchObject({ brief: { because: 'resumed' } });
+    expect(story.due[0]).not.toHaveProperty('session');
+    story.work('1A', { ...full, session: 's2' });
+    expect(story.phase('1A')).toMatchObject({
+      is: 'waiting',
+      wait: { for: 'backoff' },
+      step: { is: 'implement', because: 'again' },
+    });
+    // The next attempt may do so again.
+    story.now += 60 * MINUTE;
+    story.work('1A', full);
+    expect(story.phase('1A')).toMatchObject({ is: 'next', step: { because: 'resumed' } });
+  });
+
+  it('declined: a person is asked, no retry is burnt', () => {
+    story.work('1A', { agent: { kind: 'declined', message: 'flagged' } });
+    expect(story.phase('1A')).toEqual({ is: 'asks', message: 'author declined: flagged' });
+  });
+
+  it("an author's conversation goes on through limits, one crash, checks and conflicts, and no other's does", () => {
+    story = new Story().begin([planItem('1A', { reviewer: 'author', retries: 1 })]);
+    const session = (): string | undefined => {
+      const [first] = story.due;
+      return first?.do === 'work' ? (first.session ?? 'new') : undefined;
+    };
+    expect(session()).toBe('new');
+    story.work('1A', over('s1'));
+    story.now += 10 * MINUTE;
+    expect(session()).toBe('s1');
+    story.work('1A', { session: 's1', agent: { kind: 'crashed', message: 'exit 1' } });
+    expect(story.phase('1A')).toMatchObject({ wait: { for: 'backoff' }, step: { because: 'resumed' } });
+    story.now += MINUTE;
+    expect(session()).toBe('s1');
+    story.author('1A', 1);
+    story.check('1A', false);
+    expect([story.startable, session()]).toEqual([['1A remediate #1.4 slot 1'], 's1']);
+    story.author('1A', 2);
+    story.check('1A', true, 't2');
+    expect([story.startable, session()]).toEqual([['1A review #1.5 slot 1'], 'new']);
+    const finding = { id: 'F1', severity: 'major', problem: 'p' } as const;
+    story.work('1A', { session: 'r1', judgement: { kind: 'refused', findings: [finding], unmet: [] } });
+    expect([story.startable, session()]).toEqual([['1A remediate #1.6 slot 1'], 's1']);
+    // A second crash in the same attempt: it is not the conversation that is tried again.
+    story.work('1A', { session: 's1', agent: { kind: 'stuck', silentMs: 1 } });
+    expect(story.phase('1A')).toMatchObject({ is: 'failed' });
+  });
+
+  it('a new attempt begins a new conversation, and a crash without one costs an attempt at once', () => {
+    story.work('1A', { agent: { kind: 'crashed', message: 'exit 1' } });
+    expect(story.phase('1A')).toMatchObject({ step: { because: 'again' } });
+    story.work('1B', { session: 's1', agent: { kind: 'timed-out', afterMs: 1 } });
+    story.now += MINUTE;
+    story.work('1B', { session: 's1', agent: { kind: 'crashed', message: 'exit 1' } });
+    story.now += 60 * MINUTE;
+    const again = story.due.find((effect) => effect.item === '1B');
+    expect(again).toMatchObject({ attempt: 2, brief: { because: 'again' } });
+    expect(again).not.toHaveProperty('session');
   });
 });

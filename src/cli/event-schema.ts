@@ -1,0 +1,305 @@
+/**
+ * The lines of `--output ndjson`, which are those of a run's journal, as JSON Schema. What a program may go
+ * by is told field by field. What is kept so that a journal can be replayed (`items`, `settings`, `history`,
+ * an effect's `brief`) is told to be there, and no more.
+ */
+import type { CandidateEffect, CheckEffect, FollowEffect, LandEffect, WorkEffect } from '../model/effect.js';
+import type { Entry, Event, Inputs } from '../model/event.js';
+import type {
+  AgentOutcome,
+  Candidate,
+  CandidateOutcome,
+  CheckOutcome,
+  CheckoutBlock,
+  CheckResult,
+  FollowOutcome,
+  Harvest,
+  LandOutcome,
+  WorkOutcome,
+} from '../model/outcome.js';
+import type { CriterionAnswer, Finding, Judgement } from '../model/verdict.js';
+import {
+  about,
+  COUNT,
+  type Fields,
+  fields,
+  list,
+  type Optional,
+  object,
+  type Schema,
+  TEXT,
+  TEXTS,
+  WHOLE,
+  words,
+} from './schema.js';
+
+const MOMENT = { type: 'number' };
+const MS = { type: 'number', minimum: 0 };
+const USD = { type: 'number', minimum: 0 };
+const OID = { type: 'string', pattern: '^[0-9a-f]{40,64}$' };
+const ITEM = about('a milestone (`1A`), a gate (`1-gate`), `base`, `sync` or `follow`', TEXT);
+const FLAG = { type: 'boolean' };
+const kept = (what: string): Schema => about(`${what}; kept for replay`, {});
+
+export const checkResult = object<CheckResult>(
+  {
+    command: TEXT,
+    kind: words<CheckResult['kind']>({ passed: true, failed: true, unstartable: true, 'timed-out': true }),
+    exit: WHOLE,
+    ms: MS,
+    tail: about('the end of its output', TEXT),
+  },
+  ['exit'],
+);
+
+export const finding = object<Finding>(
+  {
+    id: TEXT,
+    severity: words<Finding['severity']>({ blocker: true, major: true, minor: true, nit: true }),
+    cites: TEXT,
+    file: TEXT,
+    line: COUNT,
+    problem: TEXT,
+    suggestion: TEXT,
+  },
+  ['cites', 'file', 'line', 'suggestion'],
+);
+
+export const criterion = object<CriterionAnswer>({ text: TEXT, met: FLAG, evidence: TEXT }, ['evidence']);
+
+type Of<U, K extends string> = Extract<U, { readonly kind: K }>;
+type Kind<U extends { readonly kind: string }, K extends U['kind']> = {
+  readonly fields: Fields<Omit<Of<U, K>, 'kind'>>;
+  readonly optional?: readonly Optional<Omit<Of<U, K>, 'kind'>>[];
+};
+
+/** What both tables below come to, once the compiler has held them against their types. */
+type Table = Readonly<
+  Record<string, { readonly fields: object; readonly optional?: readonly PropertyKey[] }>
+>;
+
+/** One schema for each kind of a union, no more and no fewer. */
+const kinds = <U extends { readonly kind: string }>(
+  table: {
+    readonly [K in U['kind']]: Kind<U, K>;
+  },
+): Schema => ({
+  anyOf: Object.entries(table as unknown as Table).map(([kind, one]) =>
+    fields({ kind: { const: kind }, ...one.fields }, one.optional),
+  ),
+});
+
+const candidate = object<Candidate>({ commit: OID, tree: TEXT, base: OID, work: OID });
+const block = object<CheckoutBlock>({ files: TEXTS, message: TEXT, command: about('what to type', TEXT) });
+
+const agentOutcome = kinds<AgentOutcome>({
+  finished: { fields: {} },
+  limited: { fields: { resetAt: MOMENT, message: TEXT }, optional: ['resetAt'] },
+  unprepared: { fields: { message: TEXT } },
+  unmet: { fields: { requirement: TEXT, message: TEXT } },
+  unstartable: { fields: { message: TEXT } },
+  crashed: { fields: { message: TEXT, exit: WHOLE, signal: TEXT }, optional: ['exit', 'signal'] },
+  'timed-out': { fields: { afterMs: MS } },
+  stuck: { fields: { silentMs: MS } },
+  cancelled: { fields: {} },
+  interrupted: { fields: { message: TEXT } },
+});
+
+const judgement = kinds<Judgement>({
+  approved: { fields: { notes: list(finding) } },
+  refused: { fields: { findings: list(finding), unmet: list(criterion) } },
+  unreadable: { fields: { why: TEXT } },
+});
+
+const workOutcome = object<WorkOutcome>(
+  {
+    agent: agentOutcome,
+    costUsd: USD,
+    harvest: object<Harvest>({
+      commit: OID,
+      tree: TEXT,
+      base: OID,
+      changed: FLAG,
+      told: TEXTS,
+      markers: about('files with conflict markers', TEXTS),
+    }),
+    judgement,
+    logBytes: WHOLE,
+    told: TEXTS,
+  },
+  ['harvest', 'judgement', 'told'],
+);
+
+const results = list(checkResult);
+const checkOutcome = kinds<CheckOutcome>({
+  passed: { fields: { commit: OID, tree: TEXT, results } },
+  failed: { fields: { commit: OID, tree: TEXT, results } },
+  unstartable: { fields: { message: TEXT, results } },
+  cancelled: { fields: {} },
+});
+
+const rewound = { fields: { expected: OID, found: OID } };
+const diverged = { fields: { target: OID, shadow: OID } };
+
+const candidateOutcome = kinds<CandidateOutcome>({
+  built: { fields: { candidate } },
+  conflict: { fields: { onto: OID, files: TEXTS } },
+  diverged,
+  rewound,
+  refused: { fields: { message: TEXT } },
+});
+
+const landOutcome = kinds<LandOutcome>({
+  landed: {
+    fields: { commit: OID, on: words<'target' | 'shadow'>({ target: true, shadow: true }), block },
+    optional: ['block'],
+  },
+  moved: { fields: { head: OID } },
+  rewound,
+  refused: { fields: { message: TEXT, command: TEXT }, optional: ['command'] },
+});
+
+const followOutcome = kinds<FollowOutcome>({
+  followed: { fields: { head: OID } },
+  blocked: { fields: { block } },
+  diverged,
+  rewound,
+});
+
+const purpose = words<WorkEffect['purpose']>({
+  implement: true,
+  review: true,
+  remediate: true,
+  resolve: true,
+});
+const COMMIT_OR_HEAD = { anyOf: [OID, { const: 'head' }] };
+
+const workEffect = object<WorkEffect>(
+  {
+    do: { const: 'work' },
+    item: ITEM,
+    attempt: COUNT,
+    assignment: COUNT,
+    round: WHOLE,
+    purpose,
+    agent: TEXT,
+    slot: COUNT,
+    from: COMMIT_OR_HEAD,
+    base: OID,
+    merge: OID,
+    brief: kept('what its prompt says'),
+    reserveUsd: about('put aside for it', USD),
+  },
+  ['base', 'merge', 'reserveUsd'],
+);
+
+const checkEffect = object<CheckEffect>({
+  do: { const: 'check' },
+  item: ITEM,
+  attempt: WHOLE,
+  round: WHOLE,
+  slot: COUNT,
+  commit: COMMIT_OR_HEAD,
+  of: words<CheckEffect['of']>({ work: true, candidate: true, base: true, stage: true }),
+  commands: TEXTS,
+});
+
+const candidateEffect = object<CandidateEffect>({
+  do: { const: 'candidate' },
+  item: ITEM,
+  attempt: WHOLE,
+  commit: OID,
+  head: OID,
+  date: MOMENT,
+  rounds: WHOLE,
+  costUsd: USD,
+  review: words<CandidateEffect['review']>({ approved: true, off: true }),
+  agent: TEXT,
+});
+
+const landEffect = object<LandEffect>({ do: { const: 'land' }, item: ITEM, attempt: WHOLE, candidate });
+const followEffect = object<FollowEffect>({ do: { const: 'follow' }, item: { const: 'follow' } });
+
+type Typed<T extends Event['type']> = Omit<Extract<Event, { readonly type: T }>, 'type'>;
+type Told<T extends Event['type']> = {
+  readonly fields: Fields<Typed<T>>;
+  readonly optional?: readonly Optional<Typed<T>>[];
+};
+
+const ID = about('an intent and its ending share it', { type: 'string', pattern: '^i\\d+$' });
+const INPUTS = object<Inputs>({ now: MOMENT, capacity: WHOLE });
+const begun = (effect: Schema) => ({ fields: { id: ID, effect, inputs: INPUTS } });
+const over = (outcome: Schema) => ({ fields: { id: ID, item: ITEM, now: MOMENT, outcome } });
+const EXIT = about('what mstone ends with', WHOLE);
+
+const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
+  'run.started': {
+    fields: {
+      target: about('the branch', TEXT),
+      head: OID,
+      items: kept('what it takes to its end'),
+      settings: kept('what it goes by'),
+      history: kept('what earlier runs used up'),
+      passed: kept('verdicts that hold already'),
+      shadow: FLAG,
+    },
+  },
+  'run.continued': {
+    fields: {
+      head: OID,
+      items: kept('what it takes to its end'),
+      settings: kept('what it goes by'),
+      shadow: FLAG,
+    },
+  },
+  'items.reset': {
+    fields: { items: TEXTS, from: kept('where they begin again'), works: kept('what they begin with') },
+    optional: ['from', 'works'],
+  },
+  'work.started': begun(workEffect),
+  'work.ended': over(workOutcome),
+  'check.started': begun(checkEffect),
+  'check.ended': over(checkOutcome),
+  'candidate.started': begun(candidateEffect),
+  'candidate.ended': over(candidateOutcome),
+  'land.started': begun(landEffect),
+  'land.ended': over(landOutcome),
+  'follow.started': begun(followEffect),
+  'follow.ended': over(followOutcome),
+  note: {
+    fields: {
+      item: ITEM,
+      text: TEXT,
+      pressure: about('what the machine is short of; empty once it no longer is', TEXT),
+    },
+    optional: ['item', 'pressure'],
+  },
+  'run.paused': { fields: { exit: EXIT, why: TEXT, until: MOMENT }, optional: ['until'] },
+  'run.ended': { fields: { exit: EXIT, why: TEXT } },
+};
+
+type Envelope = Omit<Entry, 'event'> & { readonly type: string; readonly sum: string };
+
+const ENVELOPE: Fields<Envelope> = {
+  v: about('of this format', { const: 1 }),
+  seq: about('from 1, without gaps', COUNT),
+  at: about('RFC 3339, UTC', TEXT),
+  run: TEXT,
+  milestone: TEXT,
+  attempt: WHOLE,
+  assignment: COUNT,
+  type: TEXT,
+  sum: about('a checksum over the line before it', { type: 'string', pattern: '^[0-9a-f]{16}$' }),
+};
+
+/** One line. */
+export const eventSchema: Schema = {
+  anyOf: Object.entries(EVENTS as Table).map(([type, one]) =>
+    fields({ ...ENVELOPE, type: { const: type }, ...one.fields }, [
+      'milestone',
+      'attempt',
+      'assignment',
+      ...(one.optional ?? []),
+    ]),
+  ),
+};

@@ -1,0 +1,4 @@
+import { earlierClaude } from './clis.js';
+import { tellStories } from './stories.js';
+
+tellStories(earlierClaude);

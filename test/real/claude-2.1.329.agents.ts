@@ -1,0 +1,4 @@
+import { claude } from './clis.js';
+import { tellStories } from './stories.js';
+
+tellStories(claude);

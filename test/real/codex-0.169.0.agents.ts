@@ -1,0 +1,4 @@
+import { codex } from './clis.js';
+import { tellStories } from './stories.js';
+
+tellStories(codex);
