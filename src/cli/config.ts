@@ -55,15 +55,16 @@ export async function config(world: World & { color: boolean }, options: ConfigO
   }
   sayDiagnostics(world, configDiagnostics);
   const paint = painter(world.color);
-  const lines = table(
-    rows.map(({ key, value, origin }) => [
-      `${shown(key)}:`,
-      value === undefined ? unsaid(key) : plainValue(value),
-      ...(options.origin === true ? [`# ${originWords(origin)}`] : []),
-    ]),
-    (cell, column) => (column === 2 ? paint('dim', cell) : cell),
-  );
-  say(world, lines.join('\n'));
+  const cells = rows.map(({ key, value, origin }) => [
+    `${shown(key)}:`,
+    value === undefined ? unsaid(key) : plainValue(value),
+    ...(options.origin === true ? [`# ${originWords(origin)}`] : []),
+  ]);
+  const isAgent = ([key = '']: readonly string[]): boolean => key.startsWith('agents.');
+  const dim = (cell: string, column: number): string => (column === 2 ? paint('dim', cell) : cell);
+  // Agents are long: by themselves, so that they do not move what stands behind the others.
+  const parts = [cells.filter((row) => !isAgent(row)), cells.filter(isAgent)];
+  say(world, parts.flatMap((part) => table(part, dim)).join('\n'));
   return failed ? 2 : 0;
 }
 

@@ -15,6 +15,7 @@ import type {
   FollowOutcome,
   Harvest,
   LandOutcome,
+  Tokens,
   WorkOutcome,
 } from '../model/outcome.js';
 import type { CriterionAnswer, Finding, Judgement } from '../model/verdict.js';
@@ -94,7 +95,21 @@ const block = object<CheckoutBlock>({ files: TEXTS, message: TEXT, command: abou
 
 const agentOutcome = kinds<AgentOutcome>({
   finished: { fields: {} },
-  limited: { fields: { resetAt: MOMENT, message: TEXT }, optional: ['resetAt'] },
+  limited: {
+    fields: {
+      resetAt: MOMENT,
+      known: about('where `resetAt` was read: a structured event, or a clock time in words', {
+        enum: ['event', 'text'],
+      }),
+      message: TEXT,
+    },
+    optional: ['resetAt', 'known'],
+  },
+  overloaded: { fields: { message: TEXT } },
+  unauthorized: { fields: { message: TEXT } },
+  'out-of-credit': { fields: { message: TEXT } },
+  'context-exceeded': { fields: { message: TEXT } },
+  declined: { fields: { message: TEXT } },
   unprepared: { fields: { message: TEXT } },
   unmet: { fields: { requirement: TEXT, message: TEXT } },
   unstartable: { fields: { message: TEXT } },
@@ -125,9 +140,12 @@ const workOutcome = object<WorkOutcome>(
     }),
     judgement,
     logBytes: WHOLE,
+    session: about('the conversation by which the agent can go on', TEXT),
+    version: about("the agent's CLI's own", TEXT),
+    tokens: object<Tokens>({ input: WHOLE, cached: WHOLE, output: WHOLE }),
     told: TEXTS,
   },
-  ['harvest', 'judgement', 'told'],
+  ['harvest', 'judgement', 'session', 'version', 'tokens', 'told'],
 );
 
 const results = list(checkResult);
@@ -188,9 +206,10 @@ const workEffect = object<WorkEffect>(
     base: OID,
     merge: OID,
     brief: kept('what its prompt says'),
+    session: about('the conversation that it goes on with', TEXT),
     reserveUsd: about('put aside for it', USD),
   },
-  ['base', 'merge', 'reserveUsd'],
+  ['base', 'merge', 'session', 'reserveUsd'],
 );
 
 const checkEffect = object<CheckEffect>({
@@ -230,6 +249,7 @@ const ID = about('an intent and its ending share it', { type: 'string', pattern:
 const INPUTS = object<Inputs>({ now: MOMENT, capacity: WHOLE });
 const begun = (effect: Schema) => ({ fields: { id: ID, effect, inputs: INPUTS } });
 const over = (outcome: Schema) => ({ fields: { id: ID, item: ITEM, now: MOMENT, outcome } });
+const VERSION = about('the version of mstone that wrote this and what follows', TEXT);
 const EXIT = about('what mstone ends with', WHOLE);
 
 const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
@@ -242,7 +262,9 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       history: kept('what earlier runs used up'),
       passed: kept('verdicts that hold already'),
       shadow: FLAG,
+      mstone: VERSION,
     },
+    optional: ['mstone'],
   },
   'run.continued': {
     fields: {
@@ -250,7 +272,9 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       items: kept('what it takes to its end'),
       settings: kept('what it goes by'),
       shadow: FLAG,
+      mstone: VERSION,
     },
+    optional: ['mstone'],
   },
   'items.reset': {
     fields: { items: TEXTS, from: kept('where they begin again'), works: kept('what they begin with') },

@@ -442,12 +442,35 @@ export function makeHands(context: HandsContext): Hands {
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   return {
-    work: (id, effect, signal) => work(id, effect, signal).catch(asUnprepared),
-    check: (id, effect, signal) => check(id, effect, signal).catch(asUnstartable),
-    candidate: (id, effect) => candidate(id, effect).catch(asRefused),
-    land: (_id, effect) => landing(effect).catch(asRefused),
-    follow: () => following().catch(asBlocked),
+    work: (id, effect, signal) => work(id, effect, signal).catch(asUnprepared).then(unlessFull),
+    check: (id, effect, signal) => check(id, effect, signal).catch(asUnstartable).then(unlessFull),
+    candidate: (id, effect) => candidate(id, effect).catch(asRefused).then(unlessFull),
+    land: (_id, effect) => landing(effect).catch(asRefused).then(unlessFull),
+    follow: () => following().catch(asBlocked).then(unlessFull),
   };
+}
+
+/** In git's words and in those of whatever else sets up a folder. */
+const FULL = /No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/;
+
+/**
+ * A full disk is nobody's failure: no attempt is used up for it, the run pauses and is gone on with once there
+ * is room. Only what could not be begun is looked at; what an agent or a check makes of it is theirs to say.
+ */
+function unlessFull<O extends WorkOutcome | CheckOutcome | CandidateOutcome | LandOutcome | FollowOutcome>(
+  outcome: O,
+): O {
+  const message = hindranceOf(outcome);
+  if (!FULL.test(message)) return outcome;
+  throw Object.assign(new Error(message), { code: 'ENOSPC' });
+}
+
+function hindranceOf(
+  outcome: WorkOutcome | CheckOutcome | CandidateOutcome | LandOutcome | FollowOutcome,
+): string {
+  if ('agent' in outcome) return outcome.agent.kind === 'unprepared' ? outcome.agent.message : '';
+  if (outcome.kind === 'unstartable' || outcome.kind === 'refused') return outcome.message;
+  return outcome.kind === 'blocked' ? outcome.block.message : '';
 }
 
 /** Git's own refusals become outcomes of the item they hit; whatever else is thrown is a bug of ours. */

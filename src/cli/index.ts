@@ -22,15 +22,28 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
   }
 }
 
+/** What a stream says whose reader is no longer there. */
+const GONE: readonly string[] = ['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'];
+
 /** What `bin/mstone.js` calls. */
 export async function start(): Promise<void> {
-  // A reader that closes its end (`mstone status | head -1`) has seen enough.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+  // Whoever closes the other end (`mstone status | head -1`, a terminal that went away) has seen enough: a run
+  // goes on, what reads comes to its end, and what only watches stops. The exit code is what it would be.
+  const closed = new AbortController();
+  let lost: Error | undefined;
+  process.once('exit', () => {
+    if (lost === undefined) return;
+    process.stderr.write(`mstone: not all could be written: ${lost.message}\n`);
+    process.exitCode ||= 1;
   });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (stream === process.stdout) closed.abort();
+      if (!GONE.includes(error.code ?? '')) lost ??= error;
+    });
+  }
   try {
-    process.exitCode = await main(process.argv.slice(2), processWorld());
+    process.exitCode = await main(process.argv.slice(2), { ...processWorld(), closed: closed.signal });
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(

@@ -163,7 +163,8 @@ async function follow(
 
       for (const known of runs) {
         const its = await journals.look(known);
-        for (const log of its === undefined ? [] : await logsIn(logsOf(stateDir, its))) {
+        if (its === undefined) continue;
+        for (const log of await logsIn(logsOf(stateDir, its))) {
           if (log.item !== id || (known.run === run && log.attempt < attempt)) continue;
           const tail = tails.get(log.file) ?? new FileTail(log.file);
           tails.set(log.file, tail);

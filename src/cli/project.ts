@@ -196,7 +196,14 @@ async function readConfig(
   const text = named === undefined ? bytes && Buffer.from(bytes).toString('utf8') : named.text;
   const file = named?.file ?? CONFIG_FILE;
   const userFile = join(configHome(world.env), 'mstone', 'config.yaml');
-  const user = await readFile(userFile, 'utf8').catch(absent(undefined));
+  const unreadable: Diagnostic[] = [];
+  // Who runs as another user, as cron and sudo do, may have a HOME that is not theirs to read.
+  const user = await readFile(userFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EACCES' && error.code !== 'EPERM') return absent(undefined)(error);
+    const message = `your own configuration cannot be read: ${shown(error.message, 200)}`;
+    unreadable.push({ severity: 'warning', code: 'user-file-unreadable', message });
+    return undefined;
+  });
   const resolved = resolveConfig({
     flags,
     env: world.env,
@@ -215,7 +222,7 @@ async function readConfig(
     ...resolved,
     layout,
     configured: text !== undefined,
-    diagnostics: [...(named?.wrong ?? []), ...resolved.diagnostics],
+    diagnostics: [...(named?.wrong ?? []), ...unreadable, ...resolved.diagnostics],
   };
 }
 

@@ -1,5 +1,6 @@
 /** `run`, `resume` and `retry`: one path from what is committed to what has landed. */
-import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { checkTemplates } from '../brief/prompt.js';
 import type { Settled } from '../config/choose.js';
@@ -70,6 +71,7 @@ import {
   statesOn,
   underLock,
   unfinishedOf,
+  unwritable,
 } from './state.js';
 import { versionOf, type World } from './world.js';
 
@@ -101,6 +103,12 @@ export type NewTerms = Pick<RunOptions, 'jobs' | 'wait' | 'maxCost' | 'deadline'
 
 /** What a run was asked for, as its journal keeps it: `resume` reads it back. */
 type Asked = Omit<RunOptions, 'output' | 'dryRun' | 'commit' | 'deadline' | 'verbose'>;
+
+/** Makes a folder where there is none; why it is of no use, if it is. */
+const checkWritable = (folder: string): Promise<ReturnType<typeof unwritable> | undefined> =>
+  mkdir(folder, { recursive: true, mode: 0o700 })
+    .then(() => access(folder, constants.W_OK | constants.X_OK))
+    .then(() => undefined, unwritable);
 
 interface Extra {
   /** Items whose attempts, brakes and spend are forgotten. */
@@ -375,7 +383,19 @@ async function runLocked(
   const own = join(runDir, 'logs');
   const logsDir =
     unfinished === undefined ? newLogsDir(sources, repository, runId) : unfinished.state.settings.logs;
-  await mkdir(logsDir ?? own, { recursive: true, mode: 0o700 });
+  const slotsDir = slotsFolder(world, repository, config);
+  for (const [folder, code] of [
+    [slotsDir, 'worktrees-unwritable'],
+    [logsDir ?? own, 'state-unwritable'],
+  ] as const) {
+    const refused = await checkWritable(folder);
+    if (refused === undefined) continue;
+    const { why } = refused;
+    if (refused.full) return sayError(world, 'disk-full', `the disk is full: ${why}`);
+    if (code === 'state-unwritable')
+      return sayError(world, code, `${shown(folder, 200)} cannot be written: ${why}`);
+    return sayError(world, code, `no worktrees can be made in ${shown(folder, 200)}: ${why}`);
+  }
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
   // Before the first agent starts, and where a run under way has not said it already.
   if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
@@ -470,12 +490,7 @@ async function runLocked(
         ...hands,
         clock: { now: world.now, until: waitUntil },
         append,
-        pressure: watchHost(
-          world.host,
-          [repository.stateDir, slotsFolder(world, repository, sources.config)],
-          sources.config.pressure,
-          world.now,
-        ),
+        pressure: watchHost(world.host, [repository.stateDir, slotsDir], sources.config.pressure, world.now),
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);
@@ -611,6 +626,18 @@ async function formerView(world: World, { repository, landings }: Project, head:
   ];
 }
 
+/** The stages whose own checks a run of this plan would ask. */
+export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): ReadonlySet<number> {
+  // A gate that was red or cut short is still to be passed, though its milestones have landed.
+  const open = past.history.flatMap(({ id }) => {
+    const stage = /^(\d+)-gate$/.exec(id)?.[1];
+    return stage === undefined ? [] : [Number(stage)];
+  });
+  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
+  const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
+  return new Set(stages.filter((stage) => completes(plan, stage)));
+}
+
 /** Why no plan can be made, if what gave up is the cause. */
 function refusedPlan(
   project: Project,
@@ -626,18 +653,6 @@ function refusedPlan(
     failed,
   });
   return made.ok ? undefined : made.error;
-}
-
-/** The stages whose own checks a run of this plan would ask. */
-export function gatesOf(plan: Plan, past: ReturnType<typeof historyOf>): ReadonlySet<number> {
-  // A gate that was red or cut short is still to be passed, though its milestones have landed.
-  const open = past.history.flatMap(({ id }) => {
-    const stage = /^(\d+)-gate$/.exec(id)?.[1];
-    return stage === undefined ? [] : [Number(stage)];
-  });
-  const running = plan.milestones.filter(({ milestone }) => plan.run.includes(milestone.id));
-  const stages = [...open, ...running.map(({ milestone }) => milestone.stage)];
-  return new Set(stages.filter((stage) => completes(plan, stage)));
 }
 
 const landedIn = (state: RunState): ReadonlySet<MilestoneId> =>

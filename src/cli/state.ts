@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Repository } from '../git/index.js';
+import { isNoRoom } from '../journal/disk.js';
 import { readJournal } from '../journal/index.js';
 import { acquireLock, type Liveness, type Owner, readOwner } from '../journal/lock.js';
 import { listRuns, runFolder } from '../journal/runs.js';
@@ -14,6 +15,7 @@ import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { installWords } from '../model/newer.js';
 import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
+import { shown } from '../model/shown.js';
 import type { RunState } from '../model/state.js';
 import type { LostProof } from '../plan/index.js';
 import { hostIdentity, isAlive, selfIdentity } from '../process/identity.js';
@@ -166,15 +168,29 @@ export function ownerIsAlive(owner: Owner): Liveness {
   return isAlive(owner) ? 'alive' : 'dead';
 }
 
+/** Why a folder or a file in it could not be made, where that is for its owner to mend; a bug is thrown on. */
+export function unwritable(error: NodeJS.ErrnoException): { readonly why: string; readonly full: boolean } {
+  const full = isNoRoom(error);
+  if (!full && !['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT'].includes(error.code ?? ''))
+    throw error;
+  return { why: error.message, full };
+}
+
 /** Acts as the only mstone that changes this repository; 4 where another one does. */
 export async function underLock(
   world: World,
   repository: Pick<Repository, 'stateDir'>,
   act: () => Promise<number>,
 ): Promise<number> {
-  await mkdir(repository.stateDir, { recursive: true, mode: 0o700 });
-  const lockFile = join(repository.stateDir, 'lock');
-  const lock = await acquireLock(lockFile, hostOwner(world), ownerIsAlive);
+  const { stateDir } = repository;
+  const lockFile = join(stateDir, 'lock');
+  const lock = await mkdir(stateDir, { recursive: true, mode: 0o700 })
+    .then(() => acquireLock(lockFile, hostOwner(world), ownerIsAlive))
+    .catch(unwritable);
+  if ('why' in lock) {
+    if (lock.full) return sayError(world, 'disk-full', `the disk is full: ${lock.why}`);
+    return sayError(world, 'state-unwritable', `${shown(stateDir, 200)} cannot be written: ${lock.why}`);
+  }
   if (!lock.ok) {
     const { why, command, newer } = lock.error;
     if (newer === true) return sayError(world, 'lock-newer', why, installWords());

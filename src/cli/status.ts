@@ -30,6 +30,7 @@ const HOME = '\u001b[H\u001b[J';
 async function watch(world: Terminal): Promise<number> {
   const stop = new AbortController();
   const stopListening = world.onSignal(() => stop.abort());
+  world.closed?.addEventListener('abort', () => stop.abort(), { once: true });
   const picture = world.stdout.isTTY === true && world.env.TERM !== 'dumb';
   let before: string | undefined;
   try {

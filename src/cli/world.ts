@@ -13,6 +13,8 @@ export interface World {
   stdin(): NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  /** Aborted once nobody reads stdout any more: what only shows something may stop. */
+  readonly closed?: AbortSignal;
   /** Epoch ms. */
   now(): number;
   /** Calls `handler` for SIGINT, SIGTERM and SIGUSR2 (`mstone stop`) until the returned function is called. */

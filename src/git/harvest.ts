@@ -410,6 +410,7 @@ async function archiveTheRest(
   tell(done.kept, `kept in ${request.archiveDir}, because no commit can hold it`);
   tell(done.tooMuch, `not kept, being over ${ARCHIVE_BYTES / 1_000_000} MB together`);
   tell(done.regenerable, 'not kept, because it can be made again');
+  tell(snapshot.unconverted, 'taken as on disk, because git could not convert it');
   tell([...snapshot.unreadable, ...done.unreadable], 'could not be read');
 }
 

@@ -115,6 +115,8 @@ export interface Snapshot {
   readonly ignored: readonly RawPath[];
   /** Files that could not be read. */
   readonly unreadable: readonly RawPath[];
+  /** Files that are in the tree as they are on disk, because git's conversion of them failed. */
+  readonly unconverted: readonly RawPath[];
 }
 
 /** Reads a folder into the object store. The index stays, holding `tree`. */
@@ -184,9 +186,9 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
 
   const removals = gone.map((path) => `0 ${'0'.repeat(tip.length)}\t${path}\0`).join('');
   if (removals !== '') await indexInfo(repo, folder, index, removals);
-  const unreadable = await addFiles(repo, folder, index, taken);
+  const { unreadable, unconverted } = await addFiles(repo, folder, index, taken);
   const tree = await need(git, { ...call, args: ['write-tree'] });
-  return { tree, written: taken.length, nested, big, ignored, unreadable };
+  return { tree, written: taken.length, nested, big, ignored, unreadable, unconverted };
 }
 
 /** Sets index entries: `<mode> <oid>\t<path>\0` each, mode 0 takes one out. */
@@ -249,15 +251,15 @@ export async function strayRepositories(
 /**
  * Takes files into the index. A file that git cannot convert (a filter that is not installed, an encoding
  * that an agent's `.gitattributes` promises and the file does not keep) enters as it is on disk. Returns
- * what could not be read at all.
+ * those, and what could not be read at all.
  */
 async function addFiles(
   repo: Repository,
   folder: string,
   index: string,
   paths: readonly RawPath[],
-): Promise<RawPath[]> {
-  if (paths.length === 0) return [];
+): Promise<Pick<Snapshot, 'unreadable' | 'unconverted'>> {
+  if (paths.length === 0) return { unreadable: [], unconverted: [] };
   const env = folderEnv(repo, folder, index);
   const batch = await repo.git({
     args: ['update-index', '-z', '--add', '--remove', '--replace', '--stdin'],
@@ -265,9 +267,10 @@ async function addFiles(
     env,
     input: Buffer.from(`${paths.join('\0')}\0`, 'latin1'),
   });
-  if (batch.code === 0) return [];
+  if (batch.code === 0) return { unreadable: [], unconverted: [] };
 
   const unreadable: RawPath[] = [];
+  const unconverted: RawPath[] = [];
   for (const path of paths) {
     const one = await repo.git({
       args: ['update-index', '-z', '--add', '--remove', '--replace', '--stdin'],
@@ -295,8 +298,9 @@ async function addFiles(
     });
     const mode = info.isSymbolicLink() ? '120000' : (info.mode & 0o100) !== 0 ? '100755' : '100644';
     await indexInfo(repo, folder, index, `${mode} ${blob}\t${path}\0`);
+    unconverted.push(path);
   }
-  return unreadable;
+  return { unreadable, unconverted };
 }
 
 /** A scratch folder's index file. */

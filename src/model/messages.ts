@@ -685,6 +685,24 @@ const MESSAGES = {
     '… is not what it was: something removed it while mstone was at work',
     'type `mstone run` to begin anew; what has landed has landed, and what agents left is kept',
   ),
+  'state-unwritable': entry(
+    2,
+    'The folder below .git in which mstone remembers what it does cannot be written',
+    '… cannot be written: …',
+    'give yourself the right to, or clone the repository to where you have it',
+  ),
+  'worktrees-unwritable': entry(
+    2,
+    'The folder outside the repository in which worktrees are made cannot be written',
+    'no worktrees can be made in …: …',
+    'set `worktrees.dir` in mstone.yaml, or the variable XDG_STATE_HOME, to a folder that you may write to',
+  ),
+  'user-file-unreadable': entry(
+    0,
+    'Your own configuration is there and may not be read, so it says nothing',
+    'your own configuration cannot be read: …',
+    'give yourself the right to, or set XDG_CONFIG_HOME to another folder',
+  ),
   'disk-full': entry(
     75,
     'There is no room to write down what happens, so nothing goes on',

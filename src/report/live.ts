@@ -23,7 +23,7 @@ import { shortageOf } from '../run/questions.js';
 import { phaseStyle } from './documents.js';
 import { paintSentence, type Reporter, summaryText } from './index.js';
 import { type Sentence, tell } from './story.js';
-import { cutTo, oneLine, type Paint, painter } from './text.js';
+import { cutTo, oneLine, type Paint, painter, textWidth } from './text.js';
 import {
   costOf,
   explainStanding,
@@ -370,8 +370,8 @@ function titleOf(
   }
   const rest = [word, ...facts].join(', ');
   // The name gives way first: what happens is what one looks for.
-  const shortName = cutTo(name, Math.max(6, width - rest.length - 2));
-  const room = Math.max(0, width - shortName.length - 2);
+  const shortName = cutTo(name, Math.max(6, width - textWidth(rest) - 2));
+  const room = Math.max(0, width - textWidth(shortName) - 2);
   const line = `${paint('bold', shortName)}  ${paint(phaseStyle(word), cutTo(rest, room))}`;
   const said = last || phase.is !== 'doing' ? undefined : tail?.(item);
   const saidLine = said === undefined ? '' : cutTo(oneLine(said), width - 2);

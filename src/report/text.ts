@@ -28,7 +28,14 @@ const SHAPELESS = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u;
 const WIDE =
   /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{16fe0}-\u{18aff}\u{1b000}-\u{1b2ff}\u{1f200}-\u{1f2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\p{Regional_Indicator}|\p{Emoji}\ufe0f)/u;
 
-const widthOf = (cluster: string): number => (SHAPELESS.test(cluster) ? 0 : WIDE.test(cluster) ? 2 : 1);
+/** Marks that take a column of their own behind what they belong to. */
+const SPACING = /[\p{Mc}\uff9e\uff9f]/gu;
+
+function widthOf(cluster: string): number {
+  if (SHAPELESS.test(cluster)) return 0;
+  if (WIDE.test(cluster)) return 2;
+  return 1 + (cluster.slice(1).match(SPACING)?.length ?? 0);
+}
 
 /** Columns that a harmless line takes in a terminal. */
 export function textWidth(text: string): number {

@@ -2,8 +2,10 @@
  * Refusals and remarks that no story of another test comes by, each provoked on the command line: that it is
  * said there, with a line of what to do, and ends in the exit code that the catalogue promises.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Message, type MessageCode, messages } from '../../src/model/messages.js';
@@ -120,10 +122,26 @@ describe('what is wrong in milestones', () => {
       'milestones/1A.md': `# x\n${RECIPE}`,
       'milestones/1B.md': `---\nagent: nobody\n---\n# x\n${RECIPE}`,
     };
-    const none = await provoke({ files, config: 'jobs: 2\n' }, ['no-agent', 'unknown-agent']);
-    expect(none).toMatchObject({
+    const unknown = await provoke({ files }, ['unknown-agent']);
+    expect(unknown).toMatchObject({ code: 2, said: ['the … of … is not configured'] });
+    p?.remove();
+    const plain = { 'milestones/1A.md': '# x\n\nDo it.\n' };
+    const two = 'agents: { a: { kind: recipe }, b: { kind: recipe } }\n';
+    expect(await provoke({ files: plain, config: two, args: ['plan'] }, ['no-agent'])).toMatchObject({
       code: 2,
-      said: [...messages['no-agent'].says, 'the … of … is not configured'],
+      said: ['nobody implements …: no agent is named'],
+    });
+    p?.remove();
+    // A PATH with git and nothing else.
+    const bin = mkdtempSync(join(tmpdir(), 'mstone-test-'));
+    symlinkSync(execFileSync('sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim(), join(bin, 'git'));
+    const bare = await provoke({ files: plain, config: '', args: ['plan'], env: { PATH: bin } }, [
+      'no-agent',
+    ]);
+    rmSync(bin, { recursive: true });
+    expect(bare).toMatchObject({
+      code: 2,
+      said: ['nobody implements …: no agent is named, and none is installed'],
     });
   });
 });
@@ -242,7 +260,25 @@ describe('what is wrong with the place', () => {
       made.commit('Milestones');
     };
     const other = await provoke({ args: ['run', '--onto', 'other'], prepare }, ['no-milestones']);
-    expect(other).toMatchObject({ code: 2, said: ['no milestones under milestones/ on …'] });
+    expect(other).toMatchObject({ code: 2, said: ['no milestones under …/ on …'] });
+  });
+
+  it('a TASKS.md that shows a mark which history does not', async () => {
+    const made = makeProject(CONFIG);
+    p = made;
+    made.write('milestones/1A.md', `# x\n${RECIPE}`);
+    made.commit('Milestones');
+    const env = { ...made.env, TZ: 'UTC' };
+    expect((await inside(['mark', '1A', '--done'], made.root, env)).code).toBe(0);
+    const shown = made.git('show', 'HEAD:TASKS.md');
+    made.git('reset', '-q', '--hard', 'HEAD~1');
+    made.commit('By hand', { 'TASKS.md': `${shown}\n` });
+    expect(await inside(['mark', '1A', '--done'], made.root, env)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'error: TASKS.md shows this already, and history does not\n  fix: take its line out of TASKS.md, commit that, and type the same again\n',
+    });
   });
 
   it('a folder for the demo that is in use', async () => {

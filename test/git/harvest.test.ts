@@ -119,6 +119,7 @@ describe('a harvest', () => {
     story.test.git('config', 'filter.gone.required', 'true');
     const done = await story.harvest();
     expect(story.files(done.commit)).toMatchObject({ 'odd.txt': 'x', 'needs.txt': 'y', 'fine.txt': 'z' });
+    expect(done.told).toContain('taken as on disk, because git could not convert it: needs.txt, odd.txt');
   });
 
   it('runs no hook, filter or monitor that was planted in the slot’s git directory', async () => {

@@ -8,6 +8,7 @@ import {
   statusText,
   validateDocument,
 } from '../../src/report/documents.js';
+import { textWidth } from '../../src/report/text.js';
 import { formatDiagnostic } from '../../src/report/words.js';
 import {
   asks,
@@ -103,6 +104,24 @@ describe('plan --json', () => {
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
     expect(JSON.parse(text)).toMatchObject({ milestones: [{ reason: HOSTILE }] });
   });
+});
+
+test('columns stand below each other whatever the titles are made of', () => {
+  const titles = ['Plain', '注文 API', '👨‍👩‍👧‍👦 family', 'हिन्दी', 'Zoë ❤️', 'ｶﾞ'];
+  const plan = planOf(
+    titles.map((title, index) => {
+      const planned = plannedOf(`1${'ABCDEF'[index]}`, 'todo', 'never landed');
+      return { ...planned, milestone: { ...planned.milestone, title } };
+    }),
+  );
+  for (const text of [
+    planText(plan, false),
+    statusText(undefined, plan, { ...WHEN, alive: false, color: false }),
+  ]) {
+    const rows = text.split('\n').filter((line) => line.endsWith('  never landed'));
+    const places = rows.map((row) => textWidth(row.slice(0, row.indexOf('never landed'))));
+    expect(places).toEqual(titles.map(() => places[0]));
+  }
 });
 
 describe('status --json', () => {

@@ -4,6 +4,7 @@ import type { Event } from '../../src/model/event.js';
 import type { ItemState, RunState } from '../../src/model/state.js';
 import type { Reporter } from '../../src/report/index.js';
 import { type LiveOptions, liveReporter } from '../../src/report/live.js';
+import { textWidth } from '../../src/report/text.js';
 import {
   asks,
   COMMIT,
@@ -130,6 +131,27 @@ describe('the live screen', () => {
       '  1/6 landed, 1 at work, 3 stuck, 1 to go, 12s',
       '  note: TASKS.md put back',
     ]);
+    await shown.reporter.close();
+  });
+
+  test('keeps its lines within the terminal whatever the titles are made of', async () => {
+    const titles = [
+      '注文と請求のためのとても長い名前の件',
+      '👩‍💻👩‍💻👩‍💻 emoji all the way to the end of the line',
+      'Zoë',
+    ];
+    const shown = stage();
+    Object.assign(shown.terminal, { columns: 50 });
+    shown.reporter.notice(
+      quietly,
+      stateOf(titles.map((title, index) => itemOf(`1${'ABC'[index]}`, failed, { item: { title } }))),
+    );
+    await firstFrame(shown);
+    const lines = shown.frame();
+    expect(lines.length).toBe(4);
+    for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(49);
+    // The name gives way, what happened does not.
+    for (const line of lines.slice(0, 3)) expect(line).toMatch(/ {2}failed, npm test: exit 1$/);
     await shown.reporter.close();
   });
 

@@ -49,6 +49,10 @@ test.each([
   ['❤\ufe0f', 2],
   ['✔', 1],
   ['…', 1],
+  // Marks that take a column of their own, in half-width Japanese and in Indian scripts.
+  ['ｶﾞ', 2],
+  ['हिन्दी', 4],
+  ['👨‍👩‍👧‍👦🇩🇪1️⃣❤️☀', 9],
 ])('%j takes %i columns', (text, width) => {
   expect(textWidth(text)).toBe(width);
 });
