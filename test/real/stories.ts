@@ -81,6 +81,7 @@ export function tellSimpleStory(cli: RealCli): void {
       sessionsOf(shop.server.asked, '1A implement'),
     );
     expect(await shop.leftovers()).toEqual([]);
+    expect(shop.told(KEY)).toEqual([]);
     const { requests, tokens } = figuresOf(shop.server.asked);
     tell(
       cli,
@@ -152,6 +153,27 @@ export function tellStories(cli: RealCli): void {
     expect(reviewers).not.toContain(sessionsOf(asked, '1A implement')[0]);
   });
 
+  test(`${cli.name} as a reviewer can write nothing, and its verdict counts all the same`, async () => {
+    const shop = await workshopOf(
+      cli,
+      play({
+        '1A implement': [[act(write('a.txt', 'a.txt\n')), done]],
+        '1A review': [[act(run('echo spoiled > a.txt; echo $?; git status --short')), approval(CRITERION)]],
+      }),
+    );
+    shop.ask('1A', 'a.txt');
+    shop.commit('Milestones');
+    const end = await shop.mstone('run');
+    expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 });
+    expect(shop.tree()).toEqual({ 'a.txt': 'a.txt' });
+    const said = shop.server.asked
+      .filter(({ purpose }) => purpose === 'review')
+      .at(-1)
+      ?.results.join();
+    expect(said).toMatch(/denied|permission|Read-only file system|not allowed/i);
+    expect(said).not.toContain(' M a.txt');
+  });
+
   test(`${cli.name} goes on after the service asked it to slow down`, async () => {
     const shop = await workshopOf(
       cli,
@@ -200,7 +222,7 @@ export function tellStories(cli: RealCli): void {
     ]);
     const { asked } = shop.server;
     expect(sessionsOf(asked, '1A implement').length).toBe(1);
-    expect(asked.find(({ round }) => round === 2)).toMatchObject({ prompts: 2 });
+    expect(asked.find(({ purpose, round }) => purpose === 'implement' && round === 2)?.prompts).toBe(2);
     expect(await shop.milestones()).toEqual([landed('1A')]);
     tell(cli, 'a limit that is over in 10 s', `the whole run took ${seconds(began)}`);
   });

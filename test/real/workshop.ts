@@ -1,5 +1,5 @@
 /** A scratch repository whose agent is a real CLI that talks to a scripted model and to nobody else. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findTagged } from '../../src/process/tagged.js';
 import type { Script } from '../rig/model-answers.js';
@@ -19,6 +19,8 @@ export interface Workshop extends TestProject {
   readonly ask: (id: string, file: string, front?: string) => void;
   /** Of `mstone status --json`. */
   readonly milestones: () => Promise<readonly Milestone[]>;
+  /** Files of mstone's own, outside the repository's objects, in which a text stands. */
+  readonly told: (text: string) => string[];
   /** Kills all that mstone has started and is still alive, as a power cut does. */
   readonly cutPower: () => Promise<void>;
   readonly dispose: () => Promise<void>;
@@ -85,6 +87,15 @@ export async function openWorkshop(
       const { milestones } = JSON.parse(stdout) as { milestones: readonly Milestone[] };
       return milestones.map(({ id, phase, attempts }) => ({ id, phase, attempts }));
     },
+    told(text) {
+      const folders = [join(project.root, '.git', 'mstone'), join(home, 'state', 'mstone')];
+      return folders.flatMap((folder) =>
+        readdirSync(folder, { recursive: true, encoding: 'utf8' })
+          .map((name) => join(folder, name))
+          .filter((file) => !isCheckedOut(file) && lstatSync(file).isFile())
+          .filter((file) => readFileSync(file, 'utf8').includes(text)),
+      );
+    },
     async cutPower() {
       for (const { id, run } of project.journal()) {
         if (typeof id === 'string') await killTagged(`${String(run)}.${id}`);
@@ -96,6 +107,9 @@ export async function openWorkshop(
     },
   };
 }
+
+/** These worktrees hold mstone.yaml, where the test has put the key. */
+const isCheckedOut = (file: string): boolean => file.endsWith('mstone.yaml');
 
 function agentFor(cli: RealCli, url: string, subscription: boolean): string {
   const key = subscription ? `CLAUDE_CODE_OAUTH_TOKEN: ${OAUTH_TOKEN}` : `ANTHROPIC_API_KEY: ${KEY}`;
