@@ -194,6 +194,39 @@ describe('claude', () => {
     expect(call?.env).toMatchObject({ TONE: 'calm', CLAUDE_CODE_MAX_RETRIES: '0' });
   });
 
+  it("is told the model of a flag or a variable, before its own, and a variable's servers", async () => {
+    const p = project(
+      { agent: 'claude', review: false, agents: { claude: { model: 'own' } } },
+      { '1A implement': [{ write: { 'a.txt': 'a' } }], '1B implement': [{ write: { 'b.txt': 'b' } }] },
+    );
+    p.write('milestones/1B.md', '# Two\n');
+    p.commit('Two');
+    p.env.MSTONE_MODEL = 'of-the-variable';
+    p.env.MSTONE_MCP_SERVERS = '{"docs":{"url":"http://127.0.0.1:9"}}';
+    const first = await p.mstone('run', '1A');
+    expect(first.code, first.stdout + first.stderr).toBe(0);
+    const second = await p.mstone('run', '--model', 'of-the-flag');
+    expect(second.code, second.stdout + second.stderr).toBe(0);
+    expect(p.calls().map((call) => p.option(call, '--model'))).toEqual(['of-the-variable', 'of-the-flag']);
+    expect(p.calls()[0]?.mcp).toEqual({ mcpServers: { docs: { url: 'http://127.0.0.1:9' } } });
+  });
+
+  it('that mstone was told to end goes on in its conversation with `mstone resume`', async () => {
+    const p = project(
+      { agent: 'claude', review: false },
+      { implement: [{ write: { 'a.txt': 'begun' }, wait: 'waiting' }, { write: { 'b.txt': 'b' } }] },
+    );
+    const run = p.start(['run', '--output', 'ndjson']);
+    while (!existsSync(join(p.home, 'waiting'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    run.child.kill('SIGTERM');
+    expect((await run.ended).code).toBe(143);
+    const resumed = await p.mstone('resume');
+    expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
+    expect(p.story()).toEqual(['implement new', 'implement resumes 1']);
+    expect(p.tree()).toEqual({ 'a.txt': 'begun', 'b.txt': 'b' });
+    expect(p.ends()).toEqual(['cancelled', 'finished']);
+  });
+
   it('goes on in its conversation after a limit, a crash and a review, and each reviewer begins its own', async () => {
     const finding = {
       id: 'F1',
