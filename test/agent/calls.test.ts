@@ -111,3 +111,25 @@ test.each([
   };
   expect(Object.keys(ownVariables(kind, all)).sort()).toEqual([...names]);
 });
+
+it('a verdict is asked for in a form that strict readers of schemas take, and that the prompt names', () => {
+  const every = (schema: unknown): unknown[] =>
+    typeof schema === 'object' && schema !== null ? [schema, ...Object.values(schema).flatMap(every)] : [];
+  const strict = JSON.parse(
+    callCodex({ kind: 'codex', command: ['codex'], sandbox: 'read-only', ...cli }, review).files?.[
+      'verdict.schema.json'
+    ] ?? '',
+  );
+  const objects = every(strict).filter((one) => Object(one).type === 'object') as { properties: object }[];
+  expect(objects).toHaveLength(3);
+  for (const one of objects) {
+    expect(one).toMatchObject({ additionalProperties: false, required: Object.keys(one.properties) });
+  }
+  expect(strict.properties.mstone).toEqual({ type: 'string', enum: ['verdict'] });
+  const claude = callClaude(
+    { kind: 'claude', command: ['claude'], permission: 'dontAsk', tools: [], ...cli },
+    review,
+  );
+  const asked = JSON.parse(claude.command[claude.command.indexOf('--json-schema') + 1] ?? '');
+  expect(asked).toEqual({ ...strict, required: ['verdict', 'criteria', 'findings', 'summary'] });
+});
