@@ -98,7 +98,7 @@ interface AssignmentRecord {
   readonly told: readonly string[];
   /** What changed in the milestone's text since another version of it landed, as a diff. */
   readonly milestoneDiff?: string;
-  /** `.mcp.json` of the target's head: MCP servers are programs, and no agent's branch decides which are started. */
+  /** What is configured, or `.mcp.json` of the target's head: MCP servers are programs, and no agent's branch decides which are started. */
   readonly mcp?: Readonly<Record<string, unknown>>;
 }
 
@@ -197,9 +197,11 @@ export function makeHands(context: HandsContext): Hands {
     });
   };
 
+  /** The configuration's MCP servers, else those of the project's own file. */
   const serversAt = async (
     commit: Oid,
   ): Promise<{ servers?: Readonly<Record<string, unknown>>; told: string[] }> => {
+    if (config.mcpServers !== undefined) return { servers: { mcpServers: config.mcpServers }, told: [] };
     const text = await readFileAt(repository, commit, '.mcp.json');
     if (text === undefined) return { told: [] };
     try {

@@ -133,6 +133,7 @@ export function resolveConfig(sources: ConfigSources): {
   const reviewer = said('reviewer');
   const model = said('model');
   const dir = said('worktrees.dir');
+  const mcpServers = said('mcp_servers');
   const usd = said('budget.usd');
   const perMilestone = said('budget.per_milestone');
   const jobs = said('jobs') ?? 1;
@@ -167,6 +168,7 @@ export function resolveConfig(sources: ConfigSources): {
       idleMs: said('timeouts.idle') ?? 0,
       checkMs: said('timeouts.check') ?? 0,
     },
+    ...(mcpServers !== undefined && { mcpServers }),
     limits: { wait: said('limits.wait') ?? true },
     pressure: said('pressure')
       ? {
@@ -296,7 +298,8 @@ function readWord(
       ...(lineOf && { line: lineOf(path) }),
       message: `${nameOf(name, origin)} cannot be read`,
       expected: shape.type,
-      found: shownValue(found),
+      // A server's environment holds secrets.
+      ...(key === 'mcp_servers' ? {} : { found: shownValue(found) }),
     });
   }
 }
@@ -393,7 +396,7 @@ function fromText(key: LeafKey, text: string): unknown {
     const value = jsonOr(text);
     return Array.isArray(value) ? value : [text];
   }
-  const readings: unknown[] = [text];
+  const readings: unknown[] = [text, ...(text.startsWith('{') ? [jsonOr(text)] : [])];
   if (/^-?\d+(?:\.\d+)?$/.test(text)) readings.push(Number(text));
   if (/^(?:true|yes|on|1)$/i.test(text)) readings.push(true);
   if (/^(?:false|no|off|0)$/i.test(text)) readings.push(false);

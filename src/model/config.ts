@@ -82,6 +82,8 @@ export interface Config {
   };
   readonly agents: Readonly<Record<string, AgentConfig>>;
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
+  /** By name, as under `mcpServers` in `.mcp.json`; absent: those of that file on the target. */
+  readonly mcpServers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly limits: { readonly wait: boolean };
   /** While one of them is reached, no agent starts beside those at work. */
   readonly pressure: false | PressureLimits;

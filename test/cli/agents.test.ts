@@ -130,6 +130,24 @@ describe('claude', () => {
     });
   });
 
+  it('gets the servers of the configuration before those of .mcp.json, in a file, since they hold secrets', async () => {
+    const docs = { command: 'docs-server', env: { TOKEN: 'a-secret' } };
+    const p = project({ agent: 'claude', review: false, mcp_servers: { docs } });
+    p.write('.mcp.json', '{"mcpServers":{"other":{"command":"other"}}}');
+    p.commit('Servers');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    const [call] = p.calls();
+    expect(JSON.parse(readFileSync(p.option(call, '--mcp-config') ?? '', 'utf8'))).toEqual({
+      mcpServers: { docs },
+    });
+    expect(call?.args).toContain('mcp__docs');
+    expect(call?.args.join(' ')).not.toContain('a-secret');
+    const shown = await p.mstone('config', '--json');
+    expect(shown.stdout).toContain('docs-server');
+    expect(shown.stdout).not.toContain('a-secret');
+  });
+
   it('takes what is configured for it, and what a milestone says', async () => {
     const mine = {
       kind: 'claude',
