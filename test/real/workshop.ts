@@ -121,8 +121,11 @@ function agentFor(cli: RealCli, url: string, subscription: boolean): string {
       return `agent: codex\nagents: { codex: { env: { OPENAI_API_KEY: ${KEY} } } }\n`;
     case 'opencode':
       return `agent: opencode\nagents: { opencode: { model: anthropic/claude-sonnet-4-5, ${anthropic} } }\n`;
-    default:
-      return `agent: acp\nagents: { acp: { kind: acp, command: [${cli.program}], ${anthropic} } }\n`;
+    default: {
+      // Else it asks, after each answer, what its user might type next: for the price of the conversation.
+      const quiet = anthropic.replace(' }', ', CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION: "false" }');
+      return `agent: acp\nagents: { acp: { kind: acp, command: [${cli.program}], ${quiet} } }\n`;
+    }
   }
 }
 
