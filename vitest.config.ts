@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Looks at what all others did, so it comes behind them: `npm run coverage:surface`.
+    exclude: ['test/surface/**'],
     globalSetup: ['test/rig/global-setup.ts'],
     reporters: ['default', './test/rig/summary-reporter.ts'],
     // Tests start real gits and real agents on machines that may have two cores:

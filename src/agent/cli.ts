@@ -34,6 +34,8 @@ export interface Invocation {
   readonly fixed?: Readonly<Record<string, string>>;
   /** Files to place in the assignment's folder first, by name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Those of them that may hold secrets, and are removed once it has ended. */
+  readonly fleeting?: readonly string[];
 }
 
 /** How a process ended, with all that its outcome is read off beside its events. */

@@ -96,6 +96,38 @@ it('run goes by the recipes where there is nothing else, runs the checks it foun
   expect(p.tree()).toEqual({ 'a.txt': 'a', Makefile: 'test:\n\ttest -s a.txt' });
 });
 
+/** As far as mstone looks: it tells its version, works, and reviews where it is given a schema to answer in. */
+const CLAUDE = `#!/bin/sh
+test "$1" = --version && { echo '2.1.329 (Claude Code)'; exit; }
+cat > /dev/null
+for word; do
+  test "$word" = --json-schema && review=1
+  test "$before" = --session-id && session=$word
+  before=$word
+done
+end='"type":"result","subtype":"success","is_error":false,"result":"","num_turns":1,"permission_denials":[]'
+echo '{"type":"system","subtype":"init","claude_code_version":"2.1.329","tools":[],"session_id":"'"$session"'"}'
+if test -n "$review"; then
+  verdict='{"verdict":"approve","criteria":[{"text":"it greets","met":true,"evidence":"seen"}],"findings":[],"summary":""}'
+  echo '{'"$end"',"total_cost_usd":0.01,"structured_output":'"$verdict"',"session_id":"'"$session"'"}'
+else
+  echo hello > hello.txt
+  echo '{'"$end"',"total_cost_usd":0.02,"session_id":"'"$session"'"}'
+fi
+`;
+
+it('run starts the agent that was found, has another of its kind review it, and lands that', async () => {
+  const p = bare({ claude: CLAUDE });
+  p.write('milestones/1A.md', '# Milestone 1A - Hello\n\nGreet.\n\n## Exit Criteria\n\n- it greets\n');
+  const run = await p.mstone('run', '--commit');
+  expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(run.stdout.split('\n')[0]).toBe('Implements: claude 2.1.329, found on the PATH');
+  expect(run.stdout).toContain('1 of 1 milestone landed on main, $0.03 spent\n');
+  expect(p.git('show', 'HEAD:TASKS.md')).toContain('by claude, approved');
+  expect(p.starts()).toEqual(['1A.1.1.implement', '1A.1.2.review']);
+  expect(p.tree()).toEqual({ 'hello.txt': 'hello' });
+});
+
 it('an agent that comes up while a run is interrupted does not take over its work', async () => {
   const p = bare();
   const gate = join(homeOf(p), 'gate');

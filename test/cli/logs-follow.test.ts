@@ -96,7 +96,7 @@ describe('logs --follow', () => {
     expect(await inside(['logs', '1B', '-f'], p.root, p.env)).toEqual({
       code: 2,
       stdout: '',
-      stderr: 'error: 1B has no logs yet\n  fix: did you mean 1A?\n',
+      stderr: 'error: 1B has no logs yet\n  fix: did you mean `1A`?\n',
     });
     expect(await inside(['logs', '1A', '-f', '--list'], p.root, p.env)).toMatchObject({
       code: 2,

@@ -1,6 +1,9 @@
 /** How far a run may go: `--max-cost`, `--deadline` and what else `resume` can be told anew. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { inside } from '../rig/inside.js';
+import { main } from '../../src/cli/index.js';
+import { inside, makeInside } from '../rig/inside.js';
 import { makeProject, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
@@ -87,13 +90,22 @@ describe('--max-cost', () => {
 describe('--deadline', () => {
   it('starts nothing more, lets what runs end and land, and is no longer there for who resumes', async () => {
     const p = project({ jobs: 1 });
+    // It is late once the first agent is at work.
+    const late = join(p.env.HOME ?? '', 'late');
+    const now = (): number => Date.now() + (existsSync(late) ? 9 * 3_600_000 : 0);
+    const typed = async (...args: string[]) => {
+      const { world, said } = makeInside(p.root, p.env);
+      const code = await main(args, { ...world, now });
+      await new Promise((resolve) => setImmediate(resolve));
+      return { code, ...said() };
+    };
     p.milestone('1A', {
-      implement: 'sleep 2; echo a > a.txt',
+      implement: 'touch "$HOME/late"; echo a > a.txt',
       front: 'priority: 1\nchecks: ["test -e a.txt"]',
     });
     p.milestone('1B', { implement: 'echo b > b.txt' });
     p.commit('Milestones');
-    const paused = await mstone(p, ['run', '--deadline', '1500ms']);
+    const paused = await typed('run', '--deadline', '8h');
     expect(paused.code, paused.stdout + paused.stderr).toBe(75);
     expect(paused.stdout).toMatch(
       / Deadline \d{4}-\d\d-\d\d \d\d:\d\d \S+: from then on no agent is started\n/,
@@ -105,7 +117,7 @@ describe('--deadline', () => {
     ]);
     expect(p.starts()).toEqual(['1A.1.1.implement']);
 
-    const resumed = await mstone(p, ['resume']);
+    const resumed = await typed('resume');
     expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
     expect(resumed.stdout).toMatch(/^The deadline of .* has passed and no longer holds\.\n/);
     expect(p.tree()).toEqual({ 'a.txt': 'a', 'b.txt': 'b' });

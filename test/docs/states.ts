@@ -13,6 +13,7 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm run transcript': 'it needs tmux; test/cli/transcript.test.ts plays the same',
   'npm test': 'it is what runs this',
   'npm run check': 'it runs this among others',
+  'npm run coverage:surface': 'it looks at what this has done',
   'npx vitest run test/cli/kills': 'it is part of this very suite',
 };
 

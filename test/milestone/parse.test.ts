@@ -352,8 +352,8 @@ describe('files that are no milestones', () => {
     expect(only(new Uint8Array(256 * 1024).fill(97))).toEqual([]);
   });
 
-  test('a large file full of brackets and bullets is read in good time', () => {
-    const started = performance.now();
+  // Time that grew with the square of the size would run into the suite's own limit.
+  test('a large file full of brackets and bullets is read to its end', () => {
     const units = ['[', '- ', '> ', '* [x] a\n', '`', '|a|\n', '<!--', '- 1A\n', '## a\n', '### 1. a\n'];
     for (const unit of units) {
       for (const heading of ['Tasks', 'Dependencies']) {
@@ -361,7 +361,6 @@ describe('files that are no milestones', () => {
         expect(read(text).id).toBe('1B');
       }
     }
-    expect(performance.now() - started).toBeLessThan(20_000);
   });
 
   test('front matter with nothing behind it is a warning', () => {

@@ -65,8 +65,8 @@ describe('a file that is followed', () => {
     expect(look()).toEqual([]);
     renameSync(file, `${file}.1`);
     expect(look()).toEqual([]);
-    writeFileSync(file, 'made anew\n');
-    expect(look()).toEqual(['thr', 'made anew']);
+    writeFileSync(file, 'made anew, and longer\n');
+    expect(look()).toEqual(['thr', 'made anew, and longer']);
     truncateSync(file, 0);
     appendFileSync(file, 'cut\nrest');
     expect(look()).toEqual(['cut']);
