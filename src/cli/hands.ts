@@ -104,7 +104,7 @@ interface AssignmentRecord {
   readonly told: readonly string[];
   /** What changed in the milestone's text since another version of it landed, as a diff. */
   readonly milestoneDiff?: string;
-  /** What is configured, or `.mcp.json` of the target's head: MCP servers are programs, and no agent's branch decides which are started. */
+  /** `.mcp.json` of the target's head, where no servers are configured: they are programs, and no agent's branch decides which are started. */
   readonly mcp?: Readonly<Record<string, unknown>>;
 }
 
@@ -205,11 +205,11 @@ export function makeHands(context: HandsContext): Hands {
     });
   };
 
-  /** The configuration's MCP servers, else those of the project's own file. */
   const serversAt = async (
     commit: Oid,
   ): Promise<{ servers?: Readonly<Record<string, unknown>>; told: string[] }> => {
-    if (config.mcpServers !== undefined) return { servers: { mcpServers: config.mcpServers }, told: [] };
+    // They may hold secrets, which no record is to keep.
+    if (config.mcpServers !== undefined) return { told: [] };
     const text = await readFileAt(repository, commit, '.mcp.json');
     if (text === undefined) return { told: [] };
     try {
@@ -272,6 +272,7 @@ export function makeHands(context: HandsContext): Hands {
     }
     const further = furtherPrompt(facts);
     const model = modelOf(milestone, config, effect.agent);
+    const mcp = config.mcpServers === undefined ? record.mcp : { mcpServers: config.mcpServers };
     const report = await perform({
       dir,
       logFile: log,
@@ -285,7 +286,7 @@ export function makeHands(context: HandsContext): Hands {
       ...(further === undefined ? {} : { furtherPrompt: further }),
       ...(effect.session === undefined ? {} : { session: effect.session }),
       ...(model === undefined ? {} : { model }),
-      ...(record.mcp === undefined ? {} : { mcp: record.mcp }),
+      ...(mcp === undefined ? {} : { mcp }),
       context: contextJson(facts),
       env: allowedEnvironment(world.env, { ...ownVariables(agent.kind, world.env), ...guard.env }),
       milestoneEnv: milestone.env,

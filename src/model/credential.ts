@@ -62,7 +62,7 @@ export const isSecret = (variable: string): boolean =>
  * Whether an agent uses a credential: named by it, else by its kind's variables, else (variables that belong
  * to no CLI known here) whatever its kind. A recipe is no agent that pays, unless it is named.
  */
-export function isFor({ env, agents }: Credential, name: string, kind: Kind): boolean {
+function isFor({ env, agents }: Credential, name: string, kind: Kind): boolean {
   if (agents !== undefined) return agents.includes(name) || agents.includes(kind);
   const names = Object.keys(env);
   const kinds = (Object.keys(OF_KIND) as Kind[]).filter((one) =>
@@ -72,7 +72,7 @@ export function isFor({ env, agents }: Credential, name: string, kind: Kind): bo
 }
 
 /** Kinds whose CLI has a login of its own, so that one pays without any credential. */
-export const hasLogin = (kind: Kind): boolean => OF_KIND[kind] !== undefined || kind === 'acp';
+const hasLogin = (kind: Kind): boolean => OF_KIND[kind] !== undefined || kind === 'acp';
 
 /**
  * What an agent may be started on, by name, in the order of `auth`: credentials as they are configured, its

@@ -80,6 +80,8 @@ export interface ItemState {
   readonly stumbles: number;
   /** The author's conversation in this attempt, by which it goes on. */
   readonly session?: { readonly agent: string; readonly id: string; readonly credential?: string };
+  /** After a crash the implementer's conversation went on in this attempt; a second crash ends the attempt. */
+  readonly continued?: true;
   /** A conversation grew too long in this attempt; a second time counts as a crash. */
   readonly exceeded?: true;
   /** How often in a row the service had no room. */

@@ -9,7 +9,7 @@ import type { RunState } from '../model/state.js';
 type Known = Pick<RunState, 'settings' | 'closed' | 'shut'>;
 
 /** Names in the order in which they are used; of an agent that pays by itself, its own. */
-export const credentialsOf = ({ settings }: Pick<Known, 'settings'>, agent: string): readonly string[] =>
+const credentialsOf = ({ settings }: Pick<Known, 'settings'>, agent: string): readonly string[] =>
   settings.credentials?.[agent]?.order ?? [agent];
 
 /** What an agent can be started on now; undefined: nothing. */

@@ -12,6 +12,7 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'mstone demo': 'test/cli/demo.test.ts runs it to its end',
   'npm run transcript': 'it needs tmux; test/cli/transcript.test.ts plays the same',
   'npm test': 'it is what runs this',
+  'npm run test:agents': 'it downloads 1.8 GB of CLIs and takes a quarter of an hour',
   'npm run check': 'it runs this among others',
   'npm run coverage:surface': 'it looks at what this has done',
   'npx vitest run test/cli/kills': 'it is part of this very suite',

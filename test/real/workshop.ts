@@ -5,7 +5,7 @@ import { findTagged } from '../../src/process/tagged.js';
 import type { Script } from '../rig/model-answers.js';
 import { type ModelServer, type Recorded, startModelServer } from '../rig/model-server.js';
 import { makeProject, type TestProject } from '../rig/project.js';
-import { binFolder, type RealCli } from './clis.js';
+import { binFolder, earlierClaude, type RealCli } from './clis.js';
 
 /** Opens nothing anywhere. */
 export const KEY = 'sk-dummy-of-a-test';
@@ -115,8 +115,11 @@ function agentFor(cli: RealCli, url: string, subscription: boolean): string {
   const key = subscription ? `CLAUDE_CODE_OAUTH_TOKEN: ${OAUTH_TOKEN}` : `ANTHROPIC_API_KEY: ${KEY}`;
   const anthropic = `env: { ANTHROPIC_BASE_URL: "${url}", ${key} }`;
   switch (cli.program) {
-    case 'claude':
-      return `agent: claude\nagents: { claude: { ${anthropic} } }\n`;
+    case 'claude': {
+      // Without a name, 2.1.197 begins with `claude-opus-4-8[1m]` and resumes with `claude-opus-4-8`.
+      const model = cli === earlierClaude ? 'model: opus, ' : '';
+      return `agent: claude\nagents: { claude: { ${model}${anthropic} } }\n`;
+    }
     case 'codex':
       return `agent: codex\nagents: { codex: { env: { OPENAI_API_KEY: ${KEY} } } }\n`;
     case 'opencode':
