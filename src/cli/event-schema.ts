@@ -207,9 +207,10 @@ const workEffect = object<WorkEffect>(
     merge: OID,
     brief: kept('what its prompt says'),
     session: about('the conversation that it goes on with', TEXT),
+    credential: about('what it is started on, by name', TEXT),
     reserveUsd: about('put aside for it', USD),
   },
-  ['base', 'merge', 'session', 'reserveUsd'],
+  ['base', 'merge', 'session', 'credential', 'reserveUsd'],
 );
 
 const checkEffect = object<CheckEffect>({
@@ -259,22 +260,24 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       head: OID,
       items: kept('what it takes to its end'),
       settings: kept('what it goes by'),
+      held: kept('credentials that cannot be used yet'),
       history: kept('what earlier runs used up'),
       passed: kept('verdicts that hold already'),
       shadow: FLAG,
       mstone: VERSION,
     },
-    optional: ['mstone'],
+    optional: ['held', 'mstone'],
   },
   'run.continued': {
     fields: {
       head: OID,
       items: kept('what it takes to its end'),
       settings: kept('what it goes by'),
+      held: kept('credentials that cannot be used yet'),
       shadow: FLAG,
       mstone: VERSION,
     },
-    optional: ['mstone'],
+    optional: ['held', 'mstone'],
   },
   'items.reset': {
     fields: { items: TEXTS, from: kept('where they begin again'), works: kept('what they begin with') },

@@ -1,5 +1,5 @@
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
-import type { RunSettings } from './event.js';
+import type { RunSettings, ShutCredential } from './event.js';
 import type { Candidate, CheckoutBlock, CheckResult, Oid, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
@@ -79,7 +79,7 @@ export interface ItemState {
   /** Reviewers and remediators that crashed within the attempt. */
   readonly stumbles: number;
   /** The author's conversation in this attempt, by which it goes on. */
-  readonly session?: { readonly agent: string; readonly id: string };
+  readonly session?: { readonly agent: string; readonly id: string; readonly credential?: string };
   /** After a crash the implementer's conversation went on in this attempt; a second crash ends the attempt. */
   readonly continued?: true;
   /** A conversation grew too long in this attempt; a second time counts as a crash. */
@@ -122,11 +122,11 @@ export interface RunState {
   readonly flights: ReadonlyMap<string, Flight>;
   /** Number of the next intent. */
   readonly nextIntent: number;
-  /** Agent name → when its credential opens again, epoch ms. */
+  /** Credential → when it opens again, epoch ms. An agent without credentials has one of its own name. */
   readonly closed: ReadonlyMap<string, number>;
   readonly spend: Spend;
-  /** Agent name → why it is used no more until a person acts: its credential is refused, or empty. */
-  readonly shut: ReadonlyMap<string, string>;
+  /** Credential → why it is used no more until a person acts: it is refused, or empty. */
+  readonly shut: ReadonlyMap<string, ShutCredential>;
   readonly passed: ReadonlySet<string>;
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;

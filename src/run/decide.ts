@@ -8,6 +8,7 @@
 import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
+import { canRoam, openCredential } from './credentials.js';
 import { afterReserving, microsLeft, reservationFor } from './money.js';
 import { blockersOf, isSettled, isWork, reviewerOf, unmetNeeds, type WorkStep } from './questions.js';
 
@@ -100,8 +101,9 @@ class Desk {
       case 'resolve':
       case 'review': {
         const work = workFor(item, step);
-        if (this.agents >= this.limit || (this.state.closed.get(work.agent) ?? 0) > now) return undefined;
-        if (this.state.shut.has(work.agent)) return undefined;
+        if (this.agents >= this.limit) return undefined;
+        const credential = openCredential(this.state, work.agent, now);
+        if (credential === undefined) return undefined;
         const reserveUsd = reservationFor(this.state, work.purpose);
         const left = afterReserving(this.left, reserveUsd);
         if (left === undefined) return undefined;
@@ -109,7 +111,11 @@ class Desk {
         if (slot === undefined) return undefined;
         this.agents += 1;
         this.left = left;
-        return { ...work, slot, ...(reserveUsd === undefined ? {} : { reserveUsd }) };
+        return {
+          ...startedOn(this.state, item, work, credential),
+          slot,
+          ...(reserveUsd === undefined ? {} : { reserveUsd }),
+        };
       }
       case 'check':
         return this.check(item, step.commit, step.of);
@@ -166,6 +172,19 @@ class Desk {
     if (!this.free.delete(slot)) return undefined;
     return slot;
   }
+}
+
+/** A conversation goes with it only where the CLI knows it under another credential, too. */
+function startedOn(
+  { settings }: RunState,
+  item: ItemState,
+  work: Omit<WorkEffect, 'slot'>,
+  credential: string,
+): Omit<WorkEffect, 'slot'> {
+  if (settings.credentials?.[work.agent] === undefined) return work;
+  const { session, ...rest } = work;
+  const goesOn = item.session?.credential === credential || canRoam(settings, work.agent);
+  return { ...rest, credential, ...(session === undefined || !goesOn ? {} : { session }) };
 }
 
 const holdsLane = (step: Step): boolean => step.is === 'verify' || step.is === 'land';
