@@ -55,6 +55,8 @@ export interface Told {
   readonly session?: string;
   readonly version?: string;
   readonly tokens?: Tokens;
+  /** The model that it says it used. */
+  readonly model?: string;
   /** A reviewer's answer, not judged yet. */
   readonly verdict?: unknown;
   /** The conversation to go on with is not known: begin a new one. */
@@ -68,6 +70,8 @@ export interface Cli<F> {
   readonly nothing: F;
   readonly hear: (facts: F, event: Event) => F;
   readonly outcomeOf: (facts: F, ending: Ending) => Told;
+  /** It counts tokens and never names what they cost. */
+  readonly namesNoCost?: true;
 }
 
 /** All events of some lines of output, folded. */

@@ -34,6 +34,7 @@ import { callCodex, codex } from './codex.js';
 import { callGemini, gemini } from './gemini.js';
 import { readLines, readLog, type Said } from './log.js';
 import { callOpencode, opencode } from './opencode.js';
+import { estimateUsd } from './prices.js';
 
 export interface AssignmentRequest {
   /** Of this assignment alone: token, exit file, prompt and context lie there. Absolute; it exists. */
@@ -78,6 +79,8 @@ export interface AssignmentRequest {
 export interface AgentReport {
   readonly outcome: AgentOutcome;
   readonly costUsd: number;
+  /** `costUsd` is by a table of prices. */
+  readonly estimated?: true;
   /** Of a review that finished, and only of that. */
   readonly judgement?: Judgement;
   /** The conversation by which this can go on. */
@@ -178,7 +181,11 @@ async function performCli<F extends { readonly unknown: number }>(
   if (from !== undefined) attended = await attend(again, from, undefined);
   if (attended === undefined) throw new Error('an assignment that was neither begun nor begun again');
   const { told, bytes, skipped, unknown } = attended;
-  const { outcome, costUsd, verdict } = told;
+  const { outcome, verdict } = told;
+  const estimated =
+    cli.namesNoCost && told.tokens !== undefined
+      ? estimateUsd(request.model ?? told.model, told.tokens)
+      : undefined;
   const notes = [
     ...(from === undefined ? [] : ['its conversation is not known any more, so a new one was begun']),
     ...(unknown > 0 ? [`${unknown} of its events are of kinds that are not known and were passed over`] : []),
@@ -186,7 +193,8 @@ async function performCli<F extends { readonly unknown: number }>(
   ];
   return {
     outcome,
-    costUsd,
+    costUsd: estimated ?? told.costUsd,
+    ...(estimated === undefined || estimated === 0 ? {} : { estimated: true as const }),
     ...(told.session === undefined ? {} : { session: told.session }),
     ...(told.version === undefined ? {} : { version: told.version }),
     ...(told.tokens === undefined ? {} : { tokens: told.tokens }),

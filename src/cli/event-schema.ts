@@ -130,6 +130,7 @@ const workOutcome = object<WorkOutcome>(
   {
     agent: agentOutcome,
     costUsd: USD,
+    estimated: about('`costUsd` is by a table of prices', { const: true }),
     harvest: object<Harvest>({
       commit: OID,
       tree: TEXT,
@@ -145,7 +146,7 @@ const workOutcome = object<WorkOutcome>(
     tokens: object<Tokens>({ input: WHOLE, cached: WHOLE, output: WHOLE }),
     told: TEXTS,
   },
-  ['harvest', 'judgement', 'session', 'version', 'tokens', 'told'],
+  ['estimated', 'harvest', 'judgement', 'session', 'version', 'tokens', 'told'],
 );
 
 const results = list(checkResult);
@@ -223,18 +224,22 @@ const checkEffect = object<CheckEffect>({
   commands: TEXTS,
 });
 
-const candidateEffect = object<CandidateEffect>({
-  do: { const: 'candidate' },
-  item: ITEM,
-  attempt: WHOLE,
-  commit: OID,
-  head: OID,
-  date: MOMENT,
-  rounds: WHOLE,
-  costUsd: USD,
-  review: words<CandidateEffect['review']>({ approved: true, off: true }),
-  agent: TEXT,
-});
+const candidateEffect = object<CandidateEffect>(
+  {
+    do: { const: 'candidate' },
+    item: ITEM,
+    attempt: WHOLE,
+    commit: OID,
+    head: OID,
+    date: MOMENT,
+    rounds: WHOLE,
+    costUsd: USD,
+    estimated: about('some of it by a table of prices', { const: true }),
+    review: words<CandidateEffect['review']>({ approved: true, off: true }),
+    agent: TEXT,
+  },
+  ['estimated'],
+);
 
 const landEffect = object<LandEffect>({ do: { const: 'land' }, item: ITEM, attempt: WHOLE, candidate });
 const followEffect = object<FollowEffect>({ do: { const: 'follow' }, item: { const: 'follow' } });

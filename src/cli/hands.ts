@@ -288,6 +288,7 @@ export function makeHands(context: HandsContext): Hands {
     const outcome = {
       agent: report.outcome,
       costUsd: report.costUsd,
+      ...(report.estimated === undefined ? {} : { estimated: report.estimated }),
       logBytes: report.logBytes,
       ...(report.session === undefined ? {} : { session: report.session }),
       ...(report.version === undefined ? {} : { version: report.version }),
@@ -426,7 +427,10 @@ export function makeHands(context: HandsContext): Hands {
           ['Mstone-Run', run],
           ['Mstone-Agent', effect.agent],
           ['Mstone-Review', reviewWords(effect)],
-          ['Mstone-Cost', `${effect.costUsd.toFixed(2)} USD`],
+          [
+            'Mstone-Cost',
+            `${effect.costUsd.toFixed(2)} USD${effect.estimated === true ? ' (estimated)' : ''}`,
+          ],
         ],
       }),
       dateMs: effect.date,

@@ -91,6 +91,8 @@ export interface CandidateEffect {
   /** What the trailers and TASKS.md say. */
   readonly rounds: number;
   readonly costUsd: number;
+  /** Some of it by a table of prices. */
+  readonly estimated?: true;
   readonly review: 'approved' | 'off';
   readonly agent: string;
 }

@@ -52,6 +52,7 @@ export interface ItemHistory {
   readonly digest: string;
   readonly attempts: number;
   readonly costUsd: number;
+  readonly estimated?: true;
   readonly interruptions: number;
   readonly fingerprints: readonly string[];
   /** How it ended, where it did so without landing. */

@@ -77,6 +77,8 @@ export interface Tokens {
 export interface WorkOutcome {
   readonly agent: AgentOutcome;
   readonly costUsd: number;
+  /** `costUsd` is by a table of prices: the agent told tokens and no cost. */
+  readonly estimated?: true;
   /** Absent where the agent never started. */
   readonly harvest?: Harvest;
   /** For `review`: what the reviewer's answer is worth. */

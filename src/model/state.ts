@@ -85,6 +85,8 @@ export interface ItemState {
   /** How often in a row the service had no room. */
   readonly overloads?: number;
   readonly costUsd: number;
+  /** Some of it by a table of prices. */
+  readonly estimated?: true;
   /** For people: files put back, archives, refs mended. */
   readonly told: readonly string[];
 }

@@ -128,6 +128,7 @@ class Desk {
           date: now,
           rounds: item.round,
           costUsd: item.costUsd,
+          ...(item.estimated === undefined ? {} : { estimated: item.estimated }),
           review: item.item.reviewer === false ? 'off' : 'approved',
           agent: item.item.author,
         };

@@ -184,6 +184,7 @@ function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState
     interruptions: known?.interruptions ?? 0,
     stumbles: 0,
     costUsd: known?.costUsd ?? 0,
+    ...(known?.estimated === undefined ? {} : { estimated: known.estimated }),
     told: [],
   };
 }
@@ -300,6 +301,7 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
   let item: ItemState = {
     ...before,
     costUsd: before.costUsd + outcome.costUsd,
+    ...(outcome.estimated === undefined ? {} : { estimated: outcome.estimated }),
     told: told.length > 0 ? [...before.told, ...told] : before.told,
   };
   if (outcome.harvest !== undefined && effect.purpose !== 'review') {
