@@ -22,6 +22,8 @@ export interface Call {
   readonly newSession: string;
   /** Absolute; files may be placed there. */
   readonly dir: string;
+  /** The most that the conversation may have cost in the end, USD, for CLIs that mind it. */
+  readonly capUsd?: number;
   /** MCP servers as `.mcp.json` has them: `{"mcpServers": {…}}`. */
   readonly mcp?: Readonly<Record<string, unknown>>;
 }

@@ -56,8 +56,13 @@ export interface AssignmentRequest {
   readonly session?: string;
   /** For kinds that can be told one. */
   readonly model?: string;
+  /** The most that it may cost, and what its conversation has cost before, USD; for kinds that can mind it. */
+  readonly capUsd?: number;
+  readonly sessionUsd?: number;
   /** MCP servers for kinds that take them, as `.mcp.json` has them. */
   readonly mcp?: Readonly<Record<string, unknown>>;
+  /** Where the agent may note what others should know; absolute. */
+  readonly notesFile?: string;
   /** JSON `{milestone, base, checks, findings, conflict}`. */
   readonly context: string;
   /** What the agent may have of the user's environment, and what the caller adds to guard it. */
@@ -143,6 +148,9 @@ async function performCli<F extends { readonly unknown: number }>(
       ...(request.model === undefined ? {} : { model: request.model }),
       ...(resumed === undefined ? {} : { session: resumed }),
       ...(request.mcp === undefined ? {} : { mcp: request.mcp }),
+      ...(request.capUsd === undefined
+        ? {}
+        : { capUsd: capOf(request, request.capUsd, resumed !== undefined) }),
     });
     const prompt = resumed === undefined ? request.prompt : (request.furtherPrompt ?? request.prompt);
     if (!hasStarted(own)) {
@@ -213,6 +221,10 @@ async function performCli<F extends { readonly unknown: number }>(
     logBytes: bytes,
   };
 }
+
+/** A CLI counts from the beginning of a conversation. In hundredths of a cent: an argument is read by people. */
+const capOf = ({ sessionUsd = 0 }: AssignmentRequest, capUsd: number, resumed: boolean): number =>
+  Math.max(1, Math.round((capUsd + (resumed ? sessionUsd : 0)) * 1e4)) / 1e4;
 
 /** A UUID that is the same for the same words, so that starting again cannot begin a second conversation. */
 function sessionId(words: string): string {
@@ -322,6 +334,7 @@ function environmentOf(
     MSTONE_BASE: request.base,
     MSTONE_PROMPT_FILE: join(dir, 'prompt.md'),
     MSTONE_CONTEXT_FILE: join(dir, 'context.json'),
+    ...(request.notesFile === undefined ? {} : { MSTONE_NOTES_FILE: request.notesFile }),
     [TAG_NAME]: request.env[TAG_NAME] ?? '',
   };
   return withTag(env, request.tag);

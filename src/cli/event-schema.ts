@@ -109,6 +109,7 @@ const agentOutcome = kinds<AgentOutcome>({
   unauthorized: { fields: { message: TEXT } },
   'out-of-credit': { fields: { message: TEXT } },
   'context-exceeded': { fields: { message: TEXT } },
+  capped: { fields: { message: TEXT } },
   declined: { fields: { message: TEXT } },
   unprepared: { fields: { message: TEXT } },
   unmet: { fields: { requirement: TEXT, message: TEXT } },
@@ -208,9 +209,12 @@ const workEffect = object<WorkEffect>(
     merge: OID,
     brief: kept('what its prompt says'),
     session: about('the conversation that it goes on with', TEXT),
-    reserveUsd: about('put aside for it', USD),
+    reserveUsd: about('what had to be left for it to start', USD),
+    capUsd: about('the most that it may cost, put aside for it', USD),
+    sessionUsd: about('what its conversation has cost before', USD),
+    reserveTokens: about('put aside for it', WHOLE),
   },
-  ['base', 'merge', 'session', 'reserveUsd'],
+  ['base', 'merge', 'session', 'reserveUsd', 'capUsd', 'sessionUsd', 'reserveTokens'],
 );
 
 const checkEffect = object<CheckEffect>({

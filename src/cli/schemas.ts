@@ -300,6 +300,7 @@ const explainSchema = object<ExplainDocument>(
                 outcome: words<ExplainStep['outcome']>({
                   unfinished: true,
                   finished: true,
+                  capped: true,
                   approved: true,
                   refused: true,
                   unreadable: true,

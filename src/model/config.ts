@@ -82,9 +82,13 @@ export interface Config {
   };
   readonly agents: Readonly<Record<string, AgentConfig>>;
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
+  /** Files that every brief holds: from the repository's root, with forward slashes. */
+  readonly brief: readonly string[];
+  /** Characters. */
+  readonly briefLimit: number;
   readonly limits: { readonly wait: boolean };
   /** While one of them is reached, no agent starts beside those at work. */
   readonly pressure: false | PressureLimits;
-  /** US dollars; without `usd` there is no limit, whatever is put aside. */
-  readonly budget?: Partial<Budget>;
+  /** US dollars and tokens; without `usd` or `perDay` money has no limit, whatever is put aside. */
+  readonly budget?: Omit<Budget, 'perDay'> & { readonly perDay?: number };
 }

@@ -294,7 +294,7 @@ const ask = (item: ItemState, message: string): ItemState =>
 // ---------------------------------------------------------------------------------------------- work
 
 function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
-  const state = { ...past, spend: spent(past.spend, effect, outcome) };
+  const state = { ...past, spend: spent(past.spend, effect, outcome, now) };
   const before = itemOf(state, effect.item);
   const step = stepOf(before);
   const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];
@@ -311,7 +311,10 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
 
   // A reviewer's conversation is nobody else's, and each review begins its own.
   if (outcome.session !== undefined && effect.purpose !== 'review') {
-    item = { ...item, session: { agent: effect.agent, id: outcome.session } };
+    const { session } = item;
+    const before = session?.agent === effect.agent && session.id === outcome.session ? session.costUsd : 0;
+    const costUsd = before + outcome.costUsd;
+    item = { ...item, session: { agent: effect.agent, id: outcome.session, costUsd } };
   }
 
   const { agent } = outcome;
@@ -346,6 +349,11 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
       }
       return withItem(state, next({ ...fresh, exceeded: true }, goOn(step)));
     }
+    case 'capped':
+      // Where nobody capped it here, or it ended before it had done anything, it would do so over and over.
+      return effect.capUsd === undefined || outcome.costUsd === 0
+        ? withItem(state, stumble(state, item, step, `${effect.agent}: ${agent.message}`, now))
+        : withItem(state, next(item, goOn(step)));
     case 'declined':
       return withItem(state, ask(item, `${effect.agent} declined: ${agent.message}`));
     case 'limited': {
