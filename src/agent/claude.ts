@@ -40,8 +40,9 @@ export interface ClaudeFacts {
   /** Of all results so far. */
   readonly costUsd: number;
   readonly tokens?: { readonly input: number; readonly cached: number; readonly output: number };
-  /** Calls of tools, by their ids, and those that came to an end without error. */
-  readonly calls: ReadonlyMap<string, string>;
+  /** Calls of tools that have no result yet: id → tool. */
+  readonly open: ReadonlyMap<string, string>;
+  /** Tools of which some call came to an end without error, as a denied one does not. */
   readonly worked: ReadonlySet<string>;
   readonly events: number;
   /** Events of types that are not known here. */
@@ -59,7 +60,8 @@ export interface ClaudeResult {
   readonly stopReason?: string;
   readonly terminalReason?: string;
   readonly errors: readonly string[];
-  readonly denials: readonly { readonly tool: string; readonly id: string }[];
+  /** Tools, one for each call that was denied. */
+  readonly denials: readonly string[];
   readonly structured?: unknown;
 }
 
@@ -77,7 +79,7 @@ const KNOWN = new Set([
   'auth_status',
 ]);
 
-const nothing: ClaudeFacts = { costUsd: 0, calls: new Map(), worked: new Set(), events: 0, unknown: 0 };
+const nothing: ClaudeFacts = { costUsd: 0, open: new Map(), worked: new Set(), events: 0, unknown: 0 };
 
 function hear(before: ClaudeFacts, event: Event): ClaudeFacts {
   const type = textOf(event.type);
@@ -98,21 +100,24 @@ function hear(before: ClaudeFacts, event: Event): ClaudeFacts {
       return { ...facts, limit: { status, ...said('resetsAt', resetsAt) } };
     }
     case 'assistant': {
-      const calls = new Map(facts.calls);
+      const open = new Map(facts.open);
       for (const block of listOf(at(event, 'message', 'content'))) {
         const id = textOf(at(block, 'id'));
         const name = textOf(at(block, 'name'));
-        if (at(block, 'type') === 'tool_use' && id !== undefined && name !== undefined) calls.set(id, name);
+        if (at(block, 'type') === 'tool_use' && id !== undefined && name !== undefined) open.set(id, name);
       }
-      return { ...facts, calls, ...said('error', textOf(event.error)) };
+      return { ...facts, open, ...said('error', textOf(event.error)) };
     }
     case 'user': {
+      const open = new Map(facts.open);
       const worked = new Set(facts.worked);
       for (const block of listOf(at(event, 'message', 'content'))) {
-        const id = textOf(at(block, 'tool_use_id'));
-        if (id !== undefined && at(block, 'is_error') !== true) worked.add(id);
+        const id = textOf(at(block, 'tool_use_id')) ?? '';
+        const tool = open.get(id);
+        open.delete(id);
+        if (tool !== undefined && at(block, 'is_error') !== true) worked.add(tool);
       }
-      return { ...facts, worked };
+      return { ...facts, open, worked };
     }
     case 'result':
       return heardResult(facts, event);
@@ -150,10 +155,7 @@ function heardResult(facts: ClaudeFacts, event: Event): ClaudeFacts {
       ...said('stopReason', textOf(event.stop_reason)),
       ...said('terminalReason', textOf(event.terminal_reason)),
       errors: listOf(event.errors).flatMap((one) => textOf(one) ?? []),
-      denials: listOf(event.permission_denials).flatMap((one) => {
-        const tool = textOf(at(one, 'tool_name'));
-        return tool === undefined ? [] : [{ tool, id: textOf(at(one, 'tool_use_id')) ?? '' }];
-      }),
+      denials: listOf(event.permission_denials).flatMap((one) => textOf(at(one, 'tool_name')) ?? []),
       ...said('structured', event.structured_output),
     },
   };
@@ -219,15 +221,8 @@ function judged(facts: ClaudeFacts, ending: Ending): AgentOutcome {
 const WORKING = new Set(['Bash', 'Edit', 'MultiEdit', 'NotebookEdit', 'Write']);
 
 /** Tools that were denied and never worked; one command that was denied beside others is the agent's affair. */
-function deniedForGood(facts: ClaudeFacts, result: ClaudeResult): string[] {
-  const denied = new Set(result.denials.map(({ id }) => id));
-  const worked = new Set(
-    [...facts.calls].flatMap(([id, name]) => (facts.worked.has(id) && !denied.has(id) ? [name] : [])),
-  );
-  const tools = result.denials
-    .map(({ tool }) => tool)
-    .filter((tool) => WORKING.has(tool) && !worked.has(tool));
-  return [...new Set(tools)];
+function deniedForGood({ worked }: ClaudeFacts, { denials }: ClaudeResult): string[] {
+  return [...new Set(denials)].filter((tool) => WORKING.has(tool) && !worked.has(tool));
 }
 
 /** What an error means; what it calls itself comes before its text, which is the CLI's own and not the model's. */
@@ -308,7 +303,7 @@ export function callClaude(agent: ClaudeAgent, call: Call): Invocation {
     '--mcp-config',
     join(call.dir, MCP_FILE),
     '--strict-mcp-config',
-    ...(review ? ['--json-schema', JSON.stringify(askedSchema())] : []),
+    ...(review ? ['--json-schema', JSON.stringify(askedSchema(true))] : []),
     ...agent.args,
   ];
   return {
@@ -325,5 +320,6 @@ export function callClaude(agent: ClaudeAgent, call: Call): Invocation {
     // Its reset times are clock times.
     fixed: { TZ: 'UTC' },
     files: { [MCP_FILE]: JSON.stringify({ mcpServers: servers }) },
+    fleeting: [MCP_FILE],
   };
 }

@@ -36,6 +36,8 @@ export interface Invocation {
   readonly fixed?: Readonly<Record<string, string>>;
   /** Files to place in the assignment's folder first, by name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Those of them that may hold secrets, and are removed once it has ended. */
+  readonly fleeting?: readonly string[];
 }
 
 /** How a process ended, with all that its outcome is read off beside its events. */
@@ -188,6 +190,7 @@ export function unexplained(
   return crashed(end, quoting(end.kind === 'exited' ? `exit ${end.code}` : 'no end is known'));
 }
 
+const MINUTE_MS = 60_000;
 const LONGEST_WAIT_MS = 8 * 24 * 60 * 60 * 1000;
 
 /**
@@ -202,9 +205,11 @@ export function limitedUntil(
 ): AgentOutcome {
   if (resetAt === undefined) return { kind: 'limited', known, message };
   const from = Math.floor(moment);
+  // CLIs cut their clock times to the minute, within which the limit goes on.
+  const over = known === 'text' ? resetAt + MINUTE_MS : resetAt;
   return {
     kind: 'limited',
-    resetAt: Math.min(Math.max(Math.floor(resetAt), from), from + LONGEST_WAIT_MS),
+    resetAt: Math.min(Math.max(Math.floor(over), from), from + LONGEST_WAIT_MS),
     known,
     message,
   };

@@ -179,6 +179,6 @@ export function callCodex(agent: CodexAgent, call: Call): Invocation {
     env: {},
     // Its reset times are clock times.
     fixed: { TZ: 'UTC' },
-    ...(review ? { files: { [SCHEMA_FILE]: JSON.stringify(askedSchema()) } } : {}),
+    ...(review ? { files: { [SCHEMA_FILE]: JSON.stringify(askedSchema(false)) } } : {}),
   };
 }

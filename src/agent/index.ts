@@ -7,7 +7,7 @@
  * again, after whatever kill, starts nothing twice and yields the same report.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judge, readVerdict } from '../brief/verdict.js';
 import type { AgentConfig, Severity } from '../model/config.js';
@@ -141,7 +141,7 @@ async function performCli<F extends { readonly unknown: number }>(
   const { dir, logFile, purpose, milestone, session } = request;
   /** One process, in a folder of its own; its output begins at this byte of the log. */
   const attend = async (own: string, from: number, resumed: string | undefined) => {
-    const { command, env, fixed, files } = callFor({
+    const { command, env, fixed, files, fleeting } = callFor({
       purpose,
       dir: own,
       newSession: sessionId(`${request.tag} ${own === dir ? 1 : 2}`),
@@ -159,6 +159,7 @@ async function performCli<F extends { readonly unknown: number }>(
       for (const [name, text] of Object.entries(files ?? {})) await place(own, name, text);
     }
     const end = await superviseIn(own, request, command, environmentOf(request, own, env, fixed));
+    for (const name of fleeting ?? []) await rm(join(own, name), { force: true });
     let facts = cli.nothing;
     const { mark } = cli;
     const { bytes, skipped, writtenAt } = await readLines(

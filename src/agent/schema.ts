@@ -2,14 +2,20 @@
 import { verdictSchema } from '../brief/verdict.js';
 import { type Event, objectOf } from './cli.js';
 
-/** Every field required (null stands for an absent one) and none beside them, as OpenAI's strict mode wants it. */
-export function askedSchema(): object {
+/**
+ * Every field required (null stands for an absent one) and none beside them, as OpenAI's strict mode wants it.
+ * The word `mstone` is there since the prompt names it; `lenient`: an answer without it is one, too.
+ */
+export function askedSchema(lenient: boolean): object {
   const schema = strict(verdictSchema()) as {
     readonly properties: Event;
     readonly required: readonly string[];
   };
-  const { mstone: _, ...properties } = schema.properties;
-  return { ...schema, properties, required: schema.required.filter((name) => name !== 'mstone') };
+  return {
+    ...schema,
+    properties: { ...schema.properties, mstone: { type: 'string', enum: ['verdict'] } },
+    required: schema.required.filter((name) => !(lenient && name === 'mstone')),
+  };
 }
 
 function strict(schema: unknown): unknown {

@@ -71,11 +71,32 @@ export async function config(world: World & { color: boolean }, options: ConfigO
 /** A value as one would write it in `mstone.yaml`. */
 function written(key: string, value: unknown): unknown {
   if (isDuration(key) && typeof value === 'number') return durationWords(value);
+  if (key === 'mcp_servers') return withoutSecrets(value);
   if (!key.startsWith('agents.') || typeof value !== 'object' || value === null) return value;
   const { env = {}, ...agent } = value as { readonly env?: Readonly<Record<string, string>> };
   const names = Object.keys(env);
   if (names.length === 0) return agent;
   return { ...agent, env: Object.fromEntries(names.map((name) => [name, '(hidden)'])) };
+}
+
+/** Servers as they are started, but for what their environments and headers hold. */
+function withoutSecrets(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const hidden = (held: unknown): unknown =>
+    typeof held === 'object' && held !== null
+      ? Object.fromEntries(Object.keys(held).map((name) => [name, '(hidden)']))
+      : held;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, server]) => [
+      name,
+      Object.fromEntries(
+        Object.entries(Object(server)).map(([field, held]) => [
+          field,
+          field === 'env' || field === 'headers' ? hidden(held) : held,
+        ]),
+      ),
+    ]),
+  );
 }
 
 /** A word needs no quotes where it can be nothing else; lists and mappings are JSON, which YAML reads. */

@@ -102,7 +102,7 @@ interface AssignmentRecord {
   readonly told: readonly string[];
   /** What changed in the milestone's text since another version of it landed, as a diff. */
   readonly milestoneDiff?: string;
-  /** `.mcp.json` of the target's head: MCP servers are programs, and no agent's branch decides which are started. */
+  /** `.mcp.json` of the target's head, where no servers are configured: they are programs, and no agent's branch decides which are started. */
   readonly mcp?: Readonly<Record<string, unknown>>;
   /** What its brief tells of the project, of others' work and of their notes. */
   readonly knows?: Pick<PromptFacts, 'project' | 'landed' | 'notes' | 'moved'>;
@@ -251,6 +251,8 @@ export function makeHands(context: HandsContext): Hands {
   const serversAt = async (
     commit: Oid,
   ): Promise<{ servers?: Readonly<Record<string, unknown>>; told: string[] }> => {
+    // They may hold secrets, which no record is to keep.
+    if (config.mcpServers !== undefined) return { told: [] };
     const text = await readFileAt(repository, commit, '.mcp.json');
     if (text === undefined) return { told: [] };
     try {
@@ -311,6 +313,7 @@ export function makeHands(context: HandsContext): Hands {
     }
     const further = furtherPrompt(facts);
     const model = modelOf(milestone, config, effect.agent);
+    const mcp = config.mcpServers === undefined ? record.mcp : { mcpServers: config.mcpServers };
     const report = await perform({
       dir,
       logFile: log,
@@ -327,7 +330,7 @@ export function makeHands(context: HandsContext): Hands {
       ...(model === undefined ? {} : { model }),
       ...(effect.capUsd === undefined ? {} : { capUsd: effect.capUsd }),
       ...(effect.sessionUsd === undefined ? {} : { sessionUsd: effect.sessionUsd }),
-      ...(record.mcp === undefined ? {} : { mcp: record.mcp }),
+      ...(mcp === undefined ? {} : { mcp }),
       context: contextJson(facts),
       env: allowedEnvironment(world.env, { ...ownVariables(agent.kind, world.env), ...guard.env }),
       milestoneEnv: milestone.env,

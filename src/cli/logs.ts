@@ -1,5 +1,4 @@
 /** `mstone logs ID`: what a milestone's agents and checks printed, escape sequences removed. */
-import { once } from 'node:events';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -124,10 +123,17 @@ async function unknown(
 
 /** Waits while whoever reads us is slower than the disk. */
 async function print(world: World, ...lines: readonly string[]): Promise<void> {
-  if (lines.length === 0) return;
-  const { stdout } = world;
-  if (!stdout.write(`${lines.join('\n')}\n`))
-    await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]);
+  const { stdout, closed } = world;
+  if (lines.length === 0 || closed?.aborted === true) return;
+  if (stdout.write(`${lines.join('\n')}\n`)) return;
+  await new Promise<void>((resolve) => {
+    const events = ['drain', 'close', 'error'] as const;
+    const go = (): void => {
+      for (const event of events) stdout.off(event, go);
+      resolve();
+    };
+    for (const event of events) stdout.on(event, go);
+  });
 }
 
 /**
@@ -143,6 +149,7 @@ async function follow(
 ): Promise<number> {
   const stop = new AbortController();
   const stopListening = world.onSignal(() => stop.abort());
+  world.closed?.addEventListener('abort', () => stop.abort(), { once: true });
   const journals = new JournalWatch();
   const tails = new Map<string, FileTail>();
   let last: { readonly file: string; readonly tail: FileTail } | undefined;

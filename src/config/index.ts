@@ -133,6 +133,7 @@ export function resolveConfig(sources: ConfigSources): {
   const reviewer = said('reviewer');
   const model = said('model');
   const dir = said('worktrees.dir');
+  const mcpServers = said('mcp_servers');
   const usd = said('budget.usd');
   const perMilestone = said('budget.per_milestone');
   const perDay = said('budget.per_day');
@@ -171,6 +172,7 @@ export function resolveConfig(sources: ConfigSources): {
     },
     brief: said('brief') ?? [],
     briefLimit: said('brief_limit') ?? 200_000,
+    ...(mcpServers !== undefined && { mcpServers }),
     limits: { wait: said('limits.wait') ?? true },
     pressure: said('pressure')
       ? {
@@ -305,7 +307,8 @@ function readWord(
       ...(lineOf && { line: lineOf(path) }),
       message: `${nameOf(name, origin)} cannot be read`,
       expected: shape.type,
-      found: shownValue(found),
+      // A server's environment holds secrets.
+      ...(key === 'mcp_servers' ? {} : { found: shownValue(found) }),
     });
   }
 }
@@ -402,7 +405,7 @@ function fromText(key: LeafKey, text: string): unknown {
     const value = jsonOr(text);
     return Array.isArray(value) ? value : [text];
   }
-  const readings: unknown[] = [text];
+  const readings: unknown[] = [text, ...(text.startsWith('{') ? [jsonOr(text)] : [])];
   if (/^-?\d+(?:\.\d+)?$/.test(text)) readings.push(Number(text));
   if (/^(?:true|yes|on|1)$/i.test(text)) readings.push(true);
   if (/^(?:false|no|off|0)$/i.test(text)) readings.push(false);

@@ -85,6 +85,19 @@ const SHARE = 'a share such as `90%`, or `false`';
 const MONEY = 'an amount in US dollars, more than 0, such as `20` or `7.5`';
 const DURATION = 'a duration with its unit, such as `45m`, of at most 24 days';
 
+/** As under `mcpServers` in `.mcp.json`: a program to start, or an address; further fields are the agent's affair. */
+const server = z.looseObject({
+  command: line.optional(),
+  args: z.array(z.string()).optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  url: line.optional(),
+});
+const servers = z
+  .record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), server)
+  .refine((all) =>
+    Object.values(all).every(({ command, url }) => command !== undefined || url !== undefined),
+  );
+
 /** One setting. */
 export interface ConfigKey {
   /** As in `mstone.yaml`, levels joined with dots: `review.rounds`. */
@@ -309,6 +322,12 @@ const SHAPES = {
     default: '(none)',
     description:
       'Tokens that a run may use, sent and received, what came from a cache included; it pauses with exit 75 before it uses more',
+  },
+  mcp_servers: {
+    schema: servers,
+    type: 'a mapping from names to servers, each with a `command` or a `url`, as under `mcpServers` in `.mcp.json`',
+    default: '(those of .mcp.json)',
+    description: "MCP servers that a claude author's tools may come from",
   },
   stages: {
     schema: z.literal('strict'),

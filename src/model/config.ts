@@ -86,6 +86,8 @@ export interface Config {
   readonly brief: readonly string[];
   /** Characters. */
   readonly briefLimit: number;
+  /** By name, as under `mcpServers` in `.mcp.json`; absent: those of that file on the target. */
+  readonly mcpServers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly limits: { readonly wait: boolean };
   /** While one of them is reached, no agent starts beside those at work. */
   readonly pressure: false | PressureLimits;

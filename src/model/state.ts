@@ -85,6 +85,8 @@ export interface ItemState {
     /** What it has cost so far: a CLI that is capped counts from its beginning. */
     readonly costUsd: number;
   };
+  /** After a crash the implementer's conversation went on in this attempt; a second crash ends the attempt. */
+  readonly continued?: true;
   /** A conversation grew too long in this attempt; a second time counts as a crash. */
   readonly exceeded?: true;
   /** How often in a row the service had no room. */

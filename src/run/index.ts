@@ -247,6 +247,7 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
         seen: _seen,
         session: _session,
         exceeded: _exceeded,
+        continued: _continued,
         ...rest
       } = doing;
       const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], stumbles: 0 } : doing;
@@ -478,10 +479,10 @@ function stumble(state: RunState, item: ItemState, step: Step, message: string, 
   const { retries } = item.item;
   const wait = (times: number): number =>
     now + Math.min(LONGEST_BACKOFF_MS, state.settings.backoffMs * 2 ** Math.max(0, times - 1));
-  if (step.is === 'implement' && item.session !== undefined && item.stumbles === 0) {
+  if (step.is === 'implement' && item.session !== undefined && !item.continued) {
     return release({
       ...item,
-      stumbles: 1,
+      continued: true,
       phase: { is: 'waiting', wait: { for: 'backoff', until: wait(1) }, step: goOn(step) },
     });
   }

@@ -353,9 +353,9 @@ const CODEX: Readonly<Record<string, Row>> = {
   'err-401': turnFailed({ kind: 'unauthorized' }, 'unexpected status 401'),
   'err-429-always': turnFailed({ kind: 'limited', known: 'text' }, '429 Too Many Requests'),
   'err-429-quota': turnFailed({ kind: 'out-of-credit' }, 'Quota exceeded'),
-  // "try again at 1:19 PM", by the clock of a process whose TZ is UTC.
+  // "try again at 1:19 PM", by the clock of a process whose TZ is UTC, cut to the minute: over when that is.
   'err-429-usage': turnFailed(
-    { kind: 'limited', known: 'text', resetAt: Date.UTC(2026, 10, 20, 13, 19) },
+    { kind: 'limited', known: 'text', resetAt: Date.UTC(2026, 10, 20, 13, 20) },
     '1:19 PM',
   ),
   // "Reconnecting... 1/5" is a warning.

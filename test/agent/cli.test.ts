@@ -209,12 +209,12 @@ describe('a limit', () => {
     [
       'named in words alone',
       [limit("You've hit your 5-hour limit · resets 5:07pm (UTC)")],
-      { known: 'text', resetAt: NOW + 126 * 60_000 },
+      { known: 'text', resetAt: NOW + 127 * 60_000 },
     ],
     [
       'in another zone',
       [limit("You've hit your 5-hour limit · resets 5:07pm (Europe/Berlin)")],
-      { known: 'text', resetAt: NOW + 66 * 60_000 },
+      { known: 'text', resetAt: NOW + 67 * 60_000 },
     ],
     ['that names no time', [limit("You've hit your limit")], { known: 'event' }],
   ])('%s', (_, lines, expected) => {

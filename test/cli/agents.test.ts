@@ -1,5 +1,5 @@
 /** Whole pipelines with stand-ins for the coding CLIs: how they are called, resumed, and what their ends lead to. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeProject, type TestProject } from '../rig/project.js';
@@ -27,7 +27,15 @@ interface Call {
   readonly args: readonly string[];
   readonly prompt: string;
   readonly env: Readonly<Record<string, string>>;
+  readonly mcp?: object;
 }
+
+/** Files below a folder that hold a text. */
+const filesWith = (folder: string, text: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) => {
+    const file = join(entry.parentPath, entry.name);
+    return entry.isFile() && readFileSync(file).includes(text) ? [file] : [];
+  });
 
 const APPROVE = { verdict: 'approve', criteria: null, findings: [], summary: null };
 const AUTHOR: Readonly<Record<string, readonly Step[]>> = {
@@ -82,7 +90,7 @@ function project(config: object, script: Readonly<Record<string, readonly Step[]
 describe('claude', () => {
   it('is called unattended, told its model and permissions, and asked for a verdict by schema', async () => {
     const p = project({ agent: 'claude', model: 'sonnet' });
-    p.env.ANTHROPIC_API_KEY = 'sk-test';
+    p.env.ANTHROPIC_API_KEY = 'sk-planted-key';
     p.env.CLAUDECODE = '1';
     p.env.TZ = 'Europe/Berlin';
     p.write('.mcp.json', '{"mcpServers":{"docs":{"command":"docs-server"}}}');
@@ -104,7 +112,7 @@ describe('claude', () => {
     );
     expect(author?.prompt).toContain('The text of milestones/1A.md, whole:');
     expect(author?.env).toEqual({
-      ANTHROPIC_API_KEY: 'sk-test',
+      ANTHROPIC_API_KEY: 'sk-planted-key',
       TZ: 'UTC',
       API_TIMEOUT_MS: '300000',
       CLAUDE_CODE_MAX_RETRIES: '4',
@@ -113,6 +121,9 @@ describe('claude', () => {
       DISABLE_ERROR_REPORTING: '1',
       DISABLE_TELEMETRY: '1',
     });
+    expect(filesWith(join(p.root, '.git'), 'sk-planted-key')).toEqual([]);
+    expect(author?.mcp).toEqual({ mcpServers: { docs: { command: 'docs-server' } } });
+    expect(reviewer?.mcp).toEqual({ mcpServers: {} });
     expect(JSON.parse(p.option(reviewer, '--json-schema') ?? '')).toMatchObject({
       required: ['verdict', 'criteria', 'findings', 'summary'],
       additionalProperties: false,
@@ -128,6 +139,23 @@ describe('claude', () => {
         tokens: { input: 1000, cached: 900, output: 10 },
       },
     });
+  });
+
+  it('gets the servers of the configuration before those of .mcp.json, in a file, since they hold secrets', async () => {
+    const docs = { command: 'docs-server', env: { TOKEN: 'a-secret' } };
+    const p = project({ agent: 'claude', review: false, mcp_servers: { docs } });
+    p.write('.mcp.json', '{"mcpServers":{"other":{"command":"other"}}}');
+    p.commit('Servers');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    const [call] = p.calls();
+    expect(call?.mcp).toEqual({ mcpServers: { docs } });
+    expect(call?.args).toContain('mcp__docs');
+    expect(call?.args.join(' ')).not.toContain('a-secret');
+    const shown = await p.mstone('config', '--json');
+    expect(shown.stdout).toContain('docs-server');
+    expect(shown.stdout).not.toContain('a-secret');
+    expect(filesWith(join(p.root, '.git', 'mstone'), 'a-secret')).toEqual([]);
   });
 
   it('takes what is configured for it, and what a milestone says', async () => {
@@ -164,6 +192,39 @@ describe('claude', () => {
     ]);
     expect(call?.args.slice(-2)).toEqual(['--max-turns', '9']);
     expect(call?.env).toMatchObject({ TONE: 'calm', CLAUDE_CODE_MAX_RETRIES: '0' });
+  });
+
+  it("is told the model of a flag or a variable, before its own, and a variable's servers", async () => {
+    const p = project(
+      { agent: 'claude', review: false, agents: { claude: { model: 'own' } } },
+      { '1A implement': [{ write: { 'a.txt': 'a' } }], '1B implement': [{ write: { 'b.txt': 'b' } }] },
+    );
+    p.write('milestones/1B.md', '# Two\n');
+    p.commit('Two');
+    p.env.MSTONE_MODEL = 'of-the-variable';
+    p.env.MSTONE_MCP_SERVERS = '{"docs":{"url":"http://127.0.0.1:9"}}';
+    const first = await p.mstone('run', '1A');
+    expect(first.code, first.stdout + first.stderr).toBe(0);
+    const second = await p.mstone('run', '--model', 'of-the-flag');
+    expect(second.code, second.stdout + second.stderr).toBe(0);
+    expect(p.calls().map((call) => p.option(call, '--model'))).toEqual(['of-the-variable', 'of-the-flag']);
+    expect(p.calls()[0]?.mcp).toEqual({ mcpServers: { docs: { url: 'http://127.0.0.1:9' } } });
+  });
+
+  it('that mstone was told to end goes on in its conversation with `mstone resume`', async () => {
+    const p = project(
+      { agent: 'claude', review: false },
+      { implement: [{ write: { 'a.txt': 'begun' }, wait: 'waiting' }, { write: { 'b.txt': 'b' } }] },
+    );
+    const run = p.start(['run', '--output', 'ndjson']);
+    while (!existsSync(join(p.home, 'waiting'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    run.child.kill('SIGTERM');
+    expect((await run.ended).code).toBe(143);
+    const resumed = await p.mstone('resume');
+    expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
+    expect(p.story()).toEqual(['implement new', 'implement resumes 1']);
+    expect(p.tree()).toEqual({ 'a.txt': 'begun', 'b.txt': 'b' });
+    expect(p.ends()).toEqual(['cancelled', 'finished']);
   });
 
   it('goes on in its conversation after a limit, a crash and a review, and each reviewer begins its own', async () => {

@@ -173,6 +173,20 @@ story('a profile puts its settings before the others', { config: ['profiles'] },
   expect([await jobs(), await jobs('--profile', 'night')]).toEqual(['2', '9']);
 });
 
+// What comes of it when an agent is started is told in agents.test.ts.
+story(
+  'MCP servers are named, and what is secret of them is not shown',
+  { config: ['mcp_servers'] },
+  async () => {
+    const p = project({ mcp_servers: { docs: { url: 'http://x', headers: { Authorization: 'a-secret' } } } });
+    const { stdout } = await p.mstone('config', '--json');
+    const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+    expect(settings.find(({ key }) => key === 'mcp_servers')?.value).toEqual({
+      docs: { url: 'http://x', headers: { Authorization: '(hidden)' } },
+    });
+  },
+);
+
 story(
   'a model is named for the project and for a milestone',
   { config: ['model'], front: ['model'] },

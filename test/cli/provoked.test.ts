@@ -313,6 +313,7 @@ describe('what is wrong with the state', () => {
     expect(damaged).toMatchObject({ code: 2, said: all('journal-damaged') });
     p?.remove();
     const newer = await provoke(withJournal(line({ ...fields, v: 2, seq: 1 })), ['journal-newer']);
-    expect(newer).toMatchObject({ code: 2, said: all('journal-newer') });
+    // Where the journal names the version that wrote it, test/cli/upgrades has the other sentence.
+    expect(newer).toMatchObject({ code: 2, said: all('journal-newer').slice(0, 1) });
   });
 });

@@ -377,7 +377,6 @@ describe('a command line that cannot be followed', () => {
         'error: which milestones?',
         '  fix: name them (`mstone retry 1A`) or type `mstone retry --failed`',
       ],
-      [['logs', '1A'], 'error: 1A has no logs yet', '  fix: type `mstone status` to see what has run'],
       [
         ['-C', 'nowhere', 'run'],
         `error: there is no folder ${join(p.root, 'nowhere')}`,

@@ -164,6 +164,13 @@ describe('each setting', () => {
     'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
     'budget.per_day': ['budget: {per_day: 20}', '20', { budget: { perDay: 20 } }],
     'budget.tokens': ['budget: {tokens: 5000}', '5000', { budget: { tokens: 5000 } }],
+    mcp_servers: [
+      'mcp_servers: {docs: {command: docs-server, args: [--stdio], env: {TOKEN: t}, timeout: 5}}',
+      '{"docs": {"command": "docs-server", "args": ["--stdio"], "env": {"TOKEN": "t"}, "timeout": 5}}',
+      {
+        mcpServers: { docs: { command: 'docs-server', args: ['--stdio'], env: { TOKEN: 't' }, timeout: 5 } },
+      },
+    ],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
@@ -604,6 +611,16 @@ describe('what is wrong', () => {
       'error invalid-value mstone.yaml:4 `agents.codex.sandbox` cannot be read; "none"',
       'error invalid-value mstone.yaml:5 `agents.acp.command` cannot be read',
       'error unknown-key mstone.yaml:6 `agents.mine.model` is no setting',
+    ]);
+  });
+
+  test('an MCP server that is neither a program nor an address is refused, and no secret is shown', () => {
+    const expected = 'error invalid-value mstone.yaml:1 `mcp_servers` cannot be read';
+    expect(told({ project: 'mcp_servers: {docs: {env: {TOKEN: secret}}}' })).toEqual([expected]);
+    expect(told({ project: 'mcp_servers: {"a b": {command: x}}' })).toEqual([expected]);
+    expect(told({ project: 'mcp_servers: [docs]' })).toEqual([expected]);
+    expect(told({ env: { MSTONE_MCP_SERVERS: '{"docs":' } })).toEqual([
+      'error invalid-value : `MSTONE_MCP_SERVERS` cannot be read',
     ]);
   });
 

@@ -1,4 +1,5 @@
 import { claude } from './clis.js';
-import { tellStories } from './stories.js';
+import { tellCompactionStory, tellStories } from './stories.js';
 
 tellStories(claude);
+tellCompactionStory(claude);

@@ -5,7 +5,7 @@ import { findTagged } from '../../src/process/tagged.js';
 import type { Script } from '../rig/model-answers.js';
 import { type ModelServer, type Recorded, startModelServer } from '../rig/model-server.js';
 import { makeProject, type TestProject } from '../rig/project.js';
-import { binFolder, type RealCli } from './clis.js';
+import { binFolder, earlierClaude, type RealCli } from './clis.js';
 
 /** Opens nothing anywhere. */
 export const KEY = 'sk-dummy-of-a-test';
@@ -115,14 +115,20 @@ function agentFor(cli: RealCli, url: string, subscription: boolean): string {
   const key = subscription ? `CLAUDE_CODE_OAUTH_TOKEN: ${OAUTH_TOKEN}` : `ANTHROPIC_API_KEY: ${KEY}`;
   const anthropic = `env: { ANTHROPIC_BASE_URL: "${url}", ${key} }`;
   switch (cli.program) {
-    case 'claude':
-      return `agent: claude\nagents: { claude: { ${anthropic} } }\n`;
+    case 'claude': {
+      // Without a name, 2.1.197 begins with `claude-opus-4-8[1m]` and resumes with `claude-opus-4-8`.
+      const model = cli === earlierClaude ? 'model: opus, ' : '';
+      return `agent: claude\nagents: { claude: { ${model}${anthropic} } }\n`;
+    }
     case 'codex':
       return `agent: codex\nagents: { codex: { env: { OPENAI_API_KEY: ${KEY} } } }\n`;
     case 'opencode':
       return `agent: opencode\nagents: { opencode: { model: anthropic/claude-sonnet-4-5, ${anthropic} } }\n`;
-    default:
-      return `agent: acp\nagents: { acp: { kind: acp, command: [${cli.program}], ${anthropic} } }\n`;
+    default: {
+      // Else it asks, after each answer, what its user might type next: for the price of the conversation.
+      const quiet = anthropic.replace(' }', ', CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION: "false" }');
+      return `agent: acp\nagents: { acp: { kind: acp, command: [${cli.program}], ${quiet} } }\n`;
+    }
   }
 }
 

@@ -118,7 +118,7 @@ function variants(shown: string): string[] {
   }
   const id = /^mstone new /.test(shown) ? '9A' : '1A';
   const plain = shown
-    .replaceAll(/\bN\|ID\b|\bID…?(?=\s|$)/g, id)
+    .replaceAll(/\bN\|ID\b|\bID…?(?=\s|$)|(?<=\s)…(?=\s|$)/g, id)
     .replaceAll(/\bN\b/g, '1')
     .replaceAll('SHELL', 'bash')
     .replaceAll('NAME', 'ci')

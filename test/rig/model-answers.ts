@@ -62,8 +62,8 @@ export interface Asked {
   readonly api: 'messages' | 'responses';
   /** Of the milestone that the conversation is about. */
   readonly milestone: string;
-  /** `aside`: what a CLI asks for itself, a title for instance. */
-  readonly purpose: Purpose | 'aside' | 'other';
+  /** `aside`: what a CLI asks for itself, a title for instance; `compact`: a summary to go on from. */
+  readonly purpose: Purpose | 'aside' | 'compact' | 'other';
   /** The CLI's own id of the conversation. */
   readonly session: string;
   /** From 1: the how-manieth prompt for this milestone and purpose, over all sessions. */
@@ -134,11 +134,15 @@ export type Round = readonly Turn[];
 
 /**
  * Says by `1A implement` what is answered to each prompt for that milestone and purpose, turn by turn. Asides
- * are answered with a title. What is not in `rounds` is refused as unscripted.
+ * are answered with a title, and whoever wants to compact is told that this is too long as well, unless there
+ * is a `summary`. What is not in `rounds` is refused as unscripted.
  */
-export function play(rounds: Readonly<Record<string, readonly Round[]>>): Script {
+export function play(rounds: Readonly<Record<string, readonly Round[]>>, summary?: string): Script {
   return (asked) => {
     if (asked.purpose === 'aside') return say('{"title":"A milestone"}');
+    if (asked.purpose === 'compact') {
+      return summary === undefined ? refuse({ why: 'too-long' }) : say(`<summary>\n${summary}\n</summary>`);
+    }
     const name = `${asked.milestone} ${asked.purpose}`;
     const turn = rounds[name]?.[asked.round - 1]?.[asked.turn - 1];
     if (turn === undefined) {

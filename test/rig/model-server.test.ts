@@ -487,6 +487,17 @@ test('what a CLI asks for itself is answered, and no part of the story', async (
   expect(server.asked.map(({ purpose }) => purpose)).toEqual(['aside', 'implement', 'aside']);
 });
 
+test('a conversation to be shortened is too long as well, or is summed up', async () => {
+  const prompt =
+    'Respond with TEXT ONLY. Your task is to create a detailed summary of the conversation so far.';
+  const [without, withOne] = [await serve(play({})), await serve(play({}, 'A file is written.'))];
+  expect(await (await messages(without, { prompt })).text()).toContain('prompt is too long');
+  expect(await (await messages(withOne, { prompt, stream: false })).json()).toMatchObject({
+    content: [{ text: '<summary>\nA file is written.\n</summary>' }],
+  });
+  expect(withOne.asked.map(({ purpose }) => purpose)).toEqual(['compact']);
+});
+
 test('what is not scripted is refused in words that name it', async () => {
   const server = await serve(play({}));
   expect(await (await messages(server)).text()).toContain(

@@ -42,6 +42,8 @@ const MILESTONE = /<milestone id="([^"]+)">/;
 const FOLDER = /(?:[Ww]orking directory: |<cwd>)(\/[^\s<]*)/g;
 /** Prompts by which a CLI asks for something to itself: what its user might type next. */
 const SUGGESTION = /^\s*\[SUGGESTION MODE:/;
+/** The prompt by which Claude Code shortens a conversation that grew too long. */
+const COMPACTION = /Your task is to create a detailed summary of th/;
 /** Texts in a user's turn that a CLI puts there by itself. */
 const BY_THE_CLI =
   /^\s*(?:<system-reminder>|<environment_context>|<user_instructions>|# AGENTS\.md|\[structured-output|\[Request interrupted)/;
@@ -68,16 +70,21 @@ export function hear(api: Asked['api'], body: Json): Heard {
   const about = prompts.findLast((prompt) => MILESTONE.test(prompt)) ?? '';
   const opening = prompts.findLast((prompt) => PURPOSES.some(([pattern]) => pattern.test(prompt))) ?? '';
   const tools = records(body.tools).flatMap((tool) => textOf(tool.name) || textOf(tool.type) || []);
+  const prompt = prompts.at(-1) ?? '';
   const isAside =
-    SUGGESTION.test(prompts.at(-1) ?? '') ||
-    (tools.length === 0 && system.some((text) => /\btitle\b/i.test(text)));
+    SUGGESTION.test(prompt) || (tools.length === 0 && system.some((text) => /\btitle\b/i.test(text)));
+  const purposeOf = (): Asked['purpose'] => {
+    if (isAside) return 'aside';
+    if (COMPACTION.test(prompt)) return 'compact';
+    return PURPOSES.find(([pattern]) => pattern.test(opening))?.[1] ?? 'other';
+  };
   const text = JSON.stringify([body.tools, body.system, body.instructions, body.messages, body.input]);
   return {
     api,
     milestone: MILESTONE.exec(about)?.[1] ?? '',
-    purpose: isAside ? 'aside' : (PURPOSES.find(([pattern]) => pattern.test(opening))?.[1] ?? 'other'),
+    purpose: purposeOf(),
     prompts: prompts.length,
-    prompt: prompts.at(-1) ?? '',
+    prompt,
     results: since.flatMap((step) => (step.from === 'tool' ? [step.text] : [])),
     answered: runsOf(since),
     tools,

@@ -709,7 +709,7 @@ describe('what a coding CLI can end by', () => {
   });
 
   it("an author's conversation goes on through limits, one crash, checks and conflicts, and no other's does", () => {
-    story = new Story().begin([planItem('1A', { reviewer: 'author', retries: 1 })]);
+    story = new Story().begin([planItem('1A', { reviewer: 'author', retries: 2 })]);
     const session = (): string | undefined => {
       const [first] = story.due;
       return first?.do === 'work' ? (first.session ?? 'new') : undefined;
@@ -731,8 +731,14 @@ describe('what a coding CLI can end by', () => {
     const finding = { id: 'F1', severity: 'major', problem: 'p' } as const;
     story.work('1A', { session: 'r1', judgement: { kind: 'refused', findings: [finding], unmet: [] } });
     expect([story.startable, session()]).toEqual([['1A remediate #1.6 slot 1'], 's1']);
-    // A second crash in the same attempt: it is not the conversation that is tried again.
     story.work('1A', { session: 's1', agent: { kind: 'stuck', silentMs: 1 } });
+    story.now += 60 * MINUTE;
+    expect([story.startable, session()]).toEqual([['1A remediate #1.7 slot 1'], 's1']);
+    // Going on with it did not help.
+    story.work('1A', { session: 's1', agent: { kind: 'stuck', silentMs: 1 } });
+    story.now += 60 * MINUTE;
+    expect([story.startable, session()]).toEqual([['1A remediate #1.8 slot 1'], 'new']);
+    story.work('1A', { session: 's2', agent: { kind: 'stuck', silentMs: 1 } });
     expect(story.phase('1A')).toMatchObject({ is: 'failed' });
   });
 
