@@ -299,9 +299,10 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   command(
     'doctor',
     'Check whether mstone can work here; exit 1 if something must be mended.',
-    '  mstone doctor --fix',
+    '  mstone doctor --fix\n  mstone doctor --probe',
   )
     .option('--fix', 'mend what is safe to: a dead lock, broken slots')
+    .option('--probe', 'ask each named agent one word; costs a little')
     .option('--json', 'print one JSON document')
     .action(async (options) => exit(await doctor(here(), options)));
 
