@@ -177,7 +177,8 @@ describe('retry', () => {
     expect((await mstone(p, ['run', '--max-cost', '5', '-q'])).code).toBe(1);
     const typed = ['retry', '1A', '-j', '2', '--no-wait', '--max-cost', '1.5', '--output', 'quiet'];
     expect((await mstone(p, [...typed, '--deadline', '2099-01-01T00:00:00Z'])).code).toBe(75);
-    const { jobs, wait, budget, deadline } = p.journal()[0]?.settings as Readonly<Record<string, unknown>>;
+    const settings: unknown = p.journal()[0]?.settings ?? {};
+    const { jobs, wait, budget, deadline } = settings as Readonly<Record<string, unknown>>;
     expect({ jobs, wait, budget, deadline }).toEqual({
       jobs: 2,
       wait: false,
