@@ -12,26 +12,8 @@ import {
 import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
 import { GROUPINGS } from '../run/costs.js';
-import { clean } from './clean.js';
-import { completion } from './completion.js';
-import { config } from './config.js';
-import { costs } from './costs.js';
-import { demo } from './demo.js';
-import { doctor } from './doctor.js';
-import { explain } from './explain.js';
-import { graph } from './graph.js';
-import { init } from './init.js';
-import { logs } from './logs.js';
-import { mark } from './mark.js';
-import { newMilestone } from './new.js';
 import { sayDiagnostics } from './output.js';
-import { plan } from './plan.js';
-import { resume, retry, run } from './run.js';
-import { status } from './status.js';
-import { stop } from './stop.js';
-import { readTwins } from './twins.js';
 import { readUsage } from './usage.js';
-import { validate } from './validate.js';
 import { versionOf, type World } from './world.js';
 
 const EXIT_CODES = `
@@ -84,7 +66,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
       `${EXIT_CODES}\nStart here:\n  mstone demo         watch it work in a scratch repository\n  mstone init         set up this one\n  mstone validate     check your milestones\n  mstone plan         see what would run\n  mstone run          run it`,
     );
 
-  program.hook('preAction', (_program, command) => {
+  // Each command is loaded when it is typed: help and the version need none.
+  program.hook('preAction', async (_program, command) => {
+    const { readTwins } = await import('./twins.js');
     readTwins(program as unknown as CommandUnknownOpts, world.env, refuse);
     if (TWINNED.has(command.name())) readTwins(command, world.env, refuse);
   });
@@ -110,7 +94,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .action(async (word) => {
       if (word !== undefined)
         program.error(unknownCommand(word, program), { exitCode: 2, code: 'commander.unknownCommand' });
-      exit(await status(here(), { json: false }));
+      exit(await (await import('./status.js')).status(here(), { json: false }));
     });
 
   const command = (name: string, summary: string, example: string): Command =>
@@ -136,7 +120,13 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .addOption(new Option('-n, --dry-run', 'show the plan and change nothing'))
     .action(async (ids, { quiet, ...options }) =>
-      exit(await run(here(), { ...options, ids, ...(quiet ? { output: 'quiet' } : {}) })),
+      exit(
+        await (await import('./run.js')).run(here(), {
+          ...options,
+          ids,
+          ...(quiet ? { output: 'quiet' } : {}),
+        }),
+      ),
     );
 
   termOptions(
@@ -147,7 +137,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     ),
   )
     .argument('[run]', 'the id of an unfinished run')
-    .action(async (id, options) => exit(await resume(here(), { ...options, run: id })));
+    .action(async (id, options) =>
+      exit(await (await import('./run.js')).resume(here(), { ...options, run: id })),
+    );
 
   termOptions(
     command(
@@ -164,7 +156,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
         'review',
       ] as const),
     )
-    .action(async (ids, options) => exit(await retry(here(), { ...options, ids })));
+    .action(async (ids, options) =>
+      exit(await (await import('./run.js')).retry(here(), { ...options, ids })),
+    );
 
   selectionOptions(
     command(
@@ -176,12 +170,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .option('--onto <branch>', 'plan for this branch')
     .option('--json', 'print one JSON document')
-    .action(async (ids, options) => exit(await plan(here(options.profile), { ...options, ids })));
+    .action(async (ids, options) =>
+      exit(await (await import('./plan.js')).plan(here(options.profile), { ...options, ids })),
+    );
 
   command('status', 'Show where everything is.', '  mstone status --json\n  mstone status --watch')
     .addOption(new Option('--json', 'print one JSON document').conflicts('watch'))
     .option('-w, --watch', 'show it again whenever it changes, until Ctrl-C')
-    .action(async (options) => exit(await status(here(), options)));
+    .action(async (options) => exit(await (await import('./status.js')).status(here(), options)));
 
   command(
     'explain',
@@ -190,7 +186,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   )
     .argument('<id>', 'the milestone')
     .option('--json', 'print one JSON document')
-    .action(async (id, options) => exit(await explain(here(), { ...options, id })));
+    .action(async (id, options) =>
+      exit(await (await import('./explain.js')).explain(here(), { ...options, id })),
+    );
 
   command(
     'costs',
@@ -202,7 +200,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     )
     .option('--run <run>', 'of this run alone')
     .option('--json', 'print one JSON document')
-    .action(async (options) => exit(await costs(here(), options)));
+    .action(async (options) => exit(await (await import('./costs.js')).costs(here(), options)));
 
   command(
     'graph',
@@ -214,7 +212,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
         .choices(['tree', 'mermaid', 'dot'] as const)
         .default('tree' as const),
     )
-    .action(async (options) => exit(await graph(here(), options)));
+    .action(async (options) => exit(await (await import('./graph.js')).graph(here(), options)));
 
   command(
     'stop',
@@ -223,7 +221,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   )
     .option('--now', 'end its agents, too; their work is kept')
     .option('--wait', 'show what is still at work, and return when it has ended')
-    .action(async (options) => exit(await stop(here(), options)));
+    .action(async (options) => exit(await (await import('./stop.js')).stop(here(), options)));
 
   command(
     'init',
@@ -232,7 +230,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   )
     .option('-y, --yes', 'make a git repository where there is none, and ask nothing')
     .option('--force', 'write files anew that are there')
-    .action(async (options) => exit(await init(here(), options)));
+    .action(async (options) => exit(await (await import('./init.js')).init(here(), options)));
 
   command(
     'new',
@@ -241,12 +239,16 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   )
     .argument('<id>', 'its stage and letter, perhaps with a slug')
     .option('--title <title>', 'what it brings')
-    .action(async (id, options) => exit(await newMilestone(here(), { ...options, id })));
+    .action(async (id, options) =>
+      exit(await (await import('./new.js')).newMilestone(here(), { ...options, id })),
+    );
 
   command('validate', 'Check every milestone and the configuration.', '  mstone validate')
     .option('--json', 'print one JSON document')
     .addOption(profileOption())
-    .action(async (options) => exit(await validate(here(options.profile), options)));
+    .action(async (options) =>
+      exit(await (await import('./validate.js')).validate(here(options.profile), options)),
+    );
 
   command(
     'logs',
@@ -261,7 +263,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
         'list',
       ),
     )
-    .action(async (id, options) => exit(await logs(here(), { ...options, id })));
+    .action(async (id, options) => exit(await (await import('./logs.js')).logs(here(), { ...options, id })));
 
   command(
     'completion',
@@ -271,7 +273,12 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .addArgument(new Argument('<shell>', 'yours').choices(['bash', 'zsh', 'fish'] as const))
     .argument('[words...]', 'behind `--`: the words so far; prints what may come next')
     .action(async (shell, words) =>
-      exit(await completion(here(), program as unknown as CommandUnknownOpts, { shell, words })),
+      exit(
+        await (await import('./completion.js')).completion(here(), program as unknown as CommandUnknownOpts, {
+          shell,
+          words,
+        }),
+      ),
     );
 
   command(
@@ -284,7 +291,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--done', 'they are done as they are; a changed text is accepted')
     .option('--todo', 'they are to be done again')
     .option('--onto <branch>', 'on this branch (default: the one checked out)')
-    .action(async (ids, options) => exit(await mark(here(), { ...options, ids })));
+    .action(async (ids, options) =>
+      exit(await (await import('./mark.js')).mark(here(), { ...options, ids })),
+    );
 
   command(
     'clean',
@@ -294,7 +303,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--all', 'everything that mstone keeps here: state, slots, refs, branches')
     .option('-f, --force', 'remove it')
     .option('--lose-work', 'with --all: also work that has not landed')
-    .action(async (options) => exit(await clean(here(), options)));
+    .action(async (options) => exit(await (await import('./clean.js')).clean(here(), options)));
 
   command(
     'doctor',
@@ -304,7 +313,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--fix', 'mend what is safe to: a dead lock, broken slots')
     .option('--probe', 'ask each named agent one word; costs a little')
     .option('--json', 'print one JSON document')
-    .action(async (options) => exit(await doctor(here(), options)));
+    .action(async (options) => exit(await (await import('./doctor.js')).doctor(here(), options)));
 
   command(
     'config',
@@ -314,7 +323,9 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--origin', 'and who decided it: flag, environment, file and line, or default')
     .option('--json', 'print one JSON document')
     .addOption(profileOption())
-    .action(async (options) => exit(await config(here(options.profile), options)));
+    .action(async (options) =>
+      exit(await (await import('./config.js')).config(here(options.profile), options)),
+    );
 
   command(
     'demo',
@@ -323,7 +334,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   )
     .option('--dir <dir>', 'where to make it (default: a new temporary folder)')
     .addOption(outputOption())
-    .action(async (options) => exit(await demo(here(), options)));
+    .action(async (options) => exit(await (await import('./demo.js')).demo(here(), options)));
 
   return program as unknown as Command;
 }
