@@ -18,7 +18,9 @@ import { INSTALL_LINE } from '../model/known-agents.js';
 import type { Milestone } from '../model/milestone.js';
 import { shown } from '../model/shown.js';
 import { painter } from '../report/text.js';
-import { count, shellWord } from '../report/words.js';
+import { count, formatDuration, shellWord } from '../report/words.js';
+import { heldOver } from '../run/credentials.js';
+import { credentialSettings } from './credentials.js';
 import { slotsFolder } from './hands.js';
 import { say, sayJson } from './output.js';
 import { agentLabel, findProgram, installedAgents } from './programs.js';
@@ -84,6 +86,7 @@ async function examine(world: World, repository: Repository): Promise<Finding[]>
     ...of('config', [judgeFiles('mstone.yaml, environment and user file', configDiagnostics)]),
     ...of('milestones', [judgeFiles(count(milestones.length, 'milestone'), others)]),
     ...of('agents', await judgeAgents(world, repository, config, milestones)),
+    ...of('credentials', await judgeCredentials(world, repository, config, milestones)),
     ...of('checks', await judgeChecks(world, repository, config, milestones)),
     ...of('state', await judgePlaces([repository.stateDir, slotsDir])),
     ...(await judgeHost(world, [repository.stateDir, slotsDir], config)),
@@ -255,6 +258,42 @@ function judgeFiles(what: string, diagnostics: readonly Diagnostic[]): Judged {
     message: `${number}; the first: ${shown(place, 200)}${first.message}`,
     fix: 'mstone validate',
   };
+}
+
+/** What named agents may be started on, in that order, and what of it cannot be used now: names, never values. */
+async function judgeCredentials(
+  world: World,
+  repository: Repository,
+  config: Config,
+  milestones: readonly Milestone[],
+): Promise<Judged[]> {
+  const named = [config.agent, config.reviewer, ...milestones.flatMap((one) => [one.agent, one.reviewer])];
+  const settings = credentialSettings(
+    config,
+    named.flatMap((name) => (typeof name === 'string' ? [name] : [])),
+  );
+  if (!settings.ok) return settings.error.map(fromDiagnostic);
+  const runs = await knownRuns(repository.stateDir);
+  // A damaged journal is told by itself.
+  const states = runs.ok ? runs.value.map(({ state }) => state) : [];
+  const now = world.now();
+  const held = heldOver(states, settings.value, now);
+  return Object.entries(settings.value.credentials ?? {}).map(([agent, { order }]): Judged => {
+    const words = order.map((name) => {
+      const shut = held.shut[name];
+      if (shut !== undefined) return `${name} (cannot be used: ${shown(shut.why)})`;
+      const until = held.closed[name];
+      return until === undefined ? name : `${name} (limited for ${formatDuration(until - now)})`;
+    });
+    const message = `${shown(agent)}: ${words.join(', ')}`;
+    if (order.some((name) => held.shut[name] === undefined && held.closed[name] === undefined))
+      return fine(message);
+    return {
+      state: 'warning',
+      message,
+      fix: 'mstone run waits for the first; another under `credentials` would not have to',
+    };
+  });
 }
 
 async function judgeAgents(
