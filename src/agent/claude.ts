@@ -255,6 +255,7 @@ function failed(facts: ClaudeFacts, result: ClaudeResult, { end, at: moment }: E
       return { kind: 'overloaded', message };
     }
   }
+  if (result.subtype === 'error_max_budget_usd') return { kind: 'capped', message };
   return crashed(end, message);
 }
 
@@ -291,6 +292,7 @@ export function callClaude(agent: ClaudeAgent, call: Call): Invocation {
     '--verbose',
     ...(call.session === undefined ? ['--session-id', call.newSession] : ['--resume', call.session]),
     ...(call.model === undefined ? [] : ['--model', call.model]),
+    ...(call.capUsd === undefined ? [] : ['--max-budget-usd', String(call.capUsd)]),
     // The list ends where the next option begins.
     ...(tools.length === 0 ? [] : ['--allowedTools', ...tools]),
     ...(review ? ['--disallowedTools', 'Edit', 'NotebookEdit', 'Write'] : []),

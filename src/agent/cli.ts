@@ -22,6 +22,8 @@ export interface Call {
   readonly newSession: string;
   /** Absolute; files may be placed there. */
   readonly dir: string;
+  /** The most that the conversation may have cost in the end, USD, for CLIs that mind it. */
+  readonly capUsd?: number;
   /** MCP servers as `.mcp.json` has them: `{"mcpServers": {…}}`. */
   readonly mcp?: Readonly<Record<string, unknown>>;
 }
@@ -57,6 +59,8 @@ export interface Told {
   readonly session?: string;
   readonly version?: string;
   readonly tokens?: Tokens;
+  /** The model that it says it used. */
+  readonly model?: string;
   /** A reviewer's answer, not judged yet. */
   readonly verdict?: unknown;
   /** The conversation to go on with is not known: begin a new one. */
@@ -70,6 +74,8 @@ export interface Cli<F> {
   readonly nothing: F;
   readonly hear: (facts: F, event: Event) => F;
   readonly outcomeOf: (facts: F, ending: Ending) => Told;
+  /** It counts tokens and never names what they cost. */
+  readonly namesNoCost?: true;
 }
 
 /** All events of some lines of output, folded. */

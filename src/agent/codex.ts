@@ -157,7 +157,7 @@ function failed(text: string, { end, at: moment }: Ending): AgentOutcome {
   return crashed(end, message);
 }
 
-export const codex: Cli<CodexFacts> = { mark: '"type"', nothing, hear, outcomeOf };
+export const codex: Cli<CodexFacts> = { mark: '"type"', nothing, hear, outcomeOf, namesNoCost: true };
 
 const SCHEMA_FILE = 'verdict.schema.json';
 

@@ -31,6 +31,7 @@ import {
 export interface GeminiFacts {
   readonly result?: { readonly status?: string; readonly message: string };
   readonly text: string;
+  readonly model?: string;
   readonly tokens?: { readonly input: number; readonly cached: number; readonly output: number };
   readonly events: number;
   readonly unknown: number;
@@ -46,6 +47,10 @@ function hear(before: GeminiFacts, event: Event): GeminiFacts {
   if (type === undefined || !KNOWN.has(type)) return { ...facts, unknown: facts.unknown + 1 };
   if (type === 'message' && event.role === 'assistant') {
     return { ...facts, text: appended(facts.text, textOf(event.content) ?? '') };
+  }
+  if (type === 'init') {
+    const model = textOf(event.model);
+    return model === undefined ? facts : { ...facts, model };
   }
   if (type !== 'result') return facts;
   const stats = objectOf(event.stats);
@@ -70,6 +75,7 @@ function outcomeOf(facts: GeminiFacts, ending: Ending): Told {
   return {
     outcome: endedForIt(ending.end) ?? judged(facts, ending),
     costUsd: 0,
+    ...(facts.model === undefined ? {} : { model: facts.model }),
     ...(facts.tokens === undefined ? {} : { tokens: facts.tokens }),
     ...(verdict === undefined ? {} : { verdict }),
   };
@@ -126,7 +132,7 @@ function statusIn(text: string): number | undefined {
   }
 }
 
-export const gemini: Cli<GeminiFacts> = { mark: '"type"', nothing, hear, outcomeOf };
+export const gemini: Cli<GeminiFacts> = { mark: '"type"', nothing, hear, outcomeOf, namesNoCost: true };
 
 export function callGemini(agent: Extract<AgentConfig, { args: unknown }>, call: Call): Invocation {
   return {

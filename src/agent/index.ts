@@ -35,6 +35,7 @@ import { callCodex, codex } from './codex.js';
 import { callGemini, gemini } from './gemini.js';
 import { readLines, readLog, type Said } from './log.js';
 import { callOpencode, opencode } from './opencode.js';
+import { estimateUsd } from './prices.js';
 
 export interface AssignmentRequest {
   /** Of this assignment alone: token, exit file, prompt and context lie there. Absolute; it exists. */
@@ -56,8 +57,13 @@ export interface AssignmentRequest {
   readonly session?: string;
   /** For kinds that can be told one. */
   readonly model?: string;
+  /** The most that it may cost, and what its conversation has cost before, USD; for kinds that can mind it. */
+  readonly capUsd?: number;
+  readonly sessionUsd?: number;
   /** MCP servers for kinds that take them, as `.mcp.json` has them. */
   readonly mcp?: Readonly<Record<string, unknown>>;
+  /** Where the agent may note what others should know; absolute. */
+  readonly notesFile?: string;
   /** JSON `{milestone, base, checks, findings, conflict}`. */
   readonly context: string;
   /** What the agent may have of the user's environment, and what the caller adds to guard it. */
@@ -83,6 +89,8 @@ export interface AssignmentRequest {
 export interface AgentReport {
   readonly outcome: AgentOutcome;
   readonly costUsd: number;
+  /** `costUsd` is by a table of prices. */
+  readonly estimated?: true;
   /** Of a review that finished, and only of that. */
   readonly judgement?: Judgement;
   /** The conversation by which this can go on. */
@@ -145,6 +153,9 @@ async function performCli<F extends { readonly unknown: number }>(
       ...(request.model === undefined ? {} : { model: request.model }),
       ...(resumed === undefined ? {} : { session: resumed }),
       ...(request.mcp === undefined ? {} : { mcp: request.mcp }),
+      ...(request.capUsd === undefined
+        ? {}
+        : { capUsd: capOf(request, request.capUsd, resumed !== undefined) }),
     });
     const prompt = resumed === undefined ? request.prompt : (request.furtherPrompt ?? request.prompt);
     if (!hasStarted(own)) {
@@ -184,7 +195,11 @@ async function performCli<F extends { readonly unknown: number }>(
   if (from !== undefined) attended = await attend(again, from, undefined);
   if (attended === undefined) throw new Error('an assignment that was neither begun nor begun again');
   const { told, bytes, skipped, unknown } = attended;
-  const { outcome, costUsd, verdict } = told;
+  const { outcome, verdict } = told;
+  const estimated =
+    cli.namesNoCost && told.tokens !== undefined
+      ? estimateUsd(request.model ?? told.model, told.tokens)
+      : undefined;
   const notes = [
     ...(from === undefined ? [] : ['its conversation is not known any more, so a new one was begun']),
     ...(unknown > 0 ? [`${unknown} of its events are of kinds that are not known and were passed over`] : []),
@@ -192,7 +207,8 @@ async function performCli<F extends { readonly unknown: number }>(
   ];
   return {
     outcome,
-    costUsd,
+    costUsd: estimated ?? told.costUsd,
+    ...(estimated === undefined || estimated === 0 ? {} : { estimated: true as const }),
     ...(told.session === undefined ? {} : { session: told.session }),
     ...(told.version === undefined ? {} : { version: told.version }),
     ...(told.tokens === undefined ? {} : { tokens: told.tokens }),
@@ -211,6 +227,10 @@ async function performCli<F extends { readonly unknown: number }>(
     logBytes: bytes,
   };
 }
+
+/** A CLI counts from the beginning of a conversation. In hundredths of a cent: an argument is read by people. */
+const capOf = ({ sessionUsd = 0 }: AssignmentRequest, capUsd: number, resumed: boolean): number =>
+  Math.max(1, Math.round((capUsd + (resumed ? sessionUsd : 0)) * 1e4)) / 1e4;
 
 /** A UUID that is the same for the same words, so that starting again cannot begin a second conversation. */
 function sessionId(words: string): string {
@@ -323,6 +343,7 @@ function environmentOf(
     MSTONE_BASE: request.base,
     MSTONE_PROMPT_FILE: join(dir, 'prompt.md'),
     MSTONE_CONTEXT_FILE: join(dir, 'context.json'),
+    ...(request.notesFile === undefined ? {} : { MSTONE_NOTES_FILE: request.notesFile }),
     [TAG_NAME]: request.env[TAG_NAME] ?? '',
   });
   return withTag(env, request.tag);

@@ -15,6 +15,17 @@ import type { CriterionAnswer, Finding } from '../model/verdict.js';
 /** What of a milestone reaches an agent. A stage's gate brings one of its own making, id `1-gate`. */
 export type MilestoneFacts = Pick<Milestone, 'id' | 'title' | 'file' | 'body' | 'criteria' | 'tasks'>;
 
+/** Subjects of commits and names of files; `more…` of each were left out. */
+export interface LandedFacts {
+  readonly id: string;
+  readonly title: string;
+  readonly commit: Oid;
+  readonly subjects: readonly string[];
+  readonly moreSubjects: number;
+  readonly files: readonly string[];
+  readonly moreFiles: number;
+}
+
 /** Everything that a prompt and a context file can state. Nothing here is ever read as a template. */
 export interface PromptFacts {
   readonly milestone: MilestoneFacts;
@@ -43,6 +54,18 @@ export interface PromptFacts {
   readonly diffCommand: string;
   /** One sentence each; `rulesFor(purpose)` unless the caller has more to say. */
   readonly rules: readonly string[];
+  /** What the project says of itself to whoever works on it, file by file. */
+  readonly project?: readonly { readonly file: string; readonly text: string }[];
+  /** What the milestones that it depends on have brought. */
+  readonly landed?: readonly LandedFacts[];
+  /** What agents before it noted for those to come, the oldest first. */
+  readonly notes?: readonly { readonly by: string; readonly text: string }[];
+  /** The target has moved far on since the work began. */
+  readonly moved?: {
+    readonly landings: number;
+    readonly shared: readonly string[];
+    readonly moreShared: number;
+  };
   /** What changed in the milestone's text since another version of it landed, as a unified diff. */
   readonly milestoneDiff?: string;
 }

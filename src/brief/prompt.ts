@@ -5,7 +5,7 @@ import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { installWords } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { PromptFacts } from './index.js';
-import { fence } from './text.js';
+import { fence, plainLine } from './text.js';
 
 /** A prompt longer than this helps nobody: a template has looped over something large. */
 const PROMPT_CHARACTERS = 16 * 1024 * 1024;
@@ -83,6 +83,25 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
     block_on: [...facts.blockOn],
     diff_command: facts.diffCommand,
     rules: [...facts.rules],
+    project: (facts.project ?? []).map(({ file, text }) => ({ file, text })),
+    landed: (facts.landed ?? []).map(({ id, title, commit, subjects, moreSubjects, files, moreFiles }) => ({
+      id,
+      title: plainLine(title, 200),
+      commit,
+      subjects: subjects.map((subject) => plainLine(subject, 120)),
+      more_subjects: moreSubjects,
+      files: files.map((file) => plainLine(file, 300)),
+      more_files: moreFiles,
+    })),
+    notes: (facts.notes ?? []).map(({ by, text }) => ({ by, text })),
+    moved:
+      facts.moved === undefined
+        ? null
+        : {
+            landings: facts.moved.landings,
+            shared: facts.moved.shared.map((file) => plainLine(file, 300)),
+            more_shared: facts.moved.moreShared,
+          },
   };
 }
 
@@ -174,9 +193,14 @@ export function renderPrompt(
  */
 export function furtherPrompt(facts: PromptFacts): string | undefined {
   if (facts.because !== 'resumed') return undefined;
-  return `You were interrupted while you worked on milestone ${facts.milestone.id}. What you had written is in your current folder, as a commit; programs that you had started have ended. Look at \`${facts.diffCommand}\` to see where you stand, and go on until every exit criterion holds. All that you were told at the beginning still holds.
+  return `You were interrupted while you worked on milestone ${facts.milestone.id}. What you had written is in your current folder, as a commit; programs that you had started have ended. Look at \`${facts.diffCommand}\` to see where you stand, and go on until every exit criterion holds. All that you were told at the beginning still holds.${movedWords(facts)}
 `;
 }
+
+const movedWords = ({ moved }: PromptFacts): string =>
+  moved === undefined
+    ? ''
+    : ` The target has moved on since you began, by ${moved.landings} commits; your work will be merged with what has landed.`;
 
 /** Two sets of facts, everything absent and everything there, that lead a template through its branches. */
 function samples(): readonly PromptFacts[] {
@@ -215,6 +239,20 @@ function samples(): readonly PromptFacts[] {
     conflict: { onto: '2'.repeat(40), files: ['a.txt'] },
     rules: ['Be kind'],
     milestoneDiff: '-old\n+new',
+    project: [{ file: 'AGENTS.md', text: 'Be brief.' }],
+    landed: [
+      {
+        id: '1A',
+        title: 'Base',
+        commit: '3'.repeat(40),
+        subjects: ['a'],
+        moreSubjects: 1,
+        files: ['a'],
+        moreFiles: 1,
+      },
+    ],
+    notes: [{ by: '1A implement', text: 'Mind the gap.' }],
+    moved: { landings: 7, shared: ['a'], moreShared: 1 },
   };
   const reasons = [
     'first',

@@ -5,6 +5,7 @@
 import { constants } from 'node:fs';
 import { access, lstat, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import type { AgentReport } from '../agent/index.js';
 import { makeLane } from '../engine/index.js';
 import { listWorktrees, openRepository, type Repository } from '../git/index.js';
 import { removeSlot } from '../git/slots.js';
@@ -12,18 +13,22 @@ import { findSlots } from '../git/tidy.js';
 import { formatBytes, percent, pressureOf, usedShare } from '../host/index.js';
 import { nearestThere } from '../host/measure.js';
 import { readOwner } from '../journal/lock.js';
-import type { Config } from '../model/config.js';
+import type { AgentConfig, Config } from '../model/config.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { INSTALL_LINE } from '../model/known-agents.js';
 import type { Milestone } from '../model/milestone.js';
+import type { AgentOutcome } from '../model/outcome.js';
 import { shown } from '../model/shown.js';
+import { formatTokens } from '../report/costs.js';
 import { painter } from '../report/text.js';
-import { count, formatDuration, shellWord } from '../report/words.js';
+import { count, formatDuration, formatUsd, shellWord } from '../report/words.js';
 import { heldOver } from '../run/credentials.js';
 import { credentialSettings } from './credentials.js';
 import { slotsFolder } from './hands.js';
+import { isNodeScript, loginOf } from './logins.js';
 import { say, sayJson } from './output.js';
-import { agentLabel, findProgram, installedAgents } from './programs.js';
+import { probe } from './probe.js';
+import { agentLabel, findProgram, installedAgents, versionOf as programVersion } from './programs.js';
 import { readCheckout } from './project.js';
 import { knownRuns, ownerIsAlive, underLock, unfinishedOf } from './state.js';
 import { examineSources } from './validate.js';
@@ -31,6 +36,8 @@ import type { World } from './world.js';
 
 export interface DoctorOptions {
   readonly fix?: true;
+  /** Ask each agent that is named one word. */
+  readonly probe?: true;
   readonly json?: true;
 }
 
@@ -63,7 +70,7 @@ export async function doctor(world: World & { color: boolean }, options: DoctorO
   const findings: Finding[] = [
     { check: 'node', ...judgeNode(process.versions.node, world.now()) },
     ...(repository.ok
-      ? await examine(world, repository.value)
+      ? await examine(world, repository.value, options)
       : repository.error.map((diagnostic) => ({ check: 'git', ...fromDiagnostic(diagnostic) }))),
   ];
   const failed = findings.some(({ state }) => state === 'error');
@@ -73,7 +80,7 @@ export async function doctor(world: World & { color: boolean }, options: DoctorO
   return failed ? 1 : 0;
 }
 
-async function examine(world: World, repository: Repository): Promise<Finding[]> {
+async function examine(world: World, repository: Repository, options: DoctorOptions): Promise<Finding[]> {
   const sources = await examineSources(world, repository);
   const { config, milestones, configDiagnostics } = sources;
   const slotsDir = slotsFolder(world, repository, config);
@@ -86,6 +93,9 @@ async function examine(world: World, repository: Repository): Promise<Finding[]>
     ...of('config', [judgeFiles('mstone.yaml, environment and user file', configDiagnostics)]),
     ...of('milestones', [judgeFiles(count(milestones.length, 'milestone'), others)]),
     ...of('agents', await judgeAgents(world, repository, config, milestones)),
+    ...of('installed', await judgeInstalled(world)),
+    ...of('login', await judgeLogins(world, config, milestones)),
+    ...(options.probe === true ? of('probe', await judgeProbes(world, config, milestones)) : []),
     ...of('credentials', await judgeCredentials(world, repository, config, milestones)),
     ...of('checks', await judgeChecks(world, repository, config, milestones)),
     ...of('state', await judgePlaces([repository.stateDir, slotsDir])),
@@ -267,10 +277,10 @@ async function judgeCredentials(
   config: Config,
   milestones: readonly Milestone[],
 ): Promise<Judged[]> {
-  const named = [config.agent, config.reviewer, ...milestones.flatMap((one) => [one.agent, one.reviewer])];
+  const named = [...namedAgents(config, milestones)];
   const settings = credentialSettings(
     config,
-    named.flatMap((name) => (typeof name === 'string' ? [name] : [])),
+    named.flatMap((name) => name ?? []),
   );
   if (!settings.ok) return settings.error.map(fromDiagnostic);
   const runs = await knownRuns(repository.stateDir);
@@ -296,24 +306,163 @@ async function judgeCredentials(
   });
 }
 
+const namedAgents = (config: Config, milestones: readonly Milestone[]): ReadonlySet<string | undefined> =>
+  new Set([config.agent, config.reviewer, ...milestones.flatMap(({ agent, reviewer }) => [agent, reviewer])]);
+
+/** The least major version of Node that a CLI asks for. */
+const LEAST_NODE: Readonly<Partial<Record<AgentConfig['kind'], number>>> = {
+  claude: 18,
+  codex: 16,
+  gemini: 20,
+};
+
+/** A program that is there: its version, the Node that runs it, and whether it can do here what it is to do. */
+async function judgeProgram(world: World, name: string, agent: AgentConfig, there: string): Promise<Judged> {
+  // A program of the user's own need not know `--version`, and may take it for a task.
+  if (agent.kind === 'command' || agent.kind === 'acp') return fine(`${shown(name)}: ${shown(there, 200)}`);
+  const version = await programVersion(world, there);
+  const path = agent.env.PATH ?? world.env.PATH;
+  const node = (await isNodeScript(there)) ? await findProgram('node', '/', path) : undefined;
+  const runs = node === undefined ? undefined : await programVersion(world, node);
+  const words = `${shown(name)}: ${shown(there, 200)}${version === undefined ? '' : ` ${version}`}${runs === undefined ? '' : `, on Node ${runs}`}`;
+  const least = LEAST_NODE[agent.kind] ?? 0;
+  if (runs !== undefined && Number.parseInt(runs, 10) < least) {
+    return { state: 'error', message: `${words}: ${least} is the least`, fix: 'install Node 24' };
+  }
+  const isRoot = process.getuid?.() === 0;
+  const sandboxed = (agent.env.IS_SANDBOX ?? world.env.IS_SANDBOX ?? '') !== '';
+  if (agent.kind === 'claude' && agent.permission === 'bypassPermissions' && isRoot && !sandboxed) {
+    return {
+      state: 'error',
+      message: `${words}: it refuses bypassPermissions to root`,
+      fix: 'run as another user, or set IS_SANDBOX=1 in a sandbox',
+    };
+  }
+  return fine(words);
+}
+
+/** Which known agents are there, whoever is named. */
+async function judgeInstalled(world: World): Promise<Judged[]> {
+  const installed = await installedAgents(world);
+  return installed.length === 0 ? [] : [fine(installed.map(agentLabel).join(', '))];
+}
+
+/** Those that a run would start and that have an account, by name. */
+async function agentsWithAccounts(
+  world: World,
+  config: Config,
+  milestones: readonly Milestone[],
+): Promise<[string, AgentConfig][]> {
+  const named = namedAgents(config, milestones);
+  const found = Object.entries(config.agents).filter(([name]) => named.has(name));
+  const isNobody = [...named].every((name) => name === undefined);
+  const [first] = isNobody ? await installedAgents(world) : [];
+  const taken = first === undefined ? undefined : config.agents[first.name];
+  if (first !== undefined && taken !== undefined) found.push([first.name, taken]);
+  return found.filter(([, { kind }]) => kind !== 'recipe' && kind !== 'command');
+}
+
+async function judgeLogins(
+  world: World,
+  config: Config,
+  milestones: readonly Milestone[],
+): Promise<Judged[]> {
+  const judged: Judged[] = [];
+  for (const [name, agent] of await agentsWithAccounts(world, config, milestones)) {
+    const login = await loginOf(world, agent);
+    switch (login.is) {
+      case 'there':
+        judged.push(fine(`${shown(name)}: ${shown(login.by, 200)} is there`));
+        break;
+      case 'missing':
+        judged.push({
+          state: 'warning',
+          message: `${shown(name)}: neither a key in the environment nor ${shown(login.looked, 200)}`,
+          fix: login.fix,
+        });
+        break;
+      case 'hidden':
+        judged.push(fine(`${shown(name)}: may be in the keychain; mstone doctor --probe tells`));
+        break;
+      case 'unknown':
+        break;
+    }
+  }
+  return judged;
+}
+
+/** One after the other: what they print must not be mistaken for each other's. */
+async function judgeProbes(
+  world: World,
+  config: Config,
+  milestones: readonly Milestone[],
+): Promise<Judged[]> {
+  const stop = new AbortController();
+  const stopListening = world.onSignal(() => stop.abort());
+  const judged: Judged[] = [];
+  try {
+    for (const [name, agent] of await agentsWithAccounts(world, config, milestones)) {
+      const model = name === config.agent ? (config.model ?? modelIn(agent)) : modelIn(agent);
+      const { report, ms } = await probe(world, agent, model, stop.signal);
+      judged.push(judgeReport(shown(name), report, ms));
+    }
+  } finally {
+    stopListening();
+  }
+  return judged.length === 0 ? [fine('no agent with an account is named')] : judged;
+}
+
+const modelIn = (agent: AgentConfig): string | undefined => ('model' in agent ? agent.model : undefined);
+
+function judgeReport(
+  name: string,
+  { outcome, costUsd, estimated, tokens, version }: AgentReport,
+  ms: number,
+): Judged {
+  const who = version === undefined ? name : `${name} ${shown(version)}`;
+  if (outcome.kind === 'finished') {
+    const facts = [
+      `in ${formatDuration(ms)}`,
+      ...(costUsd > 0 ? [`for ${estimated === true ? 'about ' : ''}${formatUsd(costUsd)}`] : []),
+      ...(tokens === undefined
+        ? []
+        : [`${formatTokens(tokens.input)} tokens sent, ${formatTokens(tokens.output)} received`]),
+    ];
+    return fine(`${who} answered ${facts.join(', ')}`);
+  }
+  const why = 'message' in outcome ? `: ${shown(outcome.message, 300)}` : '';
+  const waits = outcome.kind === 'limited' || outcome.kind === 'overloaded';
+  return {
+    state: waits ? 'warning' : 'error',
+    message: `${who} did not answer, ${PROBED[outcome.kind] ?? outcome.kind}${why}`,
+    fix: waits ? 'wait; a run does so by itself' : 'start it by hand and see what it says',
+  };
+}
+
+const PROBED: Readonly<Partial<Record<AgentOutcome['kind'], string>>> = {
+  limited: 'its usage limit is reached',
+  overloaded: 'its service has no room or cannot be reached',
+  unauthorized: 'its credential is refused',
+  'out-of-credit': 'nothing is left to pay with',
+  unstartable: 'it could not start',
+  'timed-out': 'though it had two minutes',
+  stuck: 'though it had two minutes',
+};
+
 async function judgeAgents(
   world: World,
   repository: Repository,
   config: Config,
   milestones: readonly Milestone[],
 ): Promise<Judged[]> {
-  const named = new Set([
-    config.agent,
-    config.reviewer,
-    ...milestones.flatMap(({ agent, reviewer }) => [agent, reviewer]),
-  ]);
+  const named = namedAgents(config, milestones);
   const judged: Judged[] = [];
   for (const [name, agent] of Object.entries(config.agents)) {
     // Kinds that are there unasked are of no interest until somebody names them.
     if (agent.kind === 'recipe' || (agent.kind === name && !named.has(name))) continue;
     const [program = ''] = agent.command;
     const there = await findProgram(program, repository.root, agent.env.PATH ?? world.env.PATH);
-    if (there !== undefined) judged.push(fine(`${shown(name)}: ${shown(there, 200)}`));
+    if (there !== undefined) judged.push(await judgeProgram(world, name, agent, there));
     else {
       judged.push({
         state: named.has(name) ? 'error' : 'warning',

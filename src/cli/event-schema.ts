@@ -109,6 +109,7 @@ const agentOutcome = kinds<AgentOutcome>({
   unauthorized: { fields: { message: TEXT } },
   'out-of-credit': { fields: { message: TEXT } },
   'context-exceeded': { fields: { message: TEXT } },
+  capped: { fields: { message: TEXT } },
   declined: { fields: { message: TEXT } },
   unprepared: { fields: { message: TEXT } },
   unmet: { fields: { requirement: TEXT, message: TEXT } },
@@ -130,6 +131,7 @@ const workOutcome = object<WorkOutcome>(
   {
     agent: agentOutcome,
     costUsd: USD,
+    estimated: about('`costUsd` is by a table of prices', { const: true }),
     harvest: object<Harvest>({
       commit: OID,
       tree: TEXT,
@@ -145,7 +147,7 @@ const workOutcome = object<WorkOutcome>(
     tokens: object<Tokens>({ input: WHOLE, cached: WHOLE, output: WHOLE }),
     told: TEXTS,
   },
-  ['harvest', 'judgement', 'session', 'version', 'tokens', 'told'],
+  ['estimated', 'harvest', 'judgement', 'session', 'version', 'tokens', 'told'],
 );
 
 const results = list(checkResult);
@@ -208,9 +210,12 @@ const workEffect = object<WorkEffect>(
     brief: kept('what its prompt says'),
     session: about('the conversation that it goes on with', TEXT),
     credential: about('what it is started on, by name', TEXT),
-    reserveUsd: about('put aside for it', USD),
+    reserveUsd: about('what had to be left for it to start', USD),
+    capUsd: about('the most that it may cost, put aside for it', USD),
+    sessionUsd: about('what its conversation has cost before', USD),
+    reserveTokens: about('put aside for it', WHOLE),
   },
-  ['base', 'merge', 'session', 'credential', 'reserveUsd'],
+  ['base', 'merge', 'session', 'credential', 'reserveUsd', 'capUsd', 'sessionUsd', 'reserveTokens'],
 );
 
 const checkEffect = object<CheckEffect>({
@@ -224,18 +229,22 @@ const checkEffect = object<CheckEffect>({
   commands: TEXTS,
 });
 
-const candidateEffect = object<CandidateEffect>({
-  do: { const: 'candidate' },
-  item: ITEM,
-  attempt: WHOLE,
-  commit: OID,
-  head: OID,
-  date: MOMENT,
-  rounds: WHOLE,
-  costUsd: USD,
-  review: words<CandidateEffect['review']>({ approved: true, off: true }),
-  agent: TEXT,
-});
+const candidateEffect = object<CandidateEffect>(
+  {
+    do: { const: 'candidate' },
+    item: ITEM,
+    attempt: WHOLE,
+    commit: OID,
+    head: OID,
+    date: MOMENT,
+    rounds: WHOLE,
+    costUsd: USD,
+    estimated: about('some of it by a table of prices', { const: true }),
+    review: words<CandidateEffect['review']>({ approved: true, off: true }),
+    agent: TEXT,
+  },
+  ['estimated'],
+);
 
 const landEffect = object<LandEffect>({ do: { const: 'land' }, item: ITEM, attempt: WHOLE, candidate });
 const followEffect = object<FollowEffect>({ do: { const: 'follow' }, item: { const: 'follow' } });

@@ -11,9 +11,11 @@ import writeFileAtomic from 'write-file-atomic';
 import { ownVariables } from '../agent/environment.js';
 import { perform } from '../agent/index.js';
 import { contextJson } from '../brief/context.js';
-import type { PromptFacts } from '../brief/index.js';
-import { furtherPrompt, renderPrompt } from '../brief/prompt.js';
+import { fitPrompt } from '../brief/fit.js';
+import type { LandedFacts, PromptFacts } from '../brief/index.js';
+import { furtherPrompt } from '../brief/prompt.js';
 import { rulesFor } from '../brief/rules.js';
+import { plainLine, plainText } from '../brief/text.js';
 import { prepareFolder } from '../check/folder.js';
 import { runChecks } from '../check/index.js';
 import { meetRequirements } from '../check/requirements.js';
@@ -23,6 +25,7 @@ import { buildCandidate, buildSync } from '../git/candidate.js';
 import { installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
 import { moveView, type Repository, readTarget } from '../git/index.js';
+import { readBrought, readMoved, readPlainFiles } from '../git/landed.js';
 import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
@@ -62,6 +65,7 @@ import { hasStarted } from '../process/supervise.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
 import { payFor } from './credentials.js';
+import { notesFile, readNote, readNotes } from './notes.js';
 import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
 import type { World } from './world.js';
 
@@ -106,6 +110,8 @@ interface AssignmentRecord {
   readonly milestoneDiff?: string;
   /** `.mcp.json` of the target's head, where no servers are configured: they are programs, and no agent's branch decides which are started. */
   readonly mcp?: Readonly<Record<string, unknown>>;
+  /** What its brief tells of the project, of others' work and of their notes. */
+  readonly knows?: Pick<PromptFacts, 'project' | 'landed' | 'notes' | 'moved'>;
 }
 
 type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow'>;
@@ -189,6 +195,7 @@ export function makeHands(context: HandsContext): Hands {
     }
     const milestoneDiff = await textChange(effect.item, head);
     const mcp = await serversAt(head);
+    const knows = await known(effect, milestone, { head, from, name: nameOf(effect) });
     const snapshot = await snapshotRefs(repository);
     return ok({
       at: world.now(),
@@ -202,7 +209,51 @@ export function makeHands(context: HandsContext): Hands {
       told: [...slot.value.told, ...folder.value.told, ...mcp.told],
       ...(mcp.servers === undefined ? {} : { mcp: mcp.servers }),
       ...(milestoneDiff === undefined ? {} : { milestoneDiff }),
+      knows,
     });
+  };
+
+  /** What a brief tells beside the milestone, as it is when the agent starts. */
+  const known = async (
+    effect: WorkEffect,
+    milestone: Milestone,
+    { head, from, name }: { readonly head: Oid; readonly from: Oid; readonly name: string },
+  ): Promise<NonNullable<AssignmentRecord['knows']>> => {
+    const { tasks } = repository.layout;
+    const own = OWN_BRIEFS[agentOf(config, effect.agent).kind];
+    const files = config.brief.filter((file) => file !== own);
+    const project = (await readPlainFiles(repository, head, files)).map(({ file, text }) => ({
+      file,
+      text: plainText(text, LONGEST_PROJECT_FILE),
+    }));
+    const notes = await readNotes(context.logsDir, notesFile(context.logsDir, name));
+    const { base } = effect;
+    const moved =
+      base === undefined || effect.purpose === 'review'
+        ? undefined
+        : await readMoved(repository, { base, head, work: from, except: tasks });
+    const landed = effect.purpose === 'review' ? [] : await builtOn(milestone);
+    return {
+      ...(project.length === 0 ? {} : { project }),
+      ...(notes.length === 0 ? {} : { notes }),
+      ...(landed.length === 0 ? {} : { landed }),
+      ...(moved === undefined ? {} : { moved }),
+    };
+  };
+
+  /** What the milestones that this one names have brought. */
+  const builtOn = async ({ dependsOn }: Milestone): Promise<LandedFacts[]> => {
+    if (dependsOn.length === 0) return [];
+    const landings = await landingsOf(repository, await look());
+    const found: LandedFacts[] = [];
+    for (const id of dependsOn.slice(0, MOST_DEPENDENCIES)) {
+      const landing = landings.get(id);
+      if (landing?.state !== 'done' || landing.marked) continue;
+      const brought = await readBrought(repository, landing.commit, repository.layout.tasks);
+      if (brought === undefined) continue;
+      found.push({ id, title: milestones.get(id)?.title ?? id, commit: landing.commit, ...brought });
+    }
+    return found;
   };
 
   const serversAt = async (
@@ -239,7 +290,7 @@ export function makeHands(context: HandsContext): Hands {
   };
 
   const work = async (id: string, effect: WorkEffect, signal: AbortSignal): Promise<WorkOutcome> => {
-    const name = `${effect.item}.${effect.attempt}.${effect.assignment}.${effect.purpose}`;
+    const name = nameOf(effect);
     const dir = join(runDir, 'assignments', name);
     const log = join(context.logsDir, `${name}.log`);
     const tag = tagOf(id);
@@ -260,7 +311,10 @@ export function makeHands(context: HandsContext): Hands {
       slotName: slotPlace(repository, slotsDir, effect.slot).name,
     });
     const facts = factsOf(context, milestone, effect, record);
-    const prompt = renderPrompt(effect.purpose, facts, context.templates, templatesIn(repository.layout));
+    const prompt = fitPrompt(effect.purpose, facts, context.templates, {
+      limit: config.briefLimit,
+      folder: templatesIn(repository.layout),
+    });
     if (!prompt.ok) {
       const message = prompt.error.map((diagnostic) => diagnostic.message).join('; ');
       return { agent: { kind: 'unstartable', message }, costUsd: 0, logBytes: 0 };
@@ -282,10 +336,13 @@ export function makeHands(context: HandsContext): Hands {
       attempt: effect.attempt,
       base: record.base,
       cwd: record.path,
-      prompt: prompt.value,
+      prompt: prompt.value.text,
+      notesFile: notesFile(context.logsDir, name),
       ...(further === undefined ? {} : { furtherPrompt: further }),
       ...(effect.session === undefined ? {} : { session: effect.session }),
       ...(model === undefined ? {} : { model }),
+      ...(effect.capUsd === undefined ? {} : { capUsd: effect.capUsd }),
+      ...(effect.sessionUsd === undefined ? {} : { sessionUsd: effect.sessionUsd }),
       ...(mcp === undefined ? {} : { mcp }),
       context: contextJson(facts),
       env: allowedEnvironment(world.env, { ...ownVariables(agent.kind, world.env), ...guard.env }),
@@ -303,10 +360,18 @@ export function makeHands(context: HandsContext): Hands {
     const mended = await mending(() =>
       mendRefs(repository, refsOf(record), { guardLog: guard.log, slotCommits: new Set([taken.commit]) }),
     );
-    const told = [...record.told, ...(report.told ?? []), ...mendedEarly.splice(0), ...mended];
+    const told = [
+      ...record.told,
+      ...briefWords(prompt.value, config.briefLimit),
+      ...(report.told ?? []),
+      ...mendedEarly.splice(0),
+      ...mended,
+      ...noteWords(await readNote(notesFile(context.logsDir, name)), notesFile(context.logsDir, name)),
+    ];
     const outcome = {
       agent: report.outcome,
       costUsd: report.costUsd,
+      ...(report.estimated === undefined ? {} : { estimated: report.estimated }),
       logBytes: report.logBytes,
       ...(report.session === undefined ? {} : { session: report.session }),
       ...(report.version === undefined ? {} : { version: report.version }),
@@ -448,7 +513,10 @@ export function makeHands(context: HandsContext): Hands {
           ['Mstone-Run', run],
           ['Mstone-Agent', effect.agent],
           ['Mstone-Review', reviewWords(effect)],
-          ['Mstone-Cost', `${effect.costUsd.toFixed(2)} USD`],
+          [
+            'Mstone-Cost',
+            `${effect.costUsd.toFixed(2)} USD${effect.estimated === true ? ' (estimated)' : ''}`,
+          ],
         ],
       }),
       dateMs: effect.date,
@@ -473,6 +541,35 @@ export function makeHands(context: HandsContext): Hands {
     follow: () => following().catch(asBlocked).then(unlessFull).then(clean),
   };
 }
+
+/** The file that an agent's CLI reads by itself: twice is paid for twice. */
+const OWN_BRIEFS: Readonly<Partial<Record<AgentConfig['kind'], string>>> = {
+  claude: 'CLAUDE.md',
+  codex: 'AGENTS.md',
+  opencode: 'AGENTS.md',
+};
+/** Characters. */
+const LONGEST_PROJECT_FILE = 40_000;
+const MOST_DEPENDENCIES = 12;
+
+const nameOf = ({ item, attempt, assignment, purpose }: WorkEffect): string =>
+  `${item}.${attempt}.${assignment}.${purpose}`;
+
+/** What of a brief had to go, and that it is too long all the same. */
+const briefWords = (
+  { text, cut }: { readonly text: string; readonly cut: readonly string[] },
+  limit: number,
+): string[] => [
+  ...(cut.length === 0
+    ? []
+    : [`its brief was longer than ${limit} characters (brief_limit): left out ${cut.join(', ')}`]),
+  ...(text.length > limit
+    ? [`its brief has ${text.length} characters, with all of it that is never cut`]
+    : []),
+];
+
+const noteWords = (text: string, file: string): string[] =>
+  text === '' ? [] : [`for later briefs: ${plainLine(text, 200)} (${file})`];
 
 /** In git's words and in those of whatever else sets up a folder. */
 const FULL = /No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/;
@@ -590,6 +687,7 @@ function factsOf(
     diffCommand: `git diff ${record.base}`,
     rules: rulesFor(effect.purpose, context.repository.layout),
     ...(record.milestoneDiff === undefined ? {} : { milestoneDiff: record.milestoneDiff }),
+    ...record.knows,
   };
 }
 

@@ -1,5 +1,5 @@
 /** `mstone logs ID`: what a milestone's agents and checks printed, escape sequences removed. */
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRepository, type Repository } from '../git/index.js';
@@ -25,7 +25,8 @@ export interface LogsOptions {
 }
 
 /** `1A.<attempt>.<assignment>.<purpose>.log`, or for a check `1A.<attempt>.<intent>.check.log`. */
-const LOG = /^(?<item>[0-9A-Za-z-]+)\.(?<attempt>\d+)\.[^.]+\.[a-z]+\.log$/;
+/** What agents and checks print, and what agents note for later briefs. */
+const LOG = /^(?<item>[0-9A-Za-z-]+)\.(?<attempt>\d+)\.[^.]+\.[a-z]+\.(?:log|notes\.md)$/;
 /** How often it is looked for more. */
 const LOOK_MS = 250;
 
@@ -94,8 +95,9 @@ async function logsIn(folder: string): Promise<Log[]> {
   const found = await Promise.all(
     names.map(async (name) => {
       const { item, attempt } = LOG.exec(name)?.groups ?? {};
-      const stats = item === undefined ? undefined : await stat(join(folder, name)).catch(absent(undefined));
-      if (item === undefined || stats === undefined) return [];
+      // An agent may have put anything in the place of its notes.
+      const stats = item === undefined ? undefined : await lstat(join(folder, name)).catch(absent(undefined));
+      if (item === undefined || stats?.isFile() !== true) return [];
       return [{ file: join(folder, name), item, attempt: Number(attempt), at: stats.birthtimeMs }];
     }),
   );

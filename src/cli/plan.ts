@@ -70,9 +70,13 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
 }
 
 const costWords = ({ budget }: Config): string =>
-  budget?.usd === undefined
+  budget?.usd === undefined && budget?.perDay === undefined && budget?.tokens === undefined
     ? 'no budget is set, --max-cost USD sets one'
-    : `${formatUsd(budget.usd)} at most`;
+    : [
+        ...(budget.usd === undefined ? [] : [`${formatUsd(budget.usd)} at most`]),
+        ...(budget.perDay === undefined ? [] : [`${formatUsd(budget.perDay)} a day at most`]),
+        ...(budget.tokens === undefined ? [] : [`${budget.tokens} tokens at most`]),
+      ].join(', ');
 
 function authorWords({ agent, recipes }: Chosen, named: string | undefined): string[] {
   const own = recipes.length === 1 ? 'its own recipe' : 'their own recipes';

@@ -11,9 +11,11 @@ import {
 } from '@commander-js/extra-typings';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
+import { GROUPINGS } from '../run/costs.js';
 import { clean } from './clean.js';
 import { completion } from './completion.js';
 import { config } from './config.js';
+import { costs } from './costs.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
@@ -191,6 +193,18 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .action(async (id, options) => exit(await explain(here(), { ...options, id })));
 
   command(
+    'costs',
+    'Show what agents have cost, in money and tokens.',
+    '  mstone costs\n  mstone costs --by day\n  mstone costs --by agent --json',
+  )
+    .addOption(
+      new Option('--by <what>', 'a row for each of these').choices(GROUPINGS).default('milestone' as const),
+    )
+    .option('--run <run>', 'of this run alone')
+    .option('--json', 'print one JSON document')
+    .action(async (options) => exit(await costs(here(), options)));
+
+  command(
     'graph',
     'Show what waits for what, and where each is.',
     '  mstone graph\n  mstone graph --format mermaid',
@@ -285,9 +299,10 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   command(
     'doctor',
     'Check whether mstone can work here; exit 1 if something must be mended.',
-    '  mstone doctor --fix',
+    '  mstone doctor --fix\n  mstone doctor --probe',
   )
     .option('--fix', 'mend what is safe to: a dead lock, broken slots')
+    .option('--probe', 'ask each named agent one word; costs a little')
     .option('--json', 'print one JSON document')
     .action(async (options) => exit(await doctor(here(), options)));
 

@@ -52,7 +52,7 @@ export async function versionOf(world: World, program: string): Promise<string |
     maxBytes: 64 * 1024,
   });
   if (said.kind !== 'exited' || said.code !== 0) return undefined;
-  return /\b\d+\.\d+(?:\.[\w-]+)*/.exec(said.stdout.toString('utf8'))?.[0].slice(0, 40);
+  return /(?<![\d.])\d+\.\d+(?:\.[\w-]+)*/.exec(said.stdout.toString('utf8'))?.[0].slice(0, 40);
 }
 
 /** A known agent that is installed. */

@@ -17,9 +17,10 @@ import { JournalFull, openJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
+import { dayOf } from '../model/day.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Effect } from '../model/effect.js';
-import type { Event, RetryFrom, RunSettings } from '../model/event.js';
+import type { Budget, Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
@@ -67,6 +68,7 @@ import { type SelectionOptions, selectionOf } from './selection.js';
 import { watchSources } from './sources-watch.js';
 import {
   givenUp,
+  type KnownRun,
   keptOn,
   knownRuns,
   lostProofs,
@@ -76,7 +78,7 @@ import {
   unfinishedOf,
   unwritable,
 } from './state.js';
-import { versionOf, type World } from './world.js';
+import { versionOf, type World, zoneOf } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
@@ -416,7 +418,11 @@ async function runLocked(
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
 
   const settings: RunSettings = {
-    ...settingsOf(world, config, options, { chosen, deadline: extra.deadline }),
+    ...settingsOf(world, config, options, {
+      chosen,
+      deadline: extra.deadline,
+      day: dayBeside(world, runs.value, runId),
+    }),
     ...paid.value,
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
@@ -548,9 +554,16 @@ function settingsOf(
   { configFile }: World,
   config: Config,
   options: RunOptions,
-  { chosen, deadline }: { readonly chosen: Chosen | undefined; readonly deadline: number | undefined },
+  {
+    chosen,
+    deadline,
+    day,
+  }: {
+    readonly chosen: Chosen | undefined;
+    readonly deadline: number | undefined;
+    readonly day: Omit<NonNullable<Budget['perDay']>, 'usd'>;
+  },
 ): RunSettings {
-  const { budget } = config;
   return {
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
@@ -559,11 +572,33 @@ function settingsOf(
     folder: folderOf(config),
     ...(chosen === undefined ? {} : { chosen }),
     ...(deadline === undefined ? {} : { deadline }),
-    ...(budget?.usd === undefined ? {} : { budget: { ...budget, usd: budget.usd } }),
+    ...budgetOf(config, day),
     argv: [
       JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
     ],
   };
+}
+
+/** What a run goes by; what is only put aside limits nothing. */
+function budgetOf(
+  { budget }: Config,
+  day: Omit<NonNullable<Budget['perDay']>, 'usd'>,
+): { readonly budget?: Budget } {
+  if (budget === undefined) return {};
+  const { perDay, ...rest } = budget;
+  if (perDay === undefined && rest.usd === undefined && rest.tokens === undefined) return {};
+  return { budget: { ...rest, ...(perDay === undefined ? {} : { perDay: { usd: perDay, ...day } }) } };
+}
+
+/** What the runs beside this one have cost today, by the calendar on the wall. */
+function dayBeside(world: World, runs: readonly KnownRun[], run: string) {
+  const tz = zoneOf(world);
+  const day = dayOf(world.now(), tz);
+  const others = runs
+    .filter((known) => known.run !== run)
+    .flatMap(({ state }) => state.spend.charges)
+    .filter(({ at }) => dayOf(at, tz) === day);
+  return { tz, others: { day, usd: others.reduce((sum, { usd }) => sum + Math.round(usd * 1e6), 0) / 1e6 } };
 }
 
 /** What a folder is made with beside the tree: a remembered verdict holds for the same only. */

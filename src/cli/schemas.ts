@@ -10,7 +10,9 @@ import { configSchema } from '../config/keys.js';
 import { frontMatterSchema } from '../milestone/keys.js';
 import type { Chosen, ChosenAgent } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
+import type { Tokens } from '../model/outcome.js';
 import type { PlanState } from '../model/plan.js';
+import type { CostsDocument } from '../report/costs.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
 import type { ExplainDocument, ExplainStep } from '../report/explain.js';
 import type { ConfigDocument } from './config.js';
@@ -298,6 +300,7 @@ const explainSchema = object<ExplainDocument>(
                 outcome: words<ExplainStep['outcome']>({
                   unfinished: true,
                   finished: true,
+                  capped: true,
                   approved: true,
                   refused: true,
                   unreadable: true,
@@ -363,6 +366,39 @@ const explainSchema = object<ExplainDocument>(
   ['phase', 'commit', 'text_change'],
 );
 
+const SUM = {
+  cost_usd: { type: 'number', minimum: 0 },
+  estimated_usd: about('the part of it that is by a table of prices', { type: 'number', minimum: 0 }),
+  assignments: about('agent processes; a landing whose journal is gone counts as one', WHOLE),
+  untold: about('those of them of which nothing says what they cost', WHOLE),
+  tokens: about(
+    'as the CLIs count them: sent (what came from a cache included), cached, received',
+    object<Tokens>({ input: WHOLE, cached: WHOLE, output: WHOLE }),
+  ),
+} as const;
+
+const costsSchema = object<CostsDocument>({
+  schema: VERSION,
+  by: words<CostsDocument['by']>({
+    attempt: true,
+    milestone: true,
+    stage: true,
+    run: true,
+    agent: true,
+    day: true,
+  }),
+  rows: list(
+    object<CostsDocument['rows'][number]>({
+      key: about(
+        '`1A.2`, `1A`, `1`, the id of a run, the name of an agent, `2026-11-20` by the local calendar',
+        TEXT,
+      ),
+      ...SUM,
+    }),
+  ),
+  total: object<CostsDocument['total']>(SUM),
+});
+
 const titled = (title: string, schema: object): Schema => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title,
@@ -377,6 +413,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
   event: titled('A line of --output ndjson', eventSchema),
   plan: titled('mstone plan --json', planSchema),
   status: titled('mstone status --json', statusSchema),
+  costs: titled('mstone costs --json', costsSchema),
   explain: titled('mstone explain --json', explainSchema),
   validate: titled('mstone validate --json', validateSchema),
   doctor: titled('mstone doctor --json', doctorSchema),

@@ -34,6 +34,17 @@ export interface World {
 export const versionOf = ({ home }: Pick<World, 'home'>): string =>
   (JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }).version;
 
+/** The zone of the user's calendar, as an IANA name. */
+export function zoneOf({ env }: Pick<World, 'env'>): string {
+  try {
+    return new Intl.DateTimeFormat('en', env.TZ ? { timeZone: env.TZ } : {}).resolvedOptions().timeZone;
+  } catch (error) {
+    // A zone in POSIX' own notation, or a name that nobody knows: the system has made something of it.
+    if (!(error instanceof RangeError)) throw error;
+    return new Intl.DateTimeFormat('en').resolvedOptions().timeZone;
+  }
+}
+
 /** The real one. */
 export function processWorld(): World {
   return {

@@ -141,6 +141,8 @@ export function resolveConfig(sources: ConfigSources): {
   const keysFile = said('keys_file');
   const usd = said('budget.usd');
   const perMilestone = said('budget.per_milestone');
+  const perDay = said('budget.per_day');
+  const tokens = said('budget.tokens');
   const jobs = said('jobs') ?? 1;
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
@@ -177,6 +179,8 @@ export function resolveConfig(sources: ConfigSources): {
       idleMs: said('timeouts.idle') ?? 0,
       checkMs: said('timeouts.check') ?? 0,
     },
+    brief: said('brief') ?? [],
+    briefLimit: said('brief_limit') ?? 200_000,
     ...(mcpServers !== undefined && { mcpServers }),
     limits: { wait: said('limits.wait') ?? true },
     pressure: said('pressure')
@@ -186,8 +190,13 @@ export function resolveConfig(sources: ConfigSources): {
           ...limit('cpu', said('pressure.cpu'), (text) => Number.parseInt(text, 10) / 100),
         }
       : false,
-    ...((usd !== undefined || perMilestone !== undefined) && {
-      budget: { ...(usd !== undefined && { usd }), ...(perMilestone !== undefined && { perMilestone }) },
+    ...([usd, perMilestone, perDay, tokens].some((one) => one !== undefined) && {
+      budget: {
+        ...(usd !== undefined && { usd }),
+        ...(perMilestone !== undefined && { perMilestone }),
+        ...(perDay !== undefined && { perDay }),
+        ...(tokens !== undefined && { tokens }),
+      },
     }),
   };
   const values = new Map<string, unknown>([

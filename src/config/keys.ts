@@ -250,6 +250,19 @@ const SHAPES = {
     default: '15m',
     description: 'Longest time of one check',
   },
+  brief: {
+    schema: z.array(pathInside),
+    list: true,
+    type: PATHS,
+    default: '[AGENTS.md, CLAUDE.md, PROJECT_DIRECTION.md]',
+    description: 'Files whose text goes into every brief, as committed, where they are there',
+  },
+  brief_limit: {
+    schema: z.int().min(2000).max(16_000_000),
+    type: 'a number of characters, at least 2000',
+    default: '200000',
+    description: 'A longer brief is cut, which is told; the milestone and its criteria never are',
+  },
   'limits.wait': {
     schema: z.boolean(),
     type: '`true` or `false`',
@@ -310,6 +323,20 @@ const SHAPES = {
     default: '(by what agents cost so far)',
     description:
       'Put aside before an agent starts; else 1.5 times the median of such agents in this run, at first 5 % of the budget',
+  },
+  'budget.per_day': {
+    schema: money,
+    type: MONEY,
+    default: '(none)',
+    description:
+      'What all runs in this repository may cost on one day of the local calendar; then a run pauses with exit 75 until midnight',
+  },
+  'budget.tokens': {
+    schema: z.int().positive(),
+    type: 'a whole number, more than 0, such as `20000000`',
+    default: '(none)',
+    description:
+      'Tokens that a run may use, sent and received, what came from a cache included; it pauses with exit 75 before it uses more',
   },
   mcp_servers: {
     schema: servers,
@@ -454,6 +481,7 @@ export const PROTOCOL_NAMES: ReadonlySet<string> = new Set([
   'MSTONE_BASE',
   'MSTONE_PROMPT_FILE',
   'MSTONE_CONTEXT_FILE',
+  'MSTONE_NOTES_FILE',
   'MSTONE_TAG',
   'MSTONE_GUARD_LOG',
   'MSTONE_DEMO_PAUSE',

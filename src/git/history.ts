@@ -15,6 +15,7 @@ import { type SimpleGit, simpleGit } from 'simple-git';
 import type { MilestoneId } from '../model/milestone.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
+import type { LandingCost } from '../run/costs.js';
 import type { Repository } from './index.js';
 import { readTrailers, type Trailer } from './trailers.js';
 
@@ -36,6 +37,7 @@ interface Pair {
   readonly run?: string;
   readonly agent?: string;
   readonly review?: string;
+  readonly cost?: string;
 }
 
 const ID = /^\d{1,3}([A-Z]{1,2}|-gate)$/;
@@ -76,6 +78,37 @@ export async function readLandings(repo: Repository, head: Oid): Promise<Map<Mil
     }
   }
   return landings;
+}
+
+const COST = /^(\d{1,9}(?:\.\d{1,6})?) USD( \(estimated\))?$/;
+
+/** What landings say they cost, the newest first: what was reverted and what was redone have cost as much. */
+export async function readLandingCosts(
+  repo: Repository,
+  head: Oid,
+): Promise<(LandingCost & { readonly commit: Oid })[]> {
+  const reader = openReader(repo);
+  const commits = await readCommits(reader, head);
+  if (!commits.some((commit) => commit.pairs.length > 0)) return [];
+  const merges = new Set(commits.filter(isLandingMerge).map((commit) => commit.oid));
+  const trusted = reach(await readGraph(reader, head), head, merges);
+  return commits.flatMap((commit) =>
+    commit.pairs.flatMap(({ id, run, agent, cost, mark }) => {
+      const [, usd, estimated] = COST.exec(cost ?? '') ?? [];
+      if (usd === undefined || mark !== undefined || !trusted.has(commit.oid)) return [];
+      return [
+        {
+          commit: commit.oid,
+          id,
+          ...(run === undefined ? {} : { run }),
+          ...(agent === undefined ? {} : { agent }),
+          at: commit.at,
+          usd: Number(usd),
+          estimated: estimated !== undefined,
+        },
+      ];
+    }),
+  );
 }
 
 /** Commits that bear trailers of ours or revert something, descendants first. */
@@ -187,6 +220,8 @@ function readPairs(trailers: readonly Trailer[]): Pair[] {
     const fact = (name: string) =>
       more.get(name) ?? (all.get(name)?.length === 1 ? all.get(name)?.[0] : undefined);
     const [run, agent, review] = [fact('Mstone-Run'), fact('Mstone-Agent'), fact('Mstone-Review')];
+    // A cost that stands once is of one milestone: shared out, it would count for each of them.
+    const cost = more.get('Mstone-Cost');
     return [
       {
         id,
@@ -195,6 +230,7 @@ function readPairs(trailers: readonly Trailer[]): Pair[] {
         ...(run === undefined ? {} : { run }),
         ...(agent === undefined ? {} : { agent }),
         ...(review === undefined ? {} : { review }),
+        ...(cost === undefined ? {} : { cost }),
       },
     ];
   });

@@ -88,11 +88,15 @@ export interface Config {
   /** Where further credentials are; undefined: `api-keys.json` in the user's configuration folder, if it is there. */
   readonly keysFile?: string;
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
+  /** Files that every brief holds: from the repository's root, with forward slashes. */
+  readonly brief: readonly string[];
+  /** Characters. */
+  readonly briefLimit: number;
   /** By name, as under `mcpServers` in `.mcp.json`; absent: those of that file on the target. */
   readonly mcpServers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly limits: { readonly wait: boolean };
   /** While one of them is reached, no agent starts beside those at work. */
   readonly pressure: false | PressureLimits;
-  /** US dollars; without `usd` there is no limit, whatever is put aside. */
-  readonly budget?: Partial<Budget>;
+  /** US dollars and tokens; without `usd` or `perDay` money has no limit, whatever is put aside. */
+  readonly budget?: Omit<Budget, 'perDay'> & { readonly perDay?: number };
 }

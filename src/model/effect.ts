@@ -63,8 +63,14 @@ export interface WorkEffect {
   /** The agent's conversation to go on with, where there is one. */
   readonly session?: string;
   readonly brief: Brief;
-  /** Put aside until it has ended; only where there is a budget. */
+  /** What had to be there for it to start; only where there is a budget. */
   readonly reserveUsd?: number;
+  /** The most that it may cost, put aside until it has ended. */
+  readonly capUsd?: number;
+  /** What its conversation has cost before it; only with `capUsd`. */
+  readonly sessionUsd?: number;
+  /** Tokens put aside until it has ended; only where they are limited. */
+  readonly reserveTokens?: number;
 }
 
 /** Make the slot equal to a commit's tree, run setup and the checks in it. */
@@ -93,6 +99,8 @@ export interface CandidateEffect {
   /** What the trailers and TASKS.md say. */
   readonly rounds: number;
   readonly costUsd: number;
+  /** Some of it by a table of prices. */
+  readonly estimated?: true;
   readonly review: 'approved' | 'off';
   readonly agent: string;
 }

@@ -19,9 +19,19 @@ export interface Inputs {
   readonly capacity: number;
 }
 
-/** What a run may cost, resumed ones included, USD. */
+/** What a run may cost, resumed ones included. */
 export interface Budget {
-  readonly usd: number;
+  readonly usd?: number;
+  /** What all runs of this repository may cost on one day of the local calendar. */
+  readonly perDay?: {
+    readonly usd: number;
+    /** An IANA zone. */
+    readonly tz: string;
+    /** What other runs had cost on the day on which this one began, or was taken up: `2026-11-20`. */
+    readonly others: { readonly day: string; readonly usd: number };
+  };
+  /** Sent and received, what came from a cache included. */
+  readonly tokens?: number;
   /** What is put aside before an agent is started; undefined: by what such agents have cost so far. */
   readonly perMilestone?: number;
 }
@@ -78,6 +88,7 @@ export interface ItemHistory {
   readonly digest: string;
   readonly attempts: number;
   readonly costUsd: number;
+  readonly estimated?: true;
   readonly interruptions: number;
   readonly fingerprints: readonly string[];
   /** How it ended, where it did so without landing. */

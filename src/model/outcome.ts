@@ -25,6 +25,8 @@ export type AgentOutcome =
   | { readonly kind: 'unauthorized'; readonly message: string }
   /** Nothing is left to pay with: as `unauthorized`. */
   | { readonly kind: 'out-of-credit'; readonly message: string }
+  /** It was ended by its CLI at what it may cost (`capUsd`): it goes on where the budget still holds it. */
+  | { readonly kind: 'capped'; readonly message: string }
   /** The conversation grew too long: it goes on in a fresh one, once in an attempt. */
   | { readonly kind: 'context-exceeded'; readonly message: string }
   /** The model would not do it, or was not permitted to: another try is no answer, a person is. */
@@ -77,6 +79,8 @@ export interface Tokens {
 export interface WorkOutcome {
   readonly agent: AgentOutcome;
   readonly costUsd: number;
+  /** `costUsd` is by a table of prices: the agent told tokens and no cost. */
+  readonly estimated?: true;
   /** Absent where the agent never started. */
   readonly harvest?: Harvest;
   /** For `review`: what the reviewer's answer is worth. */

@@ -79,7 +79,13 @@ export interface ItemState {
   /** Reviewers and remediators that crashed within the attempt. */
   readonly stumbles: number;
   /** The author's conversation in this attempt, by which it goes on. */
-  readonly session?: { readonly agent: string; readonly id: string; readonly credential?: string };
+  readonly session?: {
+    readonly agent: string;
+    readonly id: string;
+    readonly credential?: string;
+    /** What it has cost so far: a CLI that is capped counts from its beginning. */
+    readonly costUsd: number;
+  };
   /** After a crash the implementer's conversation went on in this attempt; a second crash ends the attempt. */
   readonly continued?: true;
   /** A conversation grew too long in this attempt; a second time counts as a crash. */
@@ -87,6 +93,8 @@ export interface ItemState {
   /** How often in a row the service had no room. */
   readonly overloads?: number;
   readonly costUsd: number;
+  /** Some of it by a table of prices. */
+  readonly estimated?: true;
   /** For people: files put back, archives, refs mended. */
   readonly told: readonly string[];
 }
@@ -101,10 +109,16 @@ export interface Flight {
 /** What a run has spent on agents, whatever became of their work. */
 export interface Spend {
   readonly usd: number;
+  /** Sent and received, by those that tell them. */
+  readonly tokens: number;
   /** What assignments cost that finished or cost anything, by purpose, oldest first. */
   readonly costs: ReadonlyMap<Purpose, readonly number[]>;
   /** Agents that finished and told no cost. */
   readonly untold: ReadonlySet<string>;
+  /** The tokens of assignments that told them, by purpose, oldest first. */
+  readonly sizes: ReadonlyMap<Purpose, readonly number[]>;
+  /** What cost money, and when it had ended (epoch ms), oldest first. */
+  readonly charges: readonly { readonly at: number; readonly usd: number }[];
 }
 
 export interface RunState {

@@ -139,7 +139,9 @@ function tellUntold(
   before: RunState | undefined,
   { settings, spend }: RunState,
 ): readonly Sentence[] {
-  if (settings.budget === undefined || effect?.do !== 'work' || effect.agent === 'recipe') return [];
+  const { budget } = settings;
+  if (budget?.usd === undefined && budget?.perDay === undefined) return [];
+  if (effect?.do !== 'work' || effect.agent === 'recipe') return [];
   const { agent } = effect;
   if (!spend.untold.has(agent) || before?.spend.untold.has(agent) === true) return [];
   return [say('note', `note: ${oneLine(agent)} tells no cost: it counts as $0.00 against the budget`)];
@@ -200,6 +202,9 @@ function tellWork(
       break;
     case 'context-exceeded':
       sentences.push(say('wait', `${what} filled its context: ${oneLine(agent.message)}${after}`));
+      break;
+    case 'capped':
+      sentences.push(say('wait', `${what} was ended by its CLI at what it may cost${after}`));
       break;
     case 'declined':
       sentences.push(say('bad', `${what} declined: ${oneLine(agent.message)}${after}`));

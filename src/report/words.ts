@@ -186,6 +186,8 @@ export function explainStanding(
   const held = wait?.for === 'slot' || wait?.for === 'host' ? heldBy(state, item, when.now) : undefined;
   if (held === 'deadline') return 'is not started: the deadline has come';
   if (held === 'budget') return 'is not started: the budget does not hold it';
+  if (held === 'day') return "is not started: today's budget does not hold it";
+  if (held === 'tokens') return 'is not started: the budget of tokens does not hold it';
   return wait === undefined ? undefined : explainWait(wait, when);
 }
 
@@ -253,7 +255,7 @@ function nextCommand(state: RunState, stuck: readonly ItemId[]): string {
     const needed = budgetNeeded(state);
     const { budget } = state.settings;
     // Twice as much: what is just enough would pause again at the next agent.
-    if (needed !== undefined && budget !== undefined) {
+    if (needed !== undefined && budget?.usd !== undefined) {
       return `mstone resume --max-cost ${Math.ceil(Math.max(needed, 2 * budget.usd, 2 * state.spend.usd))}`;
     }
   }
@@ -332,9 +334,17 @@ export function termsOf(state: RunState, { tz }: When): string[] {
     ...(deadline === undefined
       ? []
       : [`Deadline ${formatMoment(deadline, tz)}: from then on no agent is started`]),
-    ...(budget === undefined
+    ...(budget?.usd === undefined
       ? []
       : [`Budget ${formatUsd(budget.usd)}${spent}: no agent is started that it does not hold`]),
+    ...(budget?.perDay === undefined
+      ? []
+      : [`Budget ${formatUsd(budget.perDay.usd)} a day, until midnight in ${oneLine(budget.perDay.tz)}`]),
+    ...(budget?.tokens === undefined
+      ? []
+      : [
+          `Budget ${budget.tokens} tokens${state.spend.tokens > 0 ? `, ${state.spend.tokens} of them used` : ''}`,
+        ]),
   ];
 }
 

@@ -9,8 +9,16 @@ import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/ef
 import type { Inputs } from '../model/event.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
 import { canRoam, openCredential } from './credentials.js';
-import { afterReserving, microsLeft, reservationFor } from './money.js';
-import { blockersOf, isSettled, isWork, reviewerOf, unmetNeeds, type WorkStep } from './questions.js';
+import { type Left, leftOf, putAside } from './money.js';
+import {
+  agentsOf,
+  blockersOf,
+  isSettled,
+  isWork,
+  reviewerOf,
+  unmetNeeds,
+  type WorkStep,
+} from './questions.js';
 
 /** Finishing beats starting. */
 const ORDER: Readonly<Record<Step['is'], number>> = {
@@ -28,7 +36,7 @@ const ORDER: Readonly<Record<Step['is'], number>> = {
 export function decide(state: RunState, { now, capacity }: Inputs): Effect[] {
   if (state.end !== undefined || state.rewound !== undefined) return [];
 
-  const desk = new Desk(state, Math.min(capacity, state.settings.jobs));
+  const desk = new Desk(state, Math.min(capacity, state.settings.jobs), now);
   const effects: Effect[] = [];
   for (const { item, step } of dueSteps(state, now)) {
     const effect = desk.take(item, step, now);
@@ -68,15 +76,21 @@ class Desk {
   private readonly free: Set<SlotId>;
   private agents: number;
   private lane: string | undefined;
-  /** Money that nobody has put aside yet, in millionths of a dollar. */
-  private left: number;
+  /** What nobody has put aside yet. */
+  private left: Left;
+  /** Items that may still need an agent beside those at work. */
+  private open: number;
   private readonly state: RunState;
   private readonly limit: number;
 
-  constructor(state: RunState, limit: number) {
+  constructor(state: RunState, limit: number, now: number) {
     this.state = state;
     this.limit = limit;
-    this.left = microsLeft(state);
+    this.left = leftOf(state, now);
+    this.open =
+      state.settings.budget === undefined
+        ? 0
+        : [...state.items.values()].filter((item) => !isSettled(state, item)).length - agentsOf(state);
     this.free = new Set(Array.from({ length: state.settings.jobs }, (_, index) => index + 1));
     this.agents = 0;
     for (const item of state.items.values()) {
@@ -104,17 +118,21 @@ class Desk {
         if (this.agents >= this.limit) return undefined;
         const credential = openCredential(this.state, work.agent, now);
         if (credential === undefined) return undefined;
-        const reserveUsd = reservationFor(this.state, work.purpose);
-        const left = afterReserving(this.left, reserveUsd);
-        if (left === undefined) return undefined;
+        const others = Math.max(0, Math.min(this.state.settings.jobs - this.agents, this.open) - 1);
+        const aside = putAside(this.left, this.state, work.purpose, others);
+        if (aside === undefined) return undefined;
         const slot = this.slotFor(item);
         if (slot === undefined) return undefined;
         this.agents += 1;
-        this.left = left;
+        this.open -= 1;
+        this.left = aside.left;
+        const started = startedOn(this.state, item, work, credential);
+        const before = started.session === undefined ? undefined : item.session?.costUsd;
         return {
-          ...startedOn(this.state, item, work, credential),
+          ...started,
           slot,
-          ...(reserveUsd === undefined ? {} : { reserveUsd }),
+          ...aside.reserve,
+          ...(aside.reserve.capUsd === undefined || before === undefined ? {} : { sessionUsd: before }),
         };
       }
       case 'check':
@@ -134,6 +152,7 @@ class Desk {
           date: now,
           rounds: item.round,
           costUsd: item.costUsd,
+          ...(item.estimated === undefined ? {} : { estimated: item.estimated }),
           review: item.item.reviewer === false ? 'off' : 'approved',
           agent: item.item.author,
         };

@@ -29,6 +29,7 @@ export function historyOf(runs: readonly RunState[]): { history: ItemHistory[]; 
         digest: item.item.digest,
         attempts: item.attempt - item.forgotten,
         costUsd: item.costUsd,
+        ...(item.estimated === undefined ? {} : { estimated: item.estimated }),
         interruptions: item.interruptions,
         fingerprints: item.fingerprints,
         ...(phase.is === 'failed' || phase.is === 'asks'

@@ -190,6 +190,7 @@ function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState
     interruptions: known?.interruptions ?? 0,
     stumbles: 0,
     costUsd: known?.costUsd ?? 0,
+    ...(known?.estimated === undefined ? {} : { estimated: known.estimated }),
     told: [],
   };
 }
@@ -309,13 +310,14 @@ const ask = (item: ItemState, message: string): ItemState =>
 // ---------------------------------------------------------------------------------------------- work
 
 function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
-  const state = { ...past, spend: spent(past.spend, effect, outcome) };
+  const state = { ...past, spend: spent(past.spend, effect, outcome, now) };
   const before = itemOf(state, effect.item);
   const step = stepOf(before);
   const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];
   let item: ItemState = {
     ...before,
     costUsd: before.costUsd + outcome.costUsd,
+    ...(outcome.estimated === undefined ? {} : { estimated: outcome.estimated }),
     told: told.length > 0 ? [...before.told, ...told] : before.told,
   };
   if (outcome.harvest !== undefined && effect.purpose !== 'review') {
@@ -326,12 +328,15 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
   // A reviewer's conversation is nobody else's, and each review begins its own.
   if (outcome.session !== undefined && effect.purpose !== 'review') {
     const { credential } = effect;
+    const { session } = item;
+    const before = session?.agent === effect.agent && session.id === outcome.session ? session.costUsd : 0;
     item = {
       ...item,
       session: {
         agent: effect.agent,
         id: outcome.session,
         ...(credential === undefined ? {} : { credential }),
+        costUsd: before + outcome.costUsd,
       },
     };
   }
@@ -368,6 +373,11 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
       }
       return withItem(state, next({ ...fresh, exceeded: true }, goOn(step)));
     }
+    case 'capped':
+      // Where nobody capped it here, or it ended before it had done anything, it would do so over and over.
+      return effect.capUsd === undefined || outcome.costUsd === 0
+        ? withItem(state, stumble(state, item, step, `${effect.agent}: ${agent.message}`, now))
+        : withItem(state, next(item, goOn(step)));
     case 'declined':
       return withItem(state, ask(item, `${effect.agent} declined: ${agent.message}`));
     case 'limited': {

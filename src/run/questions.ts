@@ -5,11 +5,12 @@
  * user interferes) before 5 before 1 before 3 before 75. A run that pauses while something has failed says
  * 1 and can be resumed all the same.
  */
+import { nextDay } from '../model/day.js';
 import type { ItemId } from '../model/effect.js';
 import type { Inputs, RunSettings } from '../model/event.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
 import { nextToOpen, openCredential, shutWords } from './credentials.js';
-import { afterReserving, microsLeft, reservationFor } from './money.js';
+import { type Brake, lacking, leftOf, reservationFor, usdToday } from './money.js';
 
 const succeeded = (item: ItemState | undefined): boolean =>
   item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
@@ -122,15 +123,14 @@ export const isWork = (step: Step): step is WorkStep =>
  * passed or will have before the agent could start; a budget that does not hold its reservation. While
  * other agents are at work the latter may change: they may cost less than was put aside for them.
  */
-export function heldBy(state: RunState, item: ItemState, now: number): 'deadline' | 'budget' | undefined {
+export function heldBy(state: RunState, item: ItemState, now: number): 'deadline' | Brake | undefined {
   const { phase } = item;
   if ((phase.is !== 'next' && phase.is !== 'waiting') || !isWork(phase.step)) return undefined;
   if (isSettled(state, item) || unmetNeeds(state, item).length > 0) return undefined;
   const wait = waitOf(state, item, now);
   const earliest = wait !== undefined && 'until' in wait ? wait.until : now;
   if (earliest >= (state.settings.deadline ?? Number.POSITIVE_INFINITY)) return 'deadline';
-  const left = afterReserving(microsLeft(state), reservationFor(state, phase.step.is));
-  return left === undefined ? 'budget' : undefined;
+  return lacking(leftOf(state, earliest), state, phase.step.is);
 }
 
 /** The least budget under which an agent could start that the budget holds back; undefined if none is. */
@@ -180,6 +180,8 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
     ...shut,
     ...(reasons.has('deadline') ? ['the deadline has come'] : []),
     ...(reasons.has('budget') ? [moneyWords(state)] : []),
+    ...(reasons.has('day') ? [dayWords(state, now)] : []),
+    ...(reasons.has('tokens') ? [tokenWords(state)] : []),
     ...(first === undefined ? [] : [`${first.credential} is limited`]),
   ];
   if (why.length === 0) return { is: 'going' };
@@ -188,7 +190,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
     // What failed elsewhere counts for more than a pause, but the run can be resumed all the same.
     exit: troubleOf(state)?.exit ?? (shut.length > 0 ? 3 : 75),
     why: why.join('; '),
-    ...(first !== undefined && why.length === 1 ? { until: first.until } : {}),
+    ...(why.length > 1 ? {} : endOf(state, first?.until, reasons.has('day') ? now : undefined)),
   };
 }
 
@@ -203,8 +205,24 @@ function uselessWords(state: RunState): string[] {
   return [...new Set(useless.flatMap((agent) => shutWords(state, agent)))];
 }
 
+/** When the one thing that is waited for comes by itself: a limit's reset, or the day after `today`. */
+function endOf(
+  { settings }: RunState,
+  limit: number | undefined,
+  today: number | undefined,
+): { readonly until?: number } {
+  if (limit !== undefined) return { until: limit };
+  return today === undefined ? {} : { until: nextDay(today, settings.budget?.perDay?.tz) };
+}
+
 const moneyWords = ({ settings, spend }: RunState): string =>
   `the budget of $${(settings.budget?.usd ?? 0).toFixed(2)} does not hold another agent: $${spend.usd.toFixed(2)} is spent`;
+
+const dayWords = (state: RunState, now: number): string =>
+  `the budget of $${(state.settings.budget?.perDay?.usd ?? 0).toFixed(2)} a day does not hold another agent: $${usdToday(state, now).toFixed(2)} is spent today`;
+
+const tokenWords = ({ settings, spend }: RunState): string =>
+  `the budget of ${settings.budget?.tokens ?? 0} tokens does not hold another agent: ${spend.tokens} are used`;
 
 /** `130/143 > 5 > 1 > 3 > 75`: blocked counts as its cause, which is an item of its own. */
 export function exitOf(state: RunState): { exit: 0 | 1 | 3 | 5; why: string } {

@@ -231,7 +231,12 @@ const CLAUDE: Readonly<Record<string, Row>> = {
   'in-stream-two': finished({ costUsd: 0.022028 }),
   'limit-midturn': { ...subscription(1795180260), costUsd: 0.005958 },
   'limit-midturn-resume-other-token': finished({ resumed: true, costUsd: 0.01229 }),
-  'max-budget': { ...gaveUp, costUsd: 0.9 },
+  'max-budget': {
+    expected: { kind: 'capped' },
+    by: 'the subtype error_max_budget_usd',
+    change: set('result', { subtype: 'error_during_execution' }),
+    costUsd: 0.9,
+  },
   'max-tokens-stop': gaveUp,
   'max-turns-1': gaveUp,
   mcp: finished(),

@@ -559,6 +559,45 @@ story(
   },
 );
 
+story(
+  'a brief holds the files that are named, as long as it may be',
+  { config: ['brief', 'brief_limit'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, brief: ['WAY.md'], brief_limit: 4000 });
+    p.write('WAY.md', `Go west.${' '.repeat(100)}`);
+    p.milestone('1A', { implement: 'cp "$MSTONE_PROMPT_FILE" 1A.txt' });
+    p.milestone('1B', { implement: 'cp "$MSTONE_PROMPT_FILE" 1B.txt', front: 'depends_on: [1A]' });
+    p.commit('Milestones');
+    const short = await p.mstone('run', '1A');
+    expect(short.code, short.stdout + short.stderr).toBe(0);
+    expect(readFileSync(join(p.root, '1A.txt'), 'utf8')).toContain('Go west.');
+    p.env.MSTONE_BRIEF_LIMIT = '2000';
+    const cut = await p.mstone('run');
+    expect(cut.code, cut.stdout + cut.stderr).toBe(0);
+    expect(readFileSync(join(p.root, '1B.txt'), 'utf8')).not.toContain('Go west.');
+  },
+);
+
+story(
+  'a budget of a day is that of all runs, and tokens are limited beside money',
+  { config: ['budget.per_day', 'budget.tokens'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, jobs: 1, budget: { per_day: 1, tokens: 5000 } });
+    for (const id of ['1A', '1B', '1C']) {
+      p.milestone(id, { implement: `echo '{"mstone":"usage","cost_usd":0.5}'; echo ${id} > ${id}.txt` });
+    }
+    p.commit('Milestones');
+    const first = await p.mstone('run', '1A');
+    expect(first.code, first.stdout + first.stderr).toBe(0);
+    expect(first.stdout).toContain('Budget 5000 tokens\n');
+    // At first a twentieth is put aside, then 1.5 times as much as the one before.
+    const second = await p.mstone('run');
+    expect(second.code, second.stdout + second.stderr).toBe(75);
+    expect(second.stdout).toContain('a day does not hold another agent: $1.00 is spent today, until ');
+    expect(p.starts()).toEqual(['1A.1.1.implement', '1B.1.1.implement']);
+  },
+);
+
 const reserved = (line: Record<string, unknown>): unknown =>
   (line.effect as { readonly reserveUsd?: number }).reserveUsd;
 

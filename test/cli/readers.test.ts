@@ -27,6 +27,7 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   graph: ['graph', 'graph --format mermaid', 'graph --format dot'],
   config: ['config', 'config --origin', 'config --json'],
   completion: ['completion bash', 'completion fish'],
+  costs: ['costs', 'costs --by day', 'costs --json'],
   doctor: ['doctor', 'doctor --json'],
   validate: ['validate', 'validate --json'],
   // Without -f it shows, and says 4 beside a run: what it would show changes under its hands.

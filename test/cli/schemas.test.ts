@@ -264,7 +264,16 @@ describe('documents', () => {
   /** Prints them all and holds them against their schemas. */
   async function fitting(): Promise<Record<string, unknown>> {
     const documents: Record<string, unknown> = {};
-    for (const line of ['plan', 'status', 'validate', 'doctor', 'config', 'explain 1A', 'explain 2A']) {
+    for (const line of [
+      'plan',
+      'status',
+      'validate',
+      'doctor',
+      'config',
+      'costs',
+      'explain 1A',
+      'explain 2A',
+    ]) {
       const [name = '', ...rest] = line.split(' ');
       const { stdout } = await p.mstone(name, ...rest, '--json');
       documents[line] = JSON.parse(stdout);

@@ -75,6 +75,8 @@ const DEFAULTS: Config = {
   credentials: [],
   auth: 'login-first',
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
+  brief: ['AGENTS.md', 'CLAUDE.md', 'PROJECT_DIRECTION.md'],
+  briefLimit: 200_000,
   limits: { wait: true },
   pressure: { memory: 0.9, diskBytes: 2e9 },
 };
@@ -146,6 +148,8 @@ describe('each setting', () => {
       { timeouts: { ...DEFAULTS.timeouts, idleMs: 500 } },
     ],
     'timeouts.check': ['timeouts: {check: 1s}', '1s', { timeouts: { ...DEFAULTS.timeouts, checkMs: 1000 } }],
+    brief: ['brief: [WAY.md]', 'WAY.md', { brief: ['WAY.md'] }],
+    brief_limit: ['brief_limit: 5000', '5000', { briefLimit: 5000 }],
     'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
     milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
     tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
@@ -160,6 +164,8 @@ describe('each setting', () => {
     'pressure.cpu': ['pressure: {cpu: 80%}', '80%', { pressure: { memory: 0.9, diskBytes: 2e9, cpu: 0.8 } }],
     'budget.usd': ['budget: {usd: 7.5}', '7.5', { budget: { usd: 7.5 } }],
     'budget.per_milestone': ['budget: {per_milestone: 2}', '2', { budget: { perMilestone: 2 } }],
+    'budget.per_day': ['budget: {per_day: 20}', '20', { budget: { perDay: 20 } }],
+    'budget.tokens': ['budget: {tokens: 5000}', '5000', { budget: { tokens: 5000 } }],
     mcp_servers: [
       'mcp_servers: {docs: {command: docs-server, args: [--stdio], env: {TOKEN: t}, timeout: 5}}',
       '{"docs": {"command": "docs-server", "args": ["--stdio"], "env": {"TOKEN": "t"}, "timeout": 5}}',

@@ -10,7 +10,7 @@ import { ELSEWHERE, inState, removeStates } from './states.js';
 afterAll(removeStates);
 
 /** These look and change nothing: they need no process of their own. */
-const LOOKS = /^(?:help|validate|plan|explain|graph|logs|config|doctor|completion|new|init|mark)$|^-/;
+const LOOKS = /^(?:help|validate|plan|costs|explain|graph|logs|config|doctor|completion|new|init|mark)$|^-/;
 const ENDLESS = /^(?:status (?:.* )?(?:--watch|-w)|logs .*(?:--follow|-f))\b/;
 
 async function type({ line }: Documented, p: TestProject): Promise<Ended> {

@@ -11,6 +11,8 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm run demo': 'test/cli/demo.test.ts runs the demo, and CI this line in a fresh clone',
   'mstone demo': 'test/cli/demo.test.ts runs it to its end',
   'npm run transcript': 'it needs tmux; test/cli/transcript.test.ts plays the same',
+  'mstone plan > file': 'test/cli/odds.test.ts writes where there is no room',
+  'mstone status | head -1': 'test/cli/odds.test.ts closes the pipe',
   'npm test': 'it is what runs this',
   'npm run test:agents': 'it downloads 1.8 GB of CLIs and takes a quarter of an hour',
   'npm run check': 'it runs this among others',

@@ -314,7 +314,7 @@ describe('four hundred random worlds with a budget, a deadline or both', () => {
             ...more,
             ...(more.budget === undefined
               ? {}
-              : { budget: { ...more.budget, usd: state.spend.usd + more.budget.usd } }),
+              : { budget: { ...more.budget, usd: state.spend.usd + (more.budget.usd ?? 0) } }),
             ...(lives > 30 ? { wait: true, deadline: Number.MAX_SAFE_INTEGER, budget: { usd: 1e6 } } : {}),
           },
           shadow: state.shadow !== undefined,
@@ -344,7 +344,7 @@ const spentIn = (journal: readonly Event[]): number =>
 
 /**
  * No agent starts behind the deadline; all that is put aside and spent stays within the budget when one
- * starts, so that a run exceeds it at most by what agents cost beyond their reservations.
+ * starts, so that a run exceeds it at most by what agents cost beyond that. Costs here are no whole millionths.
  */
 function withinBounds(journal: readonly Event[], story: string): void {
   let settings: RunSettings | undefined;
@@ -353,13 +353,14 @@ function withinBounds(journal: readonly Event[], story: string): void {
   for (const event of journal) {
     if (event.type === 'run.started' || event.type === 'run.continued') settings = event.settings;
     if (event.type === 'work.started') {
-      reserved.set(event.id, event.effect.reserveUsd);
+      reserved.set(event.id, event.effect.capUsd);
       expect(event.inputs.now, story).toBeLessThan(settings?.deadline ?? Number.POSITIVE_INFINITY);
       const { budget } = settings ?? {};
       expect(event.effect.reserveUsd === undefined, story).toBe(budget === undefined);
       if (budget !== undefined) {
         const aside = [...reserved.values()].reduce<number>((sum, usd) => sum + (usd ?? 0), 0);
-        expect(spent + aside, `${story} ${event.id}`).toBeLessThanOrEqual(budget.usd + 1e-6);
+        expect(spent + aside, `${story} ${event.id}`).toBeLessThanOrEqual((budget.usd ?? 0) + 1e-4);
+        expect(event.effect.capUsd, story).toBeGreaterThanOrEqual((event.effect.reserveUsd ?? 0) - 1e-6);
       }
     }
     if (event.type === 'work.ended') {
@@ -368,3 +369,48 @@ function withinBounds(journal: readonly Event[], story: string): void {
     }
   }
 }
+
+describe('eight agents at once that would cost $0.40 each, under a budget of $1', () => {
+  const budget = { usd: 1 };
+  const items = Array.from({ length: 8 }, (_, n) =>
+    planItem(`1${String.fromCharCode(65 + n)}`, { checks: [], reviewer: false }),
+  );
+  const lived = async (capped: boolean, settings: Partial<RunSettings>) => {
+    const world = new World(7, { ...peaceful, costUsd: () => 0.4, ...(capped ? { capped } : {}) }, 8);
+    const opening = started(items, 8, false, settings);
+    world.journal.push(opening);
+    const state = await driveRun(world.ports(), reduce(emptyRun('R'), opening), new Control());
+    expect(world.violations).toEqual([]);
+    expect(replayIntents('R', world.journal)).toEqual(state);
+    return { world, state };
+  };
+
+  it('cost no more than $1.40, where their CLIs mind what they may cost', async () => {
+    const { world, state } = await lived(true, { budget });
+    expect(state.end).toMatchObject({ is: 'paused', exit: 75 });
+    expect(state.spend.usd).toBeGreaterThan(0.9);
+    expect(state.spend.usd).toBeLessThanOrEqual(1.4);
+
+    // With more money each goes on with its conversation, and no attempt was used up.
+    const again: Event = {
+      type: 'run.continued',
+      head: world.head,
+      items: items.filter(({ id }) => state.items.get(id)?.phase.is !== 'landed'),
+      settings: { ...state.settings, budget: { usd: 10 } },
+      shadow: false,
+    };
+    world.journal.push(again);
+    world.restart();
+    const done = await driveRun(world.ports(), reduce(state, again), new Control());
+    expect(done.end).toMatchObject({ is: 'ended', exit: 0 });
+    expect([...done.items.values()].map(({ attempt }) => attempt)).toEqual(items.map(() => 1));
+    const second = world.journal.slice(world.journal.indexOf(again));
+    const begun = second.flatMap((event) => (event.type === 'work.started' ? [event.effect] : []));
+    expect(begun.every(({ session }) => session !== undefined)).toBe(true);
+  });
+
+  it('and likewise where it is said what is put aside, though no CLI minds it', async () => {
+    const { state } = await lived(false, { budget: { usd: 1, perMilestone: 0.4 } });
+    expect(state.spend.usd).toBeCloseTo(0.8, 6);
+  });
+});

@@ -67,6 +67,8 @@ export const config = (said: Partial<Config> = {}): Config => ({
     other: { kind: 'command', command: ['y'], env: {} },
   },
   timeouts: { agentMs: 1, idleMs: 1, checkMs: 1 },
+  brief: [],
+  briefLimit: 200_000,
   limits: { wait: true },
   pressure: false,
   ...said,

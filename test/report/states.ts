@@ -2,6 +2,7 @@ import type { ItemId, WorkEffect } from '../../src/model/effect.js';
 import type { Milestone } from '../../src/model/milestone.js';
 import type { Plan, PlanItem, PlannedMilestone } from '../../src/model/plan.js';
 import type { Flight, ItemState, Phase, RunState } from '../../src/model/state.js';
+import { NOTHING_SPENT } from '../../src/run/money.js';
 
 export const NOON = Date.UTC(2026, 10, 20, 12, 0, 0);
 export const RUN = '01JD4M7Z7V8K3W2N5Q6R9T0XYA';
@@ -85,7 +86,7 @@ export function stateOf(items: readonly ItemState[], more: Partial<RunState> = {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
-    spend: { usd: 0, costs: new Map(), untold: new Set() },
+    spend: NOTHING_SPENT,
     shut: new Map(),
     passed: new Set(),
     ...more,

@@ -14,6 +14,7 @@ import {
   summaryOf,
   termsOf,
 } from '../../src/report/words.js';
+import { NOTHING_SPENT } from '../../src/run/money.js';
 import { waitOf } from '../../src/run/questions.js';
 import {
   asks,
@@ -357,7 +358,7 @@ describe('why an item does not run', () => {
 
 test('what will stop a run is told with its zone, and with what was spent', () => {
   const settings = { jobs: 1, failFast: false, wait: true, backoffMs: 0, folder: '', argv: [] };
-  const spend = { usd: 1.5, costs: new Map(), untold: new Set<string>() };
+  const spend = { ...NOTHING_SPENT, usd: 1.5 };
   const terms = (more: Parameters<typeof stateOf>[1], tz: string) =>
     termsOf(stateOf([], more), { now: NOON, tz });
   expect(terms({ settings }, 'UTC')).toEqual([]);
@@ -377,7 +378,7 @@ test('what will stop a run is told with its zone, and with what was spent', () =
 
 test('a run that pauses for want of money says what to type', () => {
   const settings = { jobs: 1, failFast: false, wait: true, backoffMs: 0, folder: '', argv: [] };
-  const spend = { usd: 9.9, costs: new Map(), untold: new Set<string>() };
+  const spend = { ...NOTHING_SPENT, usd: 9.9 };
   const end = { is: 'paused' as const, exit: 75, why: 'the budget' };
   const state = stateOf([itemOf('1B', ready)], {
     settings: { ...settings, budget: { usd: 10 } },

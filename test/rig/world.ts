@@ -46,6 +46,8 @@ export interface Chances {
   readonly shadow: number;
   /** Of an assignment; 0.25 USD where it is not said. */
   readonly costUsd?: (random: () => number) => number;
+  /** The agents' CLIs end them at what they may cost, a cent later. */
+  readonly capped?: true;
 }
 
 export const peaceful: Chances = {
@@ -241,9 +243,15 @@ export class World {
                     : { kind: 'finished' };
     const session = effect.session ?? this.oid('session');
     this.sessions.set(session, `${effect.item} ${effect.attempt}`);
+    const wanted = this.chances.costUsd?.(this.random) ?? 0.25;
+    const cap = chances.capped ? (effect.capUsd ?? wanted) : wanted;
+    if (wanted > cap) {
+      const message = 'Reached maximum budget';
+      return { agent: { kind: 'capped', message }, costUsd: cap + 0.01, logBytes: 0, session };
+    }
     const done: WorkOutcome = {
       agent,
-      costUsd: this.chances.costUsd?.(this.random) ?? 0.25,
+      costUsd: wanted,
       logBytes: 0,
       ...(this.happens(0.5) ? { session } : {}),
     };

@@ -6,7 +6,7 @@ import type { AgentOutcome } from '../../src/model/outcome.js';
 import type { RunState } from '../../src/model/state.js';
 import { decide } from '../../src/run/decide.js';
 import { emptyRun, reduce } from '../../src/run/index.js';
-import { microsLeft, reservationFor } from '../../src/run/money.js';
+import { leftOf, reservationFor } from '../../src/run/money.js';
 import { budgetNeeded, heldBy, standingOf } from '../../src/run/questions.js';
 import { planItem } from '../rig/world.js';
 
@@ -81,7 +81,7 @@ describe('money', () => {
       ['1B', 1],
     ]);
     const one = start(state);
-    expect(microsLeft(one.state)).toBe(1_500_000);
+    expect(leftOf(one.state, NOW).run).toBe(1_500_000);
     const two = start(one.state);
     expect(decide(two.state, inputs)).toEqual([]);
     // It cost less than was put aside: the third may start.
@@ -128,6 +128,120 @@ describe('money', () => {
     const both = end(end(two.state, one.id, 0), two.id, 0, { kind: 'cancelled' });
     expect([...both.spend.untold]).toEqual(['agent 1A']);
     expect(both.spend.costs).toEqual(new Map([['implement', [0]]]));
+  });
+});
+
+describe('a budget for each day', () => {
+  const tz = 'Europe/Berlin';
+  const noon = Date.parse('2026-11-20T11:00:00Z');
+  const day = (usd: number, others: number) => ({
+    budget: { perMilestone: 1, perDay: { usd, tz, others: { day: '2026-11-20', usd: others } } },
+  });
+  const at = (now: number) => ({ now, capacity: 4 });
+  const starts = (state: RunState, now: number): number =>
+    decide(state, at(now)).filter((effect) => effect.do === 'work').length;
+  /** One agent started and ended at a time, at a cost. */
+  const oneAt = (state: RunState, now: number, usd: number): RunState => {
+    const effect = decide(state, at(now)).find((due) => due.do === 'work') as WorkEffect;
+    const running = reduce(state, { type: 'work.started', id: 'i1', effect, inputs: at(now) });
+    const outcome = { agent: { kind: 'unstartable' as const, message: 'x' }, costUsd: usd, logBytes: 0 };
+    return reduce(running, { type: 'work.ended', id: 'i1', item: effect.item, now, outcome });
+  };
+
+  it('counts what other runs cost that day, and what agents at work may cost', () => {
+    expect([0, 1, 1.5, 2, 3].map((others) => starts(begun(day(3, others)), noon))).toEqual([3, 2, 1, 1, 0]);
+  });
+
+  it('begins anew at midnight by the clock on the wall', () => {
+    const late = Date.parse('2026-11-20T22:30:00Z');
+    const state = oneAt(begun(day(2, 0)), late, 1.5);
+    expect([starts(state, late), starts(state, Date.parse('2026-11-20T22:59:59Z'))]).toEqual([0, 0]);
+    expect(starts(state, Date.parse('2026-11-20T23:00:00Z'))).toBe(2);
+    const left = (now: number) => leftOf(state, now).day;
+    expect([left(late), left(Date.parse('2026-11-20T23:00:00Z'))]).toEqual([500_000, 2_000_000]);
+  });
+
+  it('pauses until then', () => {
+    const state = begun(day(3, 2.5));
+    const open = state.items.get('1C') ?? fail();
+    expect(heldBy(state, open, noon)).toBe('day');
+    expect(standingOf(state, at(noon))).toEqual({
+      is: 'paused',
+      exit: 75,
+      why: 'the budget of $3.00 a day does not hold another agent: $2.50 is spent today',
+      until: Date.parse('2026-11-20T23:00:00Z'),
+    });
+  });
+});
+
+describe('a budget of tokens', () => {
+  it('is put aside as money is, and pauses the run', () => {
+    const state = begun({ budget: { tokens: 1000 } });
+    const effects = decide(state, inputs).flatMap((effect) => (effect.do === 'work' ? [effect] : []));
+    expect(
+      effects.map(({ reserveTokens, reserveUsd, capUsd }) => [reserveTokens, reserveUsd, capUsd]),
+    ).toEqual(Array(3).fill([50, undefined, undefined]));
+    const { state: running, id, effect } = start(state);
+    expect(leftOf(running, NOW).tokens).toBe(950);
+    const after = reduce(running, {
+      type: 'work.ended',
+      id,
+      item: effect.item,
+      now: NOW,
+      outcome: {
+        agent: { kind: 'unstartable', message: 'x' },
+        costUsd: 0,
+        logBytes: 0,
+        tokens: { input: 500, cached: 400, output: 100 },
+      },
+    });
+    // 1.5 times as much as the one before is 900, and 400 are left.
+    expect(leftOf(after, NOW).tokens).toBe(400);
+    expect(standingOf(after, inputs)).toMatchObject({
+      is: 'paused',
+      exit: 1,
+      why: 'the budget of 1000 tokens does not hold another agent: 600 are used',
+    });
+  });
+});
+
+describe('what an agent may cost', () => {
+  it('is its reservation and its share of what nobody else would need', () => {
+    const caps = (usd: number, ids: string[], jobs = 4) =>
+      decide(begun({ budget: { usd }, jobs }, ids), { now: NOW, capacity: jobs }).map((effect) =>
+        effect.do === 'work' ? effect.capUsd : undefined,
+      );
+    expect(caps(10, ['1A'])).toEqual([10]);
+    expect(caps(10, ['1A', '1B'])).toEqual([5, 5]);
+    expect(caps(10, ['1A', '1B', '1C', '1D', '1E'])).toEqual([2.5, 2.5, 2.5, 2.5]);
+  });
+
+  it('goes with what its conversation has cost so far, since its CLI counts from there', () => {
+    const { state, id } = start(begun({ budget: { usd: 10 } }, ['1A']));
+    const capped = reduce(state, {
+      type: 'work.ended',
+      id,
+      item: '1A',
+      now: NOW,
+      outcome: { agent: { kind: 'capped', message: 'x' }, costUsd: 4, logBytes: 0, session: 'S' },
+    });
+    expect(start(capped).effect).toMatchObject({
+      attempt: 1,
+      session: 'S',
+      sessionUsd: 4,
+      reserveUsd: 6,
+      capUsd: 6,
+      brief: { because: 'resumed' },
+    });
+    // It did nothing at all: it would do so over and over.
+    const idle = reduce(state, {
+      type: 'work.ended',
+      id,
+      item: '1A',
+      now: NOW,
+      outcome: { agent: { kind: 'capped', message: 'x' }, costUsd: 0, logBytes: 0 },
+    });
+    expect(idle.items.get('1A')?.phase.is).toBe('failed');
   });
 });
 

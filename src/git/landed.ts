@@ -1,0 +1,131 @@
+/** What an author should know of others' work: what a landing brought, and how far the target has moved on. */
+import type { Oid } from '../model/outcome.js';
+import type { Repository } from './index.js';
+
+/** Names of files and subjects of commits; `more` of each were left out. */
+export interface Brought {
+  readonly subjects: readonly string[];
+  readonly moreSubjects: number;
+  readonly files: readonly string[];
+  readonly moreFiles: number;
+}
+
+const MOST_SUBJECTS = 8;
+const MOST_FILES = 40;
+
+/** What a landing brought, `except` a view that each of them changes; undefined for a commit that is no landing. */
+export async function readBrought(
+  repo: Repository,
+  commit: Oid,
+  except: string,
+): Promise<Brought | undefined> {
+  const subjects = await linesOf(repo, [
+    'log',
+    '--no-merges',
+    '--no-show-signature',
+    '--no-color',
+    '--format=%s',
+    '-z',
+    '--end-of-options',
+    `${commit}^1..${commit}^2`,
+    '--',
+  ]);
+  const files = await filesBetween(repo, `${commit}^1`, commit);
+  if (subjects === undefined || files === undefined) return undefined;
+  const changed = files.filter((file) => file !== except);
+  return {
+    subjects: subjects.slice(0, MOST_SUBJECTS),
+    moreSubjects: Math.max(0, subjects.length - MOST_SUBJECTS),
+    files: changed.slice(0, MOST_FILES),
+    moreFiles: Math.max(0, changed.length - MOST_FILES),
+  };
+}
+
+/** How far the target has moved on since work began at `base`. */
+export interface Moved {
+  readonly landings: number;
+  /** Files that changed on both sides. */
+  readonly shared: readonly string[];
+  readonly moreShared: number;
+}
+
+/** Fewer landings than this are not far, unless one of them touched what the work touches. */
+const FAR = 5;
+
+/** Undefined where the target has not moved far from `base`, or the work is no descendant of it any more. */
+export async function readMoved(
+  repo: Repository,
+  {
+    base,
+    head,
+    work,
+    except,
+  }: { readonly base: Oid; readonly head: Oid; readonly work: Oid; readonly except: string },
+): Promise<Moved | undefined> {
+  if (base === head) return undefined;
+  const args = ['rev-list', '--count', '--first-parent', '--end-of-options', `${base}..${head}`, '--'];
+  const counted = await repo.git({ args, cwd: repo.root });
+  const landings = counted.code === 0 ? Number(counted.text) : 0;
+  if (landings === 0) return undefined;
+  const mine = new Set(await filesBetween(repo, base, work));
+  const shared = ((await filesBetween(repo, base, head)) ?? []).filter(
+    (file) => file !== except && mine.has(file),
+  );
+  if (landings < FAR && shared.length === 0) return undefined;
+  return {
+    landings,
+    shared: shared.slice(0, MOST_FILES),
+    moreShared: Math.max(0, shared.length - MOST_FILES),
+  };
+}
+
+const filesBetween = (repo: Repository, before: string, after: string): Promise<string[] | undefined> =>
+  linesOf(repo, [
+    'diff-tree',
+    '-r',
+    '-z',
+    '--name-only',
+    '--no-renames',
+    '--end-of-options',
+    before,
+    after,
+    '--',
+  ]);
+
+/** The parts of an answer that zero bytes divide; undefined where git has none. */
+async function linesOf(repo: Repository, args: readonly string[]): Promise<string[] | undefined> {
+  const answer = await repo.git({ args: [...args], cwd: repo.root });
+  if (answer.code !== 0) return undefined;
+  return answer.text.split('\0').filter((part) => part !== '');
+}
+
+/** Plain files of a commit as text, in the order asked for; links and what is not there are passed over. */
+export async function readPlainFiles(
+  repo: Repository,
+  commit: Oid,
+  paths: readonly string[],
+): Promise<{ readonly file: string; readonly text: string }[]> {
+  if (paths.length === 0) return [];
+  const listed = await linesOf(repo, [
+    'ls-tree',
+    '-z',
+    '--full-tree',
+    '--end-of-options',
+    commit,
+    '--',
+    ...paths,
+  ]);
+  const plain = new Map<string, string>();
+  for (const line of listed ?? []) {
+    const [, oid, path] = /^100\d+ blob ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
+    if (oid !== undefined && path !== undefined) plain.set(path, oid);
+  }
+  const found = [];
+  for (const file of paths) {
+    const oid = plain.get(file);
+    if (oid === undefined) continue;
+    const answer = await repo.git({ args: ['cat-file', 'blob', oid], cwd: repo.root });
+    if (answer.code === 0) found.push({ file, text: answer.text });
+  }
+  return found;
+}

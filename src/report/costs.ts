@@ -1,0 +1,115 @@
+/** `mstone costs` for people and for programs. */
+import type { Tokens } from '../model/outcome.js';
+import type { Charge, Grouping, Sum } from '../run/costs.js';
+import { sumOf, sumsBy } from '../run/costs.js';
+import { oneLine, painter, table, textWidth } from './text.js';
+import { count, formatUsd } from './words.js';
+
+interface SumDocument {
+  readonly cost_usd: number;
+  /** The part of it that is an estimate. */
+  readonly estimated_usd: number;
+  readonly assignments: number;
+  /** Those of which nothing says what they cost. */
+  readonly untold: number;
+  readonly tokens: Tokens;
+}
+
+export interface CostsDocument {
+  readonly schema: 1;
+  readonly by: Grouping;
+  readonly rows: readonly (SumDocument & { readonly key: string })[];
+  readonly total: SumDocument;
+}
+
+export interface CostsView {
+  readonly by: Grouping;
+  readonly charges: readonly Charge[];
+  /** The day is the local one. */
+  readonly tz: string | undefined;
+}
+
+const figures = ({ usd, estimatedUsd, assignments, untold, tokens }: Sum): SumDocument => ({
+  cost_usd: usd,
+  estimated_usd: estimatedUsd,
+  assignments,
+  untold,
+  tokens,
+});
+
+export function costsDocument({ by, charges, tz }: CostsView): CostsDocument {
+  return {
+    schema: 1,
+    by,
+    rows: sumsBy(by, charges, tz).map((sum) => ({ key: sum.key, ...figures(sum) })),
+    total: figures(sumOf('', charges)),
+  };
+}
+
+/** `950`, `12.3k`, `4.56M`. */
+export function formatTokens(tokens: number): string {
+  if (tokens < 1000) return String(tokens);
+  const [value, unit] = tokens < 999_500 ? [tokens / 1e3, 'k'] : [tokens / 1e6, 'M'];
+  return `${value.toPrecision(3).includes('e') ? Math.round(value) : Number(value.toPrecision(3))}${unit}`;
+}
+
+const HEADS: Readonly<Record<Grouping, string>> = {
+  attempt: 'Attempt',
+  milestone: 'Milestone',
+  stage: 'Stage',
+  run: 'Run',
+  agent: 'Agent',
+  day: 'Day',
+};
+
+/** What a sum holds that nobody told as money: `~` for an estimate, `?` for what is not known at all. */
+function costCell({ usd, estimatedUsd, assignments, untold }: Sum): string {
+  if (untold === assignments && assignments > 0) return '?';
+  return `${estimatedUsd > 0 ? '~' : ''}${formatUsd(usd)}${untold > 0 ? ' + ?' : ''}`;
+}
+
+/** A table whose figures stand under each other, the total, and what its marks mean. */
+export function costsText({ by, charges, tz }: CostsView, color: boolean): string {
+  if (charges.length === 0) return 'No agent has cost anything yet.\n';
+  const paint = painter(color);
+  const total = sumOf('Total', charges);
+  const cells = (sum: Sum): string[] => [
+    oneLine(sum.key) || '(not known)',
+    costCell(sum),
+    formatTokens(sum.tokens.input),
+    formatTokens(sum.tokens.cached),
+    formatTokens(sum.tokens.output),
+    String(sum.assignments),
+  ];
+  const rows = [
+    [HEADS[by], 'Cost', 'Sent', 'of it cached', 'Received', 'Agents'],
+    ...sumsBy(by, charges, tz).map(cells),
+    cells(total),
+  ];
+  const widths =
+    rows[0]?.map((_, column) => Math.max(...rows.map((row) => textWidth(row[column] ?? '')))) ?? [];
+  const aligned = rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell : ' '.repeat(Math.max(0, (widths[column] ?? 0) - textWidth(cell))) + cell,
+    ),
+  );
+  const last = rows.length - 1;
+  const lines = table(aligned, (cell, _column, row) =>
+    row === 0 ? paint('dim', cell) : row === last ? paint('bold', cell) : cell,
+  );
+  const remarks = [
+    ...(total.estimatedUsd > 0
+      ? [`~ holds an estimate by list prices: ${formatUsd(total.estimatedUsd)} in all`]
+      : []),
+    ...(total.untold > 0
+      ? [`? nothing says what ${count(total.untold, 'assignment')} cost: ${untoldAgents(charges)}`]
+      : []),
+    ...(charges.some(({ attempt }) => attempt === undefined)
+      ? ['Of runs whose journals are gone only landings are known, by their commits: no tokens']
+      : []),
+  ];
+  return `${[...lines, ...(remarks.length === 0 ? [] : ['', ...remarks])].join('\n')}\n`;
+}
+
+const untoldAgents = (charges: readonly Charge[]): string =>
+  [...new Set(charges.flatMap(({ untold, agent }) => (untold ? [oneLine(agent)] : [])))].sort().join(', ');
