@@ -6,25 +6,19 @@ import type { Config } from '../model/config.js';
 import { AUTH_VARIABLES, credentialsFor, isLogin } from '../model/credential.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { RunSettings } from '../model/event.js';
-import type { PlanItem } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import { scrubFile } from '../process/scrub.js';
 import { absent } from './project.js';
 
-/** What `decide` has to know of the credentials of the agents that these items name. */
+/** What `decide` has to know of the credentials of these agents. */
 export function credentialSettings(
   config: Config,
-  items: readonly PlanItem[],
+  names: Iterable<string>,
 ): Result<Pick<RunSettings, 'credentials' | 'marks'>, Diagnostic[]> {
-  const names = new Set(
-    items.flatMap(({ author, reviewer, resolver }) =>
-      reviewer === false ? [author, resolver] : [author, reviewer, resolver],
-    ),
-  );
   const wrong: Diagnostic[] = [];
   const credentials = Object.fromEntries(
-    [...names].sort().flatMap((name) => {
+    [...new Set(names)].sort().flatMap((name) => {
       const kind = config.agents[name]?.kind ?? 'recipe';
       const order = credentialsFor(name, kind, config.credentials, config.auth);
       if (order === undefined) return [];

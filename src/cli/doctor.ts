@@ -22,6 +22,8 @@ import { shown } from '../model/shown.js';
 import { formatTokens } from '../report/costs.js';
 import { painter } from '../report/text.js';
 import { count, formatDuration, formatUsd, shellWord } from '../report/words.js';
+import { heldOver } from '../run/credentials.js';
+import { credentialSettings } from './credentials.js';
 import { slotsFolder } from './hands.js';
 import { isNodeScript, loginOf } from './logins.js';
 import { say, sayJson } from './output.js';
@@ -94,6 +96,7 @@ async function examine(world: World, repository: Repository, options: DoctorOpti
     ...of('installed', await judgeInstalled(world)),
     ...of('login', await judgeLogins(world, config, milestones)),
     ...(options.probe === true ? of('probe', await judgeProbes(world, config, milestones)) : []),
+    ...of('credentials', await judgeCredentials(world, repository, config, milestones)),
     ...of('checks', await judgeChecks(world, repository, config, milestones)),
     ...of('state', await judgePlaces([repository.stateDir, slotsDir])),
     ...(await judgeHost(world, [repository.stateDir, slotsDir], config)),
@@ -265,6 +268,42 @@ function judgeFiles(what: string, diagnostics: readonly Diagnostic[]): Judged {
     message: `${number}; the first: ${shown(place, 200)}${first.message}`,
     fix: 'mstone validate',
   };
+}
+
+/** What named agents may be started on, in that order, and what of it cannot be used now: names, never values. */
+async function judgeCredentials(
+  world: World,
+  repository: Repository,
+  config: Config,
+  milestones: readonly Milestone[],
+): Promise<Judged[]> {
+  const named = [...namedAgents(config, milestones)];
+  const settings = credentialSettings(
+    config,
+    named.flatMap((name) => name ?? []),
+  );
+  if (!settings.ok) return settings.error.map(fromDiagnostic);
+  const runs = await knownRuns(repository.stateDir);
+  // A damaged journal is told by itself.
+  const states = runs.ok ? runs.value.map(({ state }) => state) : [];
+  const now = world.now();
+  const held = heldOver(states, settings.value, now);
+  return Object.entries(settings.value.credentials ?? {}).map(([agent, { order }]): Judged => {
+    const words = order.map((name) => {
+      const shut = held.shut[name];
+      if (shut !== undefined) return `${name} (cannot be used: ${shown(shut.why)})`;
+      const until = held.closed[name];
+      return until === undefined ? name : `${name} (limited for ${formatDuration(until - now)})`;
+    });
+    const message = `${shown(agent)}: ${words.join(', ')}`;
+    if (order.some((name) => held.shut[name] === undefined && held.closed[name] === undefined))
+      return fine(message);
+    return {
+      state: 'warning',
+      message,
+      fix: 'mstone run waits for the first; another under `credentials` would not have to',
+    };
+  });
 }
 
 const namedAgents = (config: Config, milestones: readonly Milestone[]): ReadonlySet<string | undefined> =>

@@ -354,7 +354,12 @@ async function runLocked(
     return sayDiagnostics(world, refusedPlan(project, sources, options, failed) ?? made.error);
   }
   const { plan, items, config, chosen } = made.value;
-  const paid = credentialSettings(config, items);
+  const paid = credentialSettings(
+    config,
+    items.flatMap(({ author, reviewer, resolver }) =>
+      reviewer === false ? [author, resolver] : [author, reviewer, resolver],
+    ),
+  );
   if (!paid.ok) return sayDiagnostics(world, paid.error);
   const redact = makeRedactor(sources.secrets);
   const strangers = unknownTo(plan, extra.reset);

@@ -15,6 +15,7 @@ import { oneLine, painter, table } from './text.js';
 import {
   costOf,
   count,
+  credentialWords,
   explainStanding,
   formatDiagnostic,
   formatUsd,
@@ -365,6 +366,8 @@ export function statusText(
     if (state.end?.is !== 'ended') lines.push(...termsOf(state, when));
     const pressure = alive ? shortageOf(state, when.now) : undefined;
     if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
+    const held = state.end?.is === 'ended' ? undefined : credentialWords(state, when);
+    if (held !== undefined) lines.push(paint('yellow', `Credentials: ${held}`));
   }
   if (rows.length > 0) {
     const shown = table(

@@ -26,6 +26,7 @@ import { type Sentence, tell } from './story.js';
 import { cutTo, oneLine, type Paint, painter, textWidth } from './text.js';
 import {
   costOf,
+  credentialWords,
   explainStanding,
   formatDuration,
   formatUsd,
@@ -379,7 +380,7 @@ function titleOf(
 }
 
 /** `3/8 landed, 2 at work, 1 failed, 3 to go, 2m 05s, $0.42`. */
-function counterOf(state: RunState, { now, color, began }: FrameOptions, width: number): string {
+function counterOf(state: RunState, { now, tz, color, began }: FrameOptions, width: number): string {
   const { landed, all } = progressOf(state);
   const words = [...state.items.values()]
     .filter(({ item }) => item.kind === 'milestone')
@@ -400,6 +401,10 @@ function counterOf(state: RunState, { now, color, began }: FrameOptions, width: 
   ];
   const counter = painter(color)('dim', cutTo(parts.join(', '), width));
   const shortage = shortageOf(state, now());
-  if (shortage === undefined) return counter;
-  return `${counter}\n${painter(color)('yellow', cutTo(`no new agents: ${oneLine(shortage)}`, width))}`;
+  const held = credentialWords(state, { now: now(), tz });
+  const lines = [
+    ...(shortage === undefined ? [] : [`no new agents: ${oneLine(shortage)}`]),
+    ...(held === undefined ? [] : [`credentials: ${held}`]),
+  ];
+  return [counter, ...lines.map((line) => painter(color)('yellow', cutTo(line, width)))].join('\n');
 }

@@ -85,9 +85,10 @@ function tellEvent(
     case 'work.ended': {
       const flight = flightOf(event.id, before);
       const purpose = flight?.effect.do === 'work' ? flight.effect.purpose : undefined;
+      const credential = flight?.effect.do === 'work' ? flight.effect.credential : undefined;
       const took = flight === undefined ? undefined : event.now - flight.since;
       return [
-        ...tellWork(oneLine(event.item), purpose, took, event.outcome, when),
+        ...tellWork(oneLine(event.item), purpose, took, event.outcome, when, credential),
         ...tellUntold(flight?.effect, before, state),
       ];
     }
@@ -152,8 +153,10 @@ function tellWork(
   took: number | undefined,
   { agent, judgement, harvest, costUsd, told = [] }: WorkOutcome,
   when: When,
+  credential: string | undefined,
 ): readonly Sentence[] {
   const what = `${item} ${purpose ?? 'agent'}`;
+  const payer = credential === undefined ? what : `${what} on ${oneLine(credential)}`;
   const facts = [
     ...(took === undefined ? [] : [formatDuration(took)]),
     ...(costUsd > 0 ? [formatUsd(costUsd)] : []),
@@ -183,7 +186,7 @@ function tellWork(
       break;
     case 'limited': {
       const until = agent.resetAt === undefined ? '' : ` until ${formatUntil(agent.resetAt, when)}`;
-      sentences.push(say('wait', `${what} met a usage limit${until}: ${oneLine(agent.message)}${after}`));
+      sentences.push(say('wait', `${payer} met a usage limit${until}: ${oneLine(agent.message)}${after}`));
       break;
     }
     case 'overloaded':
@@ -192,10 +195,10 @@ function tellWork(
       );
       break;
     case 'unauthorized':
-      sentences.push(say('bad', `${what} was not let in: ${oneLine(agent.message)}${after}`));
+      sentences.push(say('bad', `${payer} was not let in: ${oneLine(agent.message)}${after}`));
       break;
     case 'out-of-credit':
-      sentences.push(say('bad', `${what} has nothing left to pay with: ${oneLine(agent.message)}${after}`));
+      sentences.push(say('bad', `${payer} has nothing left to pay with: ${oneLine(agent.message)}${after}`));
       break;
     case 'context-exceeded':
       sentences.push(say('wait', `${what} filled its context: ${oneLine(agent.message)}${after}`));

@@ -120,6 +120,23 @@ export function phaseWord(item: ItemState, state: RunState): PhaseWord {
   }
 }
 
+/**
+ * Which credentials cannot be used now, by their names: `work is limited until 13:07 (12m), spare cannot be
+ * used: no credit`. Undefined where all can, or none is configured.
+ */
+export function credentialWords({ settings, closed, shut }: RunState, when: When): string | undefined {
+  const names = new Set(Object.values(settings.credentials ?? {}).flatMap(({ order }) => order));
+  const words = [...names].flatMap((name) => {
+    const refused = shut.get(name);
+    if (refused !== undefined) return [`${oneLine(name)} cannot be used: ${oneLine(refused.why)}`];
+    const until = closed.get(name) ?? 0;
+    if (until <= when.now) return [];
+    const left = formatDuration(until - when.now);
+    return [`${oneLine(name)} is limited until ${formatUntil(until, when)} (${left})`];
+  });
+  return words.length === 0 ? undefined : words.join(', ');
+}
+
 /** A clause that answers "why is it not running?". */
 export function explainWait(wait: Wait, when: When): string {
   switch (wait.for) {

@@ -46,7 +46,11 @@ const LEFT_ALONE_MS = 24 * 60 * 60_000;
  * A key that was shut stays so for a day, but only while its agent has another: who starts a run that had nothing
  * left has paid. A key that was replaced is another, and a login may have been mended any time.
  */
-export function heldOver(runs: readonly Known[], settings: RunSettings, now: number): HeldCredentials {
+export function heldOver(
+  runs: readonly Known[],
+  settings: Pick<RunSettings, 'credentials' | 'marks'>,
+  now: number,
+): HeldCredentials {
   const closed = new Map<string, number>();
   const shut = new Map<string, ShutCredential>();
   for (const run of runs) {

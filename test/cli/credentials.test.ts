@@ -146,6 +146,9 @@ describe('an agent with two keys', () => {
     p.commit('Milestones');
     const first = await p.mstone('run');
     expect({ ...first, stdout: '' }).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(first.stdout).toMatch(/ 1A implement on first met a usage limit until \S+/);
+    const { stdout } = await inside(['doctor'], p.root, p.env);
+    expect(stdout).toMatch(/ mine: first \(limited for \d+d \d+h\), second$/m);
     expect(logged()).toEqual(['1A one-of-two [] []', '1A two-of-two [] [more-of-two]']);
     // The next run knows of the limit, though the first has ended.
     p.write('milestones/1B.md', '# 1B\n');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Phase, RunState, Step, Wait } from '../../src/model/state.js';
 import {
+  credentialWords,
   explainStanding,
   explainWait,
   formatClock,
@@ -56,6 +57,24 @@ test('times are told in the zone they are asked for', () => {
     formatUntil(NOON + 67 * 60_000, { now: NOON, tz: 'Pacific/Auckland' }),
     formatUntil(NOON + 13 * 3_600_000, WHEN),
   ]).toEqual(['12:04:05', '17:34:05', '00:00:00', '13:07', '02:07', '2026-11-21 01:00']);
+});
+
+test('credentials that cannot be used are named with why and for how long', () => {
+  const { settings } = stateOf([]);
+  const credentials = { author: { order: ['claude/login', 'work', 'spare', 'last'], roams: true } };
+  const state = stateOf([], {
+    settings: { ...settings, credentials },
+    closed: new Map([
+      ['claude/login', NOON + 67 * 60_000],
+      ['spare', NOON - 1],
+      ['gone', NOON + 1000],
+    ]),
+    shut: new Map([['work', { why: `no credit${HOSTILE}`, since: NOON }]]),
+  });
+  expect(credentialWords(state, WHEN)).toMatch(
+    /^claude\/login is limited until 13:07 \(1h 07m\), work cannot be used: no credit[^\u001b\n]*$/,
+  );
+  expect(credentialWords(stateOf([], { closed: new Map([['claude', NOON + 1000]]) }), WHEN)).toBeUndefined();
 });
 
 test('money that was spent never reads as none', () => {
