@@ -77,7 +77,7 @@ export function reservationFor(state: RunState, purpose: Purpose): number | unde
 }
 
 /** Likewise in tokens, sent and received; undefined where they are not limited. */
-export function tokensFor(state: RunState, purpose: Purpose): number | undefined {
+function tokensFor(state: RunState, purpose: Purpose): number | undefined {
   const most = state.settings.budget?.tokens;
   if (most === undefined) return undefined;
   const middle = median(state.spend.sizes.get(purpose) ?? []);
