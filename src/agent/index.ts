@@ -14,6 +14,7 @@ import type { AgentConfig, Severity } from '../model/config.js';
 import type { Purpose } from '../model/effect.js';
 import type { Milestone, Recipe } from '../model/milestone.js';
 import type { AgentOutcome, Oid, Tokens } from '../model/outcome.js';
+import { plainly, type Redactor } from '../model/redact.js';
 import { unreachable } from '../model/result.js';
 import type { Judgement } from '../model/verdict.js';
 import { readPlainTail } from '../process/plain.js';
@@ -67,6 +68,10 @@ export interface AssignmentRequest {
   readonly context: string;
   /** What the agent may have of the user's environment, and what the caller adds to guard it. */
   readonly env: Readonly<Record<string, string>>;
+  /** What it is started on: these variables and none of those that are withheld, whoever sets them. */
+  readonly pay?: { readonly env: Readonly<Record<string, string>>; readonly withheld: readonly string[] };
+  /** Secrets are taken out of what it printed before anything is made of it. */
+  readonly redact?: Redactor;
   /** The milestone's `env`; wins over the agent's. */
   readonly milestoneEnv: Readonly<Record<string, string>>;
   /** Severities that hold work back. */
@@ -138,7 +143,7 @@ async function performCli<F extends { readonly unknown: number }>(
   cli: Cli<F>,
   callFor: (call: Call) => Invocation,
 ): Promise<AgentReport> {
-  const { dir, logFile, purpose, milestone, session } = request;
+  const { dir, logFile, purpose, milestone, session, redact = plainly } = request;
   /** One process, in a folder of its own; its output begins at this byte of the log. */
   const attend = async (own: string, from: number, resumed: string | undefined) => {
     const { command, env, fixed, files, fleeting } = callFor({
@@ -166,7 +171,7 @@ async function performCli<F extends { readonly unknown: number }>(
       logFile,
       { mark, longest: LONGEST_EVENT, from },
       (line) => {
-        for (const event of eventsIn(line)) facts = cli.hear(facts, event);
+        for (const event of eventsIn(redact(line))) facts = cli.hear(facts, event);
       },
     );
     const told = cli.outcomeOf(facts, {
@@ -174,7 +179,7 @@ async function performCli<F extends { readonly unknown: number }>(
       purpose,
       resumed: resumed !== undefined,
       at: writtenAt,
-      lastLine: lastLine(logFile, from),
+      lastLine: lastLine(logFile, redact, from),
     });
     return { told, bytes, skipped, unknown: facts.unknown };
   };
@@ -236,7 +241,7 @@ function sessionId(words: string): string {
 
 /** A program of the user's, or a script of the milestone's. */
 async function performProgram(request: AssignmentRequest): Promise<AgentReport> {
-  const { dir, logFile, kind, purpose, milestone } = request;
+  const { dir, logFile, kind, purpose, milestone, redact = plainly } = request;
   if (kind.kind !== 'recipe' && kind.kind !== 'command') throw new Error(`${kind.kind} is no program`);
   const script = kind.kind === 'recipe' ? scriptFor(milestone.recipe, purpose) : undefined;
   if (kind.kind === 'recipe' && script === undefined) {
@@ -256,9 +261,9 @@ async function performProgram(request: AssignmentRequest): Promise<AgentReport> 
   if (program === '') return unstarted({ kind: 'unstartable', message: 'the agent has no command' });
 
   const end = await superviseIn(dir, request, command, environmentOf(request, dir));
-  const said = await readLog(logFile);
+  const said = await readLog(logFile, redact);
   const who = kind.kind === 'recipe' ? undefined : program;
-  const outcome = outcomeOf(end, said, who, lastLine(logFile));
+  const outcome = outcomeOf(end, said, who, lastLine(logFile, redact));
   return {
     outcome,
     costUsd: said.costUsd,
@@ -329,6 +334,9 @@ function environmentOf(
     ...fixed,
     ...request.kind.env,
     ...request.milestoneEnv,
+  };
+  for (const name of request.pay?.withheld ?? []) delete env[name];
+  Object.assign(env, request.pay?.env, {
     MSTONE_MILESTONE: request.milestone.id,
     MSTONE_PURPOSE: request.purpose,
     MSTONE_ATTEMPT: String(request.attempt),
@@ -337,7 +345,7 @@ function environmentOf(
     MSTONE_CONTEXT_FILE: join(dir, 'context.json'),
     ...(request.notesFile === undefined ? {} : { MSTONE_NOTES_FILE: request.notesFile }),
     [TAG_NAME]: request.env[TAG_NAME] ?? '',
-  };
+  });
   return withTag(env, request.tag);
 }
 
@@ -356,7 +364,7 @@ async function place(dir: string, name: string, text: string): Promise<void> {
 
 const unstarted = (outcome: AgentOutcome): AgentReport => ({ outcome, costUsd: 0, logBytes: 0 });
 
-function lastLine(logFile: string, from = 0): string {
-  const line = readPlainTail(logFile, 2000, from).trimEnd().split('\n').at(-1)?.trim() ?? '';
+function lastLine(logFile: string, redact: Redactor, from = 0): string {
+  const line = readPlainTail(logFile, 2000, from, redact).trimEnd().split('\n').at(-1)?.trim() ?? '';
   return line.length > 200 ? `${line.slice(0, 199)}…` : line;
 }

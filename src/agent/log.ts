@@ -7,6 +7,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { readProtocolLine } from '../brief/protocol.js';
+import { plainly, type Redactor } from '../model/redact.js';
 
 export interface Said {
   /** The last limit that it told of. */
@@ -24,12 +25,12 @@ const LONGEST_LINE = 1024 * 1024;
 const MARK = '"mstone"';
 const NEWLINE = 10;
 
-export async function readLog(file: string): Promise<Said> {
+export async function readLog(file: string, redact: Redactor = plainly): Promise<Said> {
   let limited: Said['limited'];
   let costUsd = 0;
   let verdict: unknown;
   const { bytes, writtenAt } = await readLines(file, { mark: MARK, longest: LONGEST_LINE }, (line) => {
-    const said = readProtocolLine(line);
+    const said = readProtocolLine(redact(line));
     if (said?.kind === 'limited') limited = said.resetAt === undefined ? {} : { resetAt: said.resetAt };
     if (said?.kind === 'usage') costUsd += said.costUsd;
     if (said?.kind === 'verdict') verdict = said.value;

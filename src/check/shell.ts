@@ -5,6 +5,7 @@
  * empty. The line leads a process group of its own, and whatever bears the tag afterwards is ended.
  */
 import { appendFileSync, statSync } from 'node:fs';
+import type { Redactor } from '../model/redact.js';
 import { runProcess } from '../process/index.js';
 import { plainText, readPlainTail } from '../process/plain.js';
 import { endTagged, withTag } from '../process/tagged.js';
@@ -19,6 +20,8 @@ export interface ShellRequest {
   readonly logFile: string;
   /** Of this use alone: all that bears it ends with each line. */
   readonly tag: string;
+  /** Takes secrets out of its tail. */
+  readonly redact?: Redactor;
   /** For what outlives the line, from the polite signal to the sure one; 5 s. */
   readonly graceMs?: number;
 }
@@ -34,7 +37,7 @@ const TAIL_BYTES = 4096;
 const MOST_OUTPUT = 256 * 1024 * 1024;
 
 export async function runLine(line: string, request: ShellRequest): Promise<LineEnd> {
-  const { path, env, timeoutMs, signal, logFile, tag } = request;
+  const { path, env, timeoutMs, signal, logFile, tag, redact } = request;
   appendFileSync(logFile, `$ ${plainText(line)}\n`, { mode: 0o600 });
   const from = statSync(logFile).size;
   const outcome = await runProcess({
@@ -50,8 +53,8 @@ export async function runLine(line: string, request: ShellRequest): Promise<Line
   await endTagged(tag, request.graceMs === undefined ? {} : { graceMs: request.graceMs });
 
   const tail = (note?: string): string => {
-    if (note === undefined) return readPlainTail(logFile, TAIL_BYTES, from);
-    const output = readPlainTail(logFile, TAIL_BYTES - Buffer.byteLength(note) - 4, from);
+    if (note === undefined) return readPlainTail(logFile, TAIL_BYTES, from, redact);
+    const output = readPlainTail(logFile, TAIL_BYTES - Buffer.byteLength(note) - 4, from, redact);
     return `${output}${output === '' || output.endsWith('\n') ? '' : '\n'}(${note})\n`;
   };
   switch (outcome.kind) {

@@ -72,6 +72,7 @@ export async function config(world: World & { color: boolean }, options: ConfigO
 function written(key: string, value: unknown): unknown {
   if (isDuration(key) && typeof value === 'number') return durationWords(value);
   if (key === 'mcp_servers') return withoutSecrets(value);
+  if (key === 'credentials') return Object.values(Object(withoutSecrets(value)));
   if (!key.startsWith('agents.') || typeof value !== 'object' || value === null) return value;
   const { env = {}, ...agent } = value as { readonly env?: Readonly<Record<string, string>> };
   const names = Object.keys(env);

@@ -209,12 +209,13 @@ const workEffect = object<WorkEffect>(
     merge: OID,
     brief: kept('what its prompt says'),
     session: about('the conversation that it goes on with', TEXT),
+    credential: about('what it is started on, by name', TEXT),
     reserveUsd: about('what had to be left for it to start', USD),
     capUsd: about('the most that it may cost, put aside for it', USD),
     sessionUsd: about('what its conversation has cost before', USD),
     reserveTokens: about('put aside for it', WHOLE),
   },
-  ['base', 'merge', 'session', 'reserveUsd', 'capUsd', 'sessionUsd', 'reserveTokens'],
+  ['base', 'merge', 'session', 'credential', 'reserveUsd', 'capUsd', 'sessionUsd', 'reserveTokens'],
 );
 
 const checkEffect = object<CheckEffect>({
@@ -268,22 +269,24 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       head: OID,
       items: kept('what it takes to its end'),
       settings: kept('what it goes by'),
+      held: kept('credentials that cannot be used yet'),
       history: kept('what earlier runs used up'),
       passed: kept('verdicts that hold already'),
       shadow: FLAG,
       mstone: VERSION,
     },
-    optional: ['mstone'],
+    optional: ['held', 'mstone'],
   },
   'run.continued': {
     fields: {
       head: OID,
       items: kept('what it takes to its end'),
       settings: kept('what it goes by'),
+      held: kept('credentials that cannot be used yet'),
       shadow: FLAG,
       mstone: VERSION,
     },
-    optional: ['mstone'],
+    optional: ['held', 'mstone'],
   },
   'items.reset': {
     fields: { items: TEXTS, from: kept('where they begin again'), works: kept('what they begin with') },

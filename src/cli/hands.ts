@@ -56,11 +56,15 @@ import type {
   WorkOutcome,
 } from '../model/outcome.js';
 import type { Landing, PlanItem } from '../model/plan.js';
+import { type Redactor, redacted } from '../model/redact.js';
 import { err, ok, type Result } from '../model/result.js';
 import { modelOf } from '../plan/items.js';
 import { allowedEnvironment } from '../process/environment.js';
+import { scrubFile } from '../process/scrub.js';
+import { hasStarted } from '../process/supervise.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
+import { payFor } from './credentials.js';
 import { notesFile, readNote, readNotes } from './notes.js';
 import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
 import type { World } from './world.js';
@@ -85,6 +89,8 @@ export interface HandsContext {
   /** What had landed when the run was planned: what is redone is redone for a difference to it. */
   readonly landings: ReadonlyMap<string, Landing>;
   readonly templates: Readonly<Record<Purpose, string>>;
+  /** Takes secrets out of all that comes back: the journal, prompts and reports are made of that. */
+  readonly redact: Redactor;
 }
 
 /** What was true when an assignment's slot was ready; written before its agent is started. */
@@ -111,7 +117,7 @@ interface AssignmentRecord {
 type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow'>;
 
 export function makeHands(context: HandsContext): Hands {
-  const { world, repository, run, runDir, config, target } = context;
+  const { world, repository, run, runDir, config, target, redact } = context;
   const lane = makeLane();
   const slotsDir = slotsFolder(world, repository, config);
   const milestones = new Map(context.milestones.map((milestone) => [milestone.id, milestone]));
@@ -174,7 +180,9 @@ export function makeHands(context: HandsContext): Hands {
       signal,
       logFile: log,
       tag: tagOf(id),
+      redact,
     });
+    await scrubFile(log, redact.forms);
     if (signal.aborted) return err({ kind: 'cancelled' });
     if (!folder.ok) return err({ kind: 'unprepared', message: folder.error.message });
     if (effect.purpose === 'implement') {
@@ -313,6 +321,11 @@ export function makeHands(context: HandsContext): Hands {
       const message = prompt.error.map((diagnostic) => diagnostic.message).join('; ');
       return { agent: { kind: 'unstartable', message }, costUsd: 0, logBytes: 0 };
     }
+    const pay = payFor(config, effect.credential);
+    if (pay === 'gone' && !hasStarted(dir)) {
+      const message = `${effect.credential} is configured no more`;
+      return { agent: { kind: 'unauthorized', message }, costUsd: 0, logBytes: 0 };
+    }
     const further = furtherPrompt(facts);
     const model = modelOf(milestone, config, effect.agent);
     const mcp = config.mcpServers === undefined ? record.mcp : { mcpServers: config.mcpServers };
@@ -336,12 +349,15 @@ export function makeHands(context: HandsContext): Hands {
       context: contextJson(facts),
       env: allowedEnvironment(world.env, { ...ownVariables(agent.kind, world.env), ...guard.env }),
       milestoneEnv: milestone.env,
+      ...(pay === undefined || pay === 'gone' ? {} : { pay }),
+      redact,
       blockOn: facts.blockOn,
       timeouts: config.timeouts,
       tag,
       signal,
     });
 
+    await scrubFile(log, redact.forms);
     const taken = await take(effect, record, milestone);
     const mended = await mending(() =>
       mendRefs(repository, refsOf(record), { guardLog: guard.log, slotCommits: new Set([taken.commit]) }),
@@ -420,6 +436,7 @@ export function makeHands(context: HandsContext): Hands {
       signal,
       logFile: log,
       tag,
+      redact,
     };
     const folder = await prepareFolder({
       ...common,
@@ -427,9 +444,11 @@ export function makeHands(context: HandsContext): Hands {
       copy: config.worktrees.copy,
       setup: config.worktrees.setup,
     });
+    await scrubFile(log, redact.forms);
     if (signal.aborted) return { kind: 'cancelled' };
     if (!folder.ok) return unstartable(folder.error.message);
     const checked = await runChecks(effect.commands, { ...common, clock: world });
+    await scrubFile(log, redact.forms);
     switch (checked.kind) {
       case 'cancelled':
         return { kind: 'cancelled' };
@@ -514,12 +533,14 @@ export function makeHands(context: HandsContext): Hands {
   };
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
+  const clean = <O>(outcome: O): O => redacted(outcome, redact);
   return {
-    work: (id, effect, signal) => work(id, effect, signal).catch(asUnprepared).then(unlessFull),
-    check: (id, effect, signal) => check(id, effect, signal).catch(asUnstartable).then(unlessFull),
-    candidate: (id, effect) => candidate(id, effect).catch(asRefused).then(unlessFull),
-    land: (_id, effect) => landing(effect).catch(asRefused).then(unlessFull),
-    follow: () => following().catch(asBlocked).then(unlessFull),
+    work: (id, effect, signal) => work(id, effect, signal).catch(asUnprepared).then(unlessFull).then(clean),
+    check: (id, effect, signal) =>
+      check(id, effect, signal).catch(asUnstartable).then(unlessFull).then(clean),
+    candidate: (id, effect) => candidate(id, effect).catch(asRefused).then(unlessFull).then(clean),
+    land: (_id, effect) => landing(effect).catch(asRefused).then(unlessFull).then(clean),
+    follow: () => following().catch(asBlocked).then(unlessFull).then(clean),
   };
 }
 

@@ -6,13 +6,14 @@ import { openRepository, type Repository } from '../git/index.js';
 import { readJournal } from '../journal/index.js';
 import { listRuns } from '../journal/runs.js';
 import { nearest } from '../model/nearest.js';
+import { makeRedactor, type Redactor } from '../model/redact.js';
 import { shown } from '../model/shown.js';
 import type { RunState } from '../model/state.js';
 import { FileTail } from '../process/follow.js';
 import { settledWords } from '../report/words.js';
 import { emptyRun, replay } from '../run/index.js';
 import { say, sayDiagnostics, sayError } from './output.js';
-import { absent, readCheckout } from './project.js';
+import { absent, readCheckout, readSecrets } from './project.js';
 import { isDriven, knownRuns, logsOf } from './state.js';
 import type { World } from './world.js';
 
@@ -40,6 +41,7 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
   if (!repository.ok) return sayDiagnostics(world, repository.error);
   const { stateDir } = repository.value;
   const { id } = options;
+  const redact = makeRedactor(await readSecrets(world, repository.value.root));
 
   const runs = await knownRuns(stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
@@ -56,7 +58,7 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
     if (none !== undefined) return none;
   }
   const attempt = options.attempt ?? Math.max(0, ...(found?.logs ?? []).map((log) => log.attempt));
-  if (options.follow === true) return follow(world, stateDir, id, found?.run, attempt);
+  if (options.follow === true) return follow(world, stateDir, id, found?.run, attempt, redact);
   if (found === undefined) {
     say(world, `${id} has no logs yet: nothing was done for it.\nNext: mstone explain ${id}`);
     return 0;
@@ -76,7 +78,7 @@ export async function logs(world: World, options: LogsOptions): Promise<number> 
       continue;
     }
     await print(world, `==> ${file} <==`);
-    const tail = new FileTail(file);
+    const tail = new FileTail(file, 0, redact);
     for (let more = true; more; ) {
       const part = tail.read();
       await print(world, ...part.lines);
@@ -146,6 +148,7 @@ async function follow(
   id: string,
   run: string | undefined,
   attempt: number,
+  redact: Redactor,
 ): Promise<number> {
   const stop = new AbortController();
   const stopListening = world.onSignal(() => stop.abort());
@@ -175,7 +178,7 @@ async function follow(
         if (its === undefined) continue;
         for (const log of await logsIn(logsOf(stateDir, its))) {
           if (log.item !== id || (known.run === run && log.attempt < attempt)) continue;
-          const tail = tails.get(log.file) ?? new FileTail(log.file);
+          const tail = tails.get(log.file) ?? new FileTail(log.file, 0, redact);
           tails.set(log.file, tail);
           for (let more = true; more && !stop.signal.aborted; ) {
             const part = tail.read();

@@ -3,6 +3,7 @@
 import { safeJson } from '../journal/json.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { type MessageCode, messages } from '../model/messages.js';
+import { plainly, type Redactor } from '../model/redact.js';
 import type { ItemState } from '../model/state.js';
 import { lineReporter, ndjsonReporter, type Reporter } from '../report/index.js';
 import { liveReporter } from '../report/live.js';
@@ -53,6 +54,7 @@ export function makeReporter(
   tail: (item: ItemState) => string | undefined,
   /** With what agents and checks print as well: where their logs are. */
   logOf?: VerboseOptions['logOf'],
+  redact: Redactor = plainly,
 ): Reporter {
   const { stdout, stderr, color, now } = world;
   const write = (text: string): void => {
@@ -67,7 +69,7 @@ export function makeReporter(
       return lineReporter({ write, color, now, quiet: true });
     default: {
       const lines = lineReporter({ write, color, now });
-      return logOf === undefined ? lines : verboseReporter(lines, { write, color, now, logOf });
+      return logOf === undefined ? lines : verboseReporter(lines, { write, color, now, logOf, redact });
     }
   }
 }

@@ -1,14 +1,15 @@
 /** What a command starts from: the repository, the configuration and the milestones, from disk or from a commit. */
-import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
+import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import { type ConfigSources, resolveConfig } from '../config/index.js';
+import { type ConfigSources, type Origin, resolveConfig } from '../config/index.js';
 import { readLandings } from '../git/history.js';
 import { openRepository, type Repository, type ResolvedTarget, resolveTarget } from '../git/index.js';
 import { listFilesAt, readFileAt, readFilesAt } from '../git/tree.js';
 import { type MilestoneEntry, type MilestoneReader, readMilestones } from '../milestone/index.js';
 import { parseName } from '../milestone/name.js';
 import type { Config } from '../model/config.js';
+import { type Credential, isSecret } from '../model/credential.js';
 import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import { CONFIG_FILE, DEFAULT_LAYOUT, type Layout } from '../model/layout.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
@@ -16,6 +17,8 @@ import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
+import { shellWord } from '../report/words.js';
+import { readableByOthers, readKeysFile } from './keys-file.js';
 import type { World } from './world.js';
 
 export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const;
@@ -29,6 +32,8 @@ export interface Sources {
   readonly layout: Layout;
   /** By dotted key: every setting as it holds, and who decided it. */
   readonly settings: Pick<ReturnType<typeof resolveConfig>, 'values' | 'origins'>;
+  /** What must not be written or shown anywhere. */
+  readonly secrets: readonly string[];
   /** The user's own prompt templates, by purpose. */
   readonly templates: ReadonlyMap<string, string>;
   /** Everything said about them, errors included. */
@@ -56,6 +61,11 @@ export async function readLayout(world: World, root: string): Promise<Layout> {
   const place = checkoutPlace(root);
   const odd = await place.findOdd(DEFAULT_LAYOUT);
   return (await readConfig(world, root, place, odd, {})).layout;
+}
+
+/** What must not be shown, whatever is wrong with the rest of the configuration. */
+export async function readSecrets(world: World, root: string): Promise<readonly string[]> {
+  return (await readConfig(world, root, checkoutPlace(root), [], {})).secrets;
 }
 
 /** Reads from a commit: what a run goes by is what you committed. */
@@ -212,18 +222,68 @@ async function readConfig(
     ...(text === undefined ? {} : { project: { file, text } }),
     ...(user === undefined ? {} : { user: { file: userFile, text: user } }),
   });
-  const { milestones, tasksFile } = resolved.config;
+  const own = join(configHome(world.env), 'mstone');
+  const keys = await readKeysFile(resolved.config.keysFile, own, root);
+  const config: Config = {
+    ...resolved.config,
+    credentials: [...resolved.config.credentials, ...keys.credentials],
+  };
+  const { milestones, tasksFile } = config;
   const layout: Layout = {
     milestones,
     tasks: tasksFile,
     ...(named?.inside === false ? {} : { config: file }),
   };
+  const secrets = [
+    ...resolved.secrets,
+    ...keys.credentials.flatMap(({ env }) => Object.values(env)),
+    ...Object.entries(world.env).flatMap(([name, value]) =>
+      value !== undefined && isSecret(name) ? [value] : [],
+    ),
+  ];
   return {
     ...resolved,
+    config,
+    values: new Map(resolved.values).set('credentials', config.credentials),
+    secrets,
     layout,
     configured: text !== undefined,
-    diagnostics: [...(named?.wrong ?? []), ...unreadable, ...resolved.diagnostics],
+    diagnostics: [
+      ...(named?.wrong ?? []),
+      ...unreadable,
+      ...resolved.diagnostics,
+      ...keys.diagnostics,
+      ...sameName(resolved.config.credentials, keys.credentials),
+      ...(await openToOthers(userFile, resolved.origins.get('credentials'))),
+    ],
   };
+}
+
+/** A name says which credential is limited: it must say one. */
+const sameName = (configured: readonly Credential[], filed: readonly Credential[]): Diagnostic[] =>
+  filed
+    .filter(({ name }) => configured.some((one) => one.name === name))
+    .map(({ name }) => ({
+      severity: 'error',
+      code: 'credential-invalid',
+      message: `a credential cannot be used: ${shown(name)} is in your configuration and in the file of keys`,
+    }));
+
+/** Keys in the user's own file are to be as safe there as in a file of keys. */
+async function openToOthers(file: string, origin: Origin | undefined): Promise<Diagnostic[]> {
+  if (origin === undefined || !('file' in origin) || origin.file !== file) return [];
+  const info = await stat(file).catch(absent(undefined));
+  if (info === undefined || !readableByOthers(info.mode)) return [];
+  return [
+    {
+      severity: 'error',
+      code: 'credential-readable',
+      file,
+      line: origin.line,
+      message: 'others may read your file, and it holds credentials',
+      fix: `chmod 600 -- ${shellWord(file)}`,
+    },
+  ];
 }
 
 async function readSources(
@@ -233,7 +293,7 @@ async function readSources(
   flags: ConfigSources['flags'],
 ): Promise<Sources> {
   const first = await place.findOdd(DEFAULT_LAYOUT);
-  const { config, configured, layout, values, origins, diagnostics } = await readConfig(
+  const { config, configured, layout, values, origins, secrets, diagnostics } = await readConfig(
     world,
     root,
     place,
@@ -265,6 +325,7 @@ async function readSources(
     configured,
     layout,
     settings: { values, origins },
+    secrets,
     templates,
     diagnostics: [...odd, ...diagnostics, ...read.diagnostics],
     configDiagnostics: diagnostics,

@@ -25,6 +25,7 @@ import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
 import type { Plan, PlanItem } from '../model/plan.js';
+import { makeRedactor, type Redactor } from '../model/redact.js';
 import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
@@ -34,9 +35,11 @@ import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
 import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
+import { heldOver } from '../run/credentials.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce, verdictKey } from '../run/index.js';
 import { settle } from './choose.js';
+import { credentialSettings, scrubLogs } from './credentials.js';
 import { readDeadline } from './deadline.js';
 import { makeHands, slotsFolder } from './hands.js';
 import {
@@ -351,6 +354,9 @@ async function runLocked(
     return sayDiagnostics(world, refusedPlan(project, sources, options, failed) ?? made.error);
   }
   const { plan, items, config, chosen } = made.value;
+  const paid = credentialSettings(config, items);
+  if (!paid.ok) return sayDiagnostics(world, paid.error);
+  const redact = makeRedactor(sources.secrets);
   const strangers = unknownTo(plan, extra.reset);
   if (strangers.length > 0) return sayDiagnostics(world, strangers);
   const works =
@@ -412,8 +418,16 @@ async function runLocked(
       deadline: extra.deadline,
       day: dayBeside(world, runs.value, runId),
     }),
+    ...paid.value,
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
+  const held = heldOver(
+    runs.value.map(({ state }) => state),
+    settings,
+    world.now(),
+  );
+  const heldBack = Object.keys(held.closed).length + Object.keys(held.shut).length > 0 ? { held } : {};
+  await scrubLogs(logsDir ?? own, redact.forms);
   const opening: Event[] = [
     unfinished === undefined
       ? {
@@ -425,9 +439,18 @@ async function runLocked(
           history: past.history.filter((item) => !extra.reset.includes(item.id)),
           passed: past.passed,
           shadow: follows,
+          ...heldBack,
           mstone: versionOf(world),
         }
-      : { type: 'run.continued', head, items, settings, shadow: follows, mstone: versionOf(world) },
+      : {
+          type: 'run.continued',
+          head,
+          items,
+          settings,
+          shadow: follows,
+          ...heldBack,
+          mstone: versionOf(world),
+        },
     ...(extra.reset.length > 0
       ? [
           {
@@ -444,8 +467,9 @@ async function runLocked(
   const reporter = makeReporter(
     terminal,
     options.output,
-    (item) => lastWords(logsDir ?? own, item),
+    (item) => lastWords(logsDir ?? own, item, redact),
     options.verbose === true ? (id, effect) => logFile(logsDir ?? own, id, effect) : undefined,
+    redact,
   );
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
@@ -489,6 +513,7 @@ async function runLocked(
       items: new Map([...state.items].map(([id, item]) => [id, item.item])),
       landings: project.landings,
       templates,
+      redact,
     });
 
     const ended = await driveRun(
@@ -801,13 +826,13 @@ function logFile(logsDir: string, id: string, effect: Effect): string | undefine
 }
 
 /** The last line that an item's agent printed, for the screen. */
-function lastWords(logsDir: string, item: ItemState): string | undefined {
+function lastWords(logsDir: string, item: ItemState, redact: Redactor): string | undefined {
   if (item.phase.is !== 'doing' || item.attempt === 0) return undefined;
   const { step } = item.phase;
   if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve')
     return undefined;
   const name = `${item.item.id}.${item.attempt}.${item.assignment}.${step.is}.log`;
-  const lines = readPlainTail(join(logsDir, name), 16_000).trimEnd().split('\n');
+  const lines = readPlainTail(join(logsDir, name), 16_000, 0, redact).trimEnd().split('\n');
   // What it says to mstone itself is no news for people.
   return lines.findLast((line) => line !== '' && !line.includes('"mstone"'));
 }

@@ -7,12 +7,14 @@
  */
 import { parse } from 'yaml';
 import type { AgentConfig, Config, PressureLimits } from '../model/config.js';
+import { type Credential, isSecret } from '../model/credential.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
 import { installWords } from '../model/newer.js';
 import { shown, shownValue } from '../model/shown.js';
 import { parseSize } from '../model/size.js';
+import { parseCredentials } from './credentials.js';
 import {
   AGENT_FIELDS,
   agentFields,
@@ -87,6 +89,8 @@ export function resolveConfig(sources: ConfigSources): {
   origins: ReadonlyMap<string, Origin>;
   /** By the same keys: what holds, durations in ms; `undefined` where nobody says anything. */
   values: ReadonlyMap<string, unknown>;
+  /** Values of all credentials in any source, of profiles that do not hold too, and of agents' own keys. */
+  secrets: readonly string[];
   diagnostics: Diagnostic[];
 } {
   const diagnostics: Diagnostic[] = [];
@@ -134,6 +138,7 @@ export function resolveConfig(sources: ConfigSources): {
   const model = said('model');
   const dir = said('worktrees.dir');
   const mcpServers = said('mcp_servers');
+  const keysFile = said('keys_file');
   const usd = said('budget.usd');
   const perMilestone = said('budget.per_milestone');
   const perDay = said('budget.per_day');
@@ -165,6 +170,10 @@ export function resolveConfig(sources: ConfigSources): {
       keep: said('worktrees.keep') ?? [],
     },
     agents: Object.fromEntries(agents),
+    // Its own reader says what it is.
+    credentials: (words.get('credentials')?.value ?? []) as readonly Credential[],
+    auth: said('auth') ?? 'login-first',
+    ...(keysFile !== undefined && { keysFile }),
     timeouts: {
       agentMs: said('timeouts.agent') ?? 0,
       idleMs: said('timeouts.idle') ?? 0,
@@ -194,7 +203,18 @@ export function resolveConfig(sources: ConfigSources): {
     ...leafKeys.map((key) => [key, key === 'jobs' ? config.jobs : words.get(key)?.value] as const),
     ...[...agents].map(([name, entry]) => [`agents.${name}`, entry] as const),
   ]);
-  return { config, origins, values, diagnostics };
+  const everywhere = [...layers, ...files.flatMap(({ profiles }) => [...profiles.values()])];
+  return { config, origins, values, secrets: [...new Set(everywhere.flatMap(secretsOf))], diagnostics };
+}
+
+function secretsOf({ words, agents }: Layer): string[] {
+  const credentials = (words.get('credentials')?.value ?? []) as readonly Credential[];
+  return [
+    ...credentials.flatMap(({ env }) => Object.values(env)),
+    ...[...agents.values()].flatMap(({ value: { env } }) =>
+      Object.entries(env).flatMap(([name, value]) => (isSecret(name) ? [value] : [])),
+    ),
+  ];
 }
 
 /** What would lie in another's way: a view among milestones, logs where every file is somebody's work. */
@@ -291,6 +311,20 @@ function readWord(
     });
     return;
   }
+  if (key === 'credentials') {
+    const read = parseCredentials(raw);
+    if (read.ok) layer.words.set(key, { value: read.value, origin });
+    for (const { path, message } of read.ok ? [] : read.error) {
+      diagnostics.push({
+        severity: 'error',
+        code: 'credential-invalid',
+        ...place(origin),
+        ...(lineOf && { line: lineOf(path) }),
+        message: `a credential cannot be used: ${message}`,
+      });
+    }
+    return;
+  }
   const value = shape.list && !Array.isArray(raw) ? [raw] : raw;
   const result = shape.schema.safeParse(value);
   if (result.success) {
@@ -308,7 +342,7 @@ function readWord(
       message: `${nameOf(name, origin)} cannot be read`,
       expected: shape.type,
       // A server's environment holds secrets.
-      ...(key === 'mcp_servers' ? {} : { found: shownValue(found) }),
+      ...(key === 'mcp_servers' || shape.own ? {} : { found: shownValue(found) }),
     });
   }
 }
@@ -401,6 +435,7 @@ function implied({ words }: Layer): void {
 /** Text as the value that it means for this key: the first reading that fits. */
 function fromText(key: LeafKey, text: string): unknown {
   const { schema, list } = shapeOf(key);
+  if (key === 'credentials') return jsonOr(text);
   if (list) {
     const value = jsonOr(text);
     return Array.isArray(value) ? value : [text];
@@ -472,7 +507,8 @@ function readFile(
     if (isNewer) return { layer: emptyLayer(), profiles: new Map() };
   }
   const originOf = (path: readonly PropertyKey[]): Origin => ({ from, file, line: yaml.lineOf(path) });
-  const layer = readSettings(own, yaml, file, originOf, diagnostics);
+  const isShared = from === 'project';
+  const layer = readSettings(own, yaml, file, originOf, diagnostics, isShared);
   const read = new Map<string, Layer>();
   const unreadable = (path: readonly PropertyKey[], message: string, value: unknown): void => {
     const expected = 'a mapping from names to settings';
@@ -501,7 +537,7 @@ function readFile(
       file,
       line: inner.lineOf(path),
     });
-    read.set(profile, readSettings(inner.data, inner, file, origin, diagnostics));
+    read.set(profile, readSettings(inner.data, inner, file, origin, diagnostics, isShared));
   }
   return { layer, profiles: read };
 }
@@ -513,6 +549,8 @@ function readSettings(
   file: string,
   originOf: (path: readonly PropertyKey[]) => Origin,
   diagnostics: Diagnostic[],
+  /** Others may have a say in it, or read it: it is the repository's. */
+  isShared: boolean,
 ): Layer {
   const layer = emptyLayer();
   const error = (
@@ -553,6 +591,13 @@ function readSettings(
         if (!isLeafKey(key)) error([name, part], unknownKey(key, inner));
         else if (raw !== null) leaf(key, [name, part], raw);
       }
+    } else if (isShared && isLeafKey(name) && shapeOf(name).own) {
+      error([name], {
+        code: 'credential-in-repository',
+        message: `\`${name}\` has no place in the repository: keys must not be committed`,
+        expected: `\`${name}\` in your own file, ~/.config/mstone/config.yaml, or keys in api-keys.json beside it`,
+        fix: 'move it there; a key that has been committed is known, so replace it',
+      });
     } else if (isLeafKey(name) && !name.includes('.')) {
       if (value !== null) leaf(name, [name], value);
     } else if (inner.length > 0) {

@@ -5,6 +5,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
+import { AUTH_ORDERS, LOGIN } from '../model/credential.js';
 import { parseDuration } from '../model/duration.js';
 import { SIZE } from '../model/size.js';
 
@@ -75,6 +76,18 @@ const jobs = z.union([
 
 const money = z.number().positive().max(1e9);
 
+/** Never what stands for a CLI's own login. */
+const credentialName = agentName.refine((name) => name !== LOGIN);
+const secretVariable = z.string().regex(/^(?!(?:MSTONE|GIT)_)[A-Za-z_][A-Za-z0-9_]*$/);
+const secret = z.string().regex(/^[^\u0000\r\n]*[^\u0000\r\n\s][^\u0000\r\n]*$/);
+const credentials = z.array(
+  z.strictObject({
+    name: credentialName,
+    env: z.record(secretVariable, secret).refine((env) => Object.keys(env).length > 0),
+    agents: z.array(agentName).min(1).optional(),
+  }),
+);
+
 const AGENT_NAMES =
   '`claude`, `codex`, `gemini`, `opencode`, `recipe`, or the name of an agent under `agents`';
 const MODEL = "a model's name as the agent's CLI takes it, such as `sonnet`";
@@ -112,6 +125,8 @@ export interface ConfigKey {
 }
 
 interface Shape {
+  /** Holds secrets, or says where they are: a file that others may commit has no say, and nothing of it is shown. */
+  readonly own?: true;
   readonly type: string;
   readonly default: string;
   readonly description: string;
@@ -328,6 +343,26 @@ const SHAPES = {
     type: 'a mapping from names to servers, each with a `command` or a `url`, as under `mcpServers` in `.mcp.json`',
     default: '(those of .mcp.json)',
     description: "MCP servers that a claude author's tools may come from",
+  },
+  credentials: {
+    schema: credentials,
+    own: true,
+    type: 'a list of `{name: work, env: {ANTHROPIC_API_KEY: …}}`, each with `agents: [claude]` where not the variables say it; in your own file only',
+    default: '[]',
+    description: 'What agents may be started on beside their own login, in this order',
+  },
+  keys_file: {
+    schema: anyFolder,
+    own: true,
+    type: 'an absolute path of a file outside the repository, which nobody else may read; in your own file only',
+    default: '(api-keys.json beside your own file)',
+    description: 'Further credentials, as JSON: `[{"name": "work", "env": {"ANTHROPIC_API_KEY": "…"}}]`',
+  },
+  auth: {
+    schema: z.enum(AUTH_ORDERS),
+    type: '`login-first`, `keys-first` or `keys-only`',
+    default: 'login-first',
+    description: "Whether an agent's own login is used before its credentials, after them or never",
   },
   stages: {
     schema: z.literal('strict'),

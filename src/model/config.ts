@@ -1,3 +1,4 @@
+import type { AuthOrder, Credential } from './credential.js';
 import type { Budget } from './event.js';
 
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
@@ -81,6 +82,11 @@ export interface Config {
     readonly keep: readonly string[];
   };
   readonly agents: Readonly<Record<string, AgentConfig>>;
+  /** In the order in which they are used. */
+  readonly credentials: readonly Credential[];
+  readonly auth: AuthOrder;
+  /** Where further credentials are; undefined: `api-keys.json` in the user's configuration folder, if it is there. */
+  readonly keysFile?: string;
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
   /** Files that every brief holds: from the repository's root, with forward slashes. */
   readonly brief: readonly string[];

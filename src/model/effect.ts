@@ -51,6 +51,8 @@ export interface WorkEffect {
   readonly purpose: Purpose;
   /** The agent's name in the configuration. */
   readonly agent: string;
+  /** What it is started on, by name; absent where the agent pays by itself, and in older journals. */
+  readonly credential?: string;
   readonly slot: SlotId;
   /** The commit to start from; `head`: the target's head when it starts. */
   readonly from: Oid | 'head';

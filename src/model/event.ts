@@ -36,6 +36,28 @@ export interface Budget {
   readonly perMilestone?: number;
 }
 
+/** What an agent may be started on. */
+export interface AgentCredentials {
+  /** Names, in the order in which they are used. Never empty. */
+  readonly order: readonly string[];
+  /** A conversation that began on one of them can go on under another. */
+  readonly roams: boolean;
+}
+
+/** Credentials that an earlier run knew nothing could be started on. */
+export interface HeldCredentials {
+  /** When each opens again, epoch ms. */
+  readonly closed: Readonly<Record<string, number>>;
+  /** Why each is not to be used. */
+  readonly shut: Readonly<Record<string, ShutCredential>>;
+}
+
+export interface ShutCredential {
+  readonly why: string;
+  /** Epoch ms. */
+  readonly since: number;
+}
+
 /** The settings a run goes by; a continued run may bring others. */
 export interface RunSettings {
   readonly jobs: number;
@@ -52,6 +74,10 @@ export interface RunSettings {
   /** From then on no agent is started, epoch ms. */
   readonly deadline?: number;
   readonly budget?: Budget;
+  /** By agent, what it may be started on; an agent that is not there pays by itself, under its own name. */
+  readonly credentials?: Readonly<Record<string, AgentCredentials>>;
+  /** By credential: a mark that changes when its key does, too short to tell anything of it. */
+  readonly marks?: Readonly<Record<string, string>>;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }
@@ -100,6 +126,7 @@ export type Event =
       /** Keys of verdicts that passed in earlier runs: `<tree> <folder> <commands>`. */
       readonly passed: readonly string[];
       readonly shadow: boolean;
+      readonly held?: HeldCredentials;
       /** The version of mstone that wrote this and what follows. */
       readonly mstone?: string;
     }
@@ -110,6 +137,8 @@ export type Event =
       readonly items: readonly PlanItem[];
       readonly settings: RunSettings;
       readonly shadow: boolean;
+      /** `shut` alone is taken from it: limits are remembered by the run itself. */
+      readonly held?: HeldCredentials;
       readonly mstone?: string;
     }
   /**

@@ -697,6 +697,36 @@ const MESSAGES = {
     'no worktrees can be made in …: …',
     'set `worktrees.dir` in mstone.yaml, or the variable XDG_STATE_HOME, to a folder that you may write to',
   ),
+  'credential-invalid': entry(
+    2,
+    'A credential is not as it must be; its value is never shown',
+    'a credential cannot be used: …',
+    'write it as `{name: work, env: {ANTHROPIC_API_KEY: …}}`, each name once',
+  ),
+  'credential-in-repository': entry(
+    2,
+    'A file of the repository has keys, or says where they are',
+    '`…` has no place in the repository: keys must not be committed',
+    'move it to ~/.config/mstone/config.yaml; a key that has been committed is known, so replace it',
+  ),
+  'credential-readable': entry(
+    2,
+    'Your own file holds credentials and others may read it',
+    'others may read your file, and it holds credentials',
+    'chmod 600 ~/.config/mstone/config.yaml',
+  ),
+  'keys-file': entry(
+    2,
+    'The file of keys is not there, not safe or not readable',
+    'the file of keys is not used: …',
+    'chmod 600 ~/.config/mstone/api-keys.json, and write it as `[{"name": …, "env": {…}}]`',
+  ),
+  'no-credential': entry(
+    2,
+    'Only keys may be used, and an agent has none',
+    '`auth: keys-only`, and … has no credential',
+    'add one for it under `credentials`, or write `auth: login-first`',
+  ),
   'user-file-unreadable': entry(
     0,
     'Your own configuration is there and may not be read, so it says nothing',

@@ -1,5 +1,5 @@
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
-import type { RunSettings } from './event.js';
+import type { RunSettings, ShutCredential } from './event.js';
 import type { Candidate, CheckoutBlock, CheckResult, Oid, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
@@ -82,6 +82,7 @@ export interface ItemState {
   readonly session?: {
     readonly agent: string;
     readonly id: string;
+    readonly credential?: string;
     /** What it has cost so far: a CLI that is capped counts from its beginning. */
     readonly costUsd: number;
   };
@@ -135,11 +136,11 @@ export interface RunState {
   readonly flights: ReadonlyMap<string, Flight>;
   /** Number of the next intent. */
   readonly nextIntent: number;
-  /** Agent name → when its credential opens again, epoch ms. */
+  /** Credential → when it opens again, epoch ms. An agent without credentials has one of its own name. */
   readonly closed: ReadonlyMap<string, number>;
   readonly spend: Spend;
-  /** Agent name → why it is used no more until a person acts: its credential is refused, or empty. */
-  readonly shut: ReadonlyMap<string, string>;
+  /** Credential → why it is used no more until a person acts: it is refused, or empty. */
+  readonly shut: ReadonlyMap<string, ShutCredential>;
   readonly passed: ReadonlySet<string>;
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;

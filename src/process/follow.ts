@@ -1,6 +1,7 @@
 /** Reads along with a file that grows, as plain lines: what `tail -F` would show, harmless to a terminal. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
+import { plainly, type Redactor } from '../model/redact.js';
 import { plainText } from './plain.js';
 
 /** Characters of a line that are shown; the rest is counted. */
@@ -12,6 +13,11 @@ export class PlainLines {
   private decoder = new StringDecoder('utf8');
   private line = '';
   private beyond = 0;
+  private readonly redact: Redactor;
+
+  constructor(redact: Redactor = plainly) {
+    this.redact = redact;
+  }
 
   /** The lines that have come to their end, without line ends. */
   add(bytes: Uint8Array): string[] {
@@ -39,7 +45,8 @@ export class PlainLines {
   private shown(line: string, first: boolean): string {
     const beyond = Math.max(0, line.length - LONGEST_LINE) + (first ? this.beyond : 0);
     if (first) this.beyond = 0;
-    const text = plainText(line.slice(0, LONGEST_LINE)).replaceAll('\n', ' ');
+    // Before it is cut, and once more for what escape sequences had torn apart.
+    const text = this.redact(plainText(this.redact(line).slice(0, LONGEST_LINE))).replaceAll('\n', ' ');
     return beyond === 0 ? text : `${text} … (${beyond} characters more)`;
   }
 }
@@ -49,9 +56,10 @@ export class FileTail {
   private readonly file: string;
   private position: number;
   private inode: number | undefined;
-  private lines = new PlainLines();
+  private readonly lines: PlainLines;
 
-  constructor(file: string, from = 0) {
+  constructor(file: string, from = 0, redact: Redactor = plainly) {
+    this.lines = new PlainLines(redact);
     this.file = file;
     this.position = from;
   }

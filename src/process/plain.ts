@@ -1,5 +1,6 @@
 /** Output of strangers made fit to be shown: text without anything that a terminal would obey. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { plainly, type Redactor } from '../model/redact.js';
 
 /** OSC, DCS and the like up to their end; CSI sequences; any other escape with its next byte. */
 const ESCAPES =
@@ -12,12 +13,14 @@ export function plainText(text: string): string {
   return text.replace(/\r\n/g, '\n').replace(ESCAPES, '').replace(/\r/g, '\n').replace(CONTROLS, '');
 }
 
-/** The end of some output as plain text of at most `maxBytes`; a character cut in half is left out. */
-export function plainTail(bytes: Uint8Array, maxBytes: number): string {
-  const text = plainText(
-    Buffer.from(bytes)
-      .toString('utf8')
-      .replace(/^\ufffd+/, ''),
+/** The end of some output as plain text, secrets taken out before it is cut, of at most `maxBytes`; a character cut in half is left out. */
+export function plainTail(bytes: Uint8Array, maxBytes: number, redact: Redactor = plainly): string {
+  const text = redact(
+    plainText(
+      Buffer.from(bytes)
+        .toString('utf8')
+        .replace(/^\ufffd+/, ''),
+    ),
   );
   const whole = Buffer.from(text);
   if (whole.length <= maxBytes) return text;
@@ -28,7 +31,7 @@ export function plainTail(bytes: Uint8Array, maxBytes: number): string {
 }
 
 /** The last bytes of a file, from `from` on, as plain text of at most `maxBytes`; empty without a file. */
-export function readPlainTail(file: string, maxBytes: number, from = 0): string {
+export function readPlainTail(file: string, maxBytes: number, from = 0, redact: Redactor = plainly): string {
   let fd: number;
   try {
     fd = openSync(file, 'r');
@@ -41,7 +44,7 @@ export function readPlainTail(file: string, maxBytes: number, from = 0): string 
     const begin = Math.max(from, size - 2 * maxBytes);
     const bytes = Buffer.alloc(Math.max(0, size - begin));
     const count = bytes.length === 0 ? 0 : readSync(fd, bytes, 0, bytes.length, begin);
-    return plainTail(bytes.subarray(0, count), maxBytes);
+    return plainTail(bytes.subarray(0, count), maxBytes, redact);
   } finally {
     closeSync(fd);
   }

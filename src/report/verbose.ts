@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import type { Effect } from '../model/effect.js';
 import type { Event } from '../model/event.js';
+import type { Redactor } from '../model/redact.js';
 import type { RunState } from '../model/state.js';
 import { FileTail } from '../process/follow.js';
 import type { LineOptions, Reporter } from './index.js';
@@ -14,6 +15,8 @@ import { formatClock, formatDuration } from './words.js';
 export interface VerboseOptions extends LineOptions {
   /** The log of an assignment or a check; undefined for what has none. */
   readonly logOf: (id: string, effect: Effect) => string | undefined;
+  /** Hides secrets in what is shown. */
+  readonly redact?: Redactor;
   /** Calls `act` every `ms` until the returned function is called. */
   readonly every?: (ms: number, act: () => void) => () => void;
 }
@@ -36,7 +39,7 @@ const timer = (ms: number, act: () => void): (() => void) => {
 };
 
 export function verboseReporter(lines: Reporter, options: VerboseOptions): Reporter {
-  const { write, color, now, tz, logOf, every = timer } = options;
+  const { write, color, now, tz, logOf, redact, every = timer } = options;
   const paint = painter(color);
   const followed = new Map<string, Followed>();
   const say = (text: string): void => write(`${paint('dim', formatClock(now(), tz))} ${text}\n`);
@@ -60,7 +63,7 @@ export function verboseReporter(lines: Reporter, options: VerboseOptions): Repor
     const file = logOf(id, effect);
     if (file === undefined) return;
     const size = from === 'start' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
-    followed.set(id, { item: oneLine(effect.item), file, tail: new FileTail(file, size) });
+    followed.set(id, { item: oneLine(effect.item), file, tail: new FileTail(file, size, redact) });
   };
   const stop = every(LOOK_MS, () => {
     for (const one of followed.values()) look(one, false);

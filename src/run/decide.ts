@@ -8,6 +8,7 @@
 import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
+import { canRoam, openCredential } from './credentials.js';
 import { type Left, leftOf, putAside } from './money.js';
 import {
   agentsOf,
@@ -114,8 +115,9 @@ class Desk {
       case 'resolve':
       case 'review': {
         const work = workFor(item, step);
-        if (this.agents >= this.limit || (this.state.closed.get(work.agent) ?? 0) > now) return undefined;
-        if (this.state.shut.has(work.agent)) return undefined;
+        if (this.agents >= this.limit) return undefined;
+        const credential = openCredential(this.state, work.agent, now);
+        if (credential === undefined) return undefined;
         const others = Math.max(0, Math.min(this.state.settings.jobs - this.agents, this.open) - 1);
         const aside = putAside(this.left, this.state, work.purpose, others);
         if (aside === undefined) return undefined;
@@ -124,9 +126,10 @@ class Desk {
         this.agents += 1;
         this.open -= 1;
         this.left = aside.left;
-        const before = work.session === undefined ? undefined : item.session?.costUsd;
+        const started = startedOn(this.state, item, work, credential);
+        const before = started.session === undefined ? undefined : item.session?.costUsd;
         return {
-          ...work,
+          ...started,
           slot,
           ...aside.reserve,
           ...(aside.reserve.capUsd === undefined || before === undefined ? {} : { sessionUsd: before }),
@@ -188,6 +191,19 @@ class Desk {
     if (!this.free.delete(slot)) return undefined;
     return slot;
   }
+}
+
+/** A conversation goes with it only where the CLI knows it under another credential, too. */
+function startedOn(
+  { settings }: RunState,
+  item: ItemState,
+  work: Omit<WorkEffect, 'slot'>,
+  credential: string,
+): Omit<WorkEffect, 'slot'> {
+  if (settings.credentials?.[work.agent] === undefined) return work;
+  const { session, ...rest } = work;
+  const goesOn = item.session?.credential === credential || canRoam(settings, work.agent);
+  return { ...rest, credential, ...(session === undefined || !goesOn ? {} : { session }) };
 }
 
 const holdsLane = (step: Step): boolean => step.is === 'verify' || step.is === 'land';

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { isSameText } from '../model/digest.js';
 import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
-import type { Event, ItemHistory, RetryFrom } from '../model/event.js';
+import type { Event, ItemHistory, RetryFrom, RunSettings } from '../model/event.js';
 import type {
   CandidateOutcome,
   CheckOutcome,
@@ -21,6 +21,7 @@ import type {
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, Phase, RunState, Step } from '../model/state.js';
+import { nextToOpen, openCredential } from './credentials.js';
 import { NOTHING_SPENT, spent } from './money.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
@@ -78,6 +79,8 @@ export function reduce(state: RunState, event: Event): RunState {
         settings: event.settings,
         items: new Map(event.items.map((item) => [item.id, freshItem(item, history.get(item.id))])),
         passed: new Set(event.passed),
+        closed: new Map(Object.entries(event.held?.closed ?? {})),
+        shut: new Map(Object.entries(event.held?.shut ?? {})),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
     }
@@ -87,9 +90,12 @@ export function reduce(state: RunState, event: Event): RunState {
         ...rest,
         head: event.head,
         settings: event.settings,
-        // Whoever goes on has logged in, or paid, or will hear of it again.
-        shut: new Map(),
-        ...continuedItems(state, event.items),
+        // Whoever goes on has logged in, or paid, or will hear of it again; what is held has others beside it.
+        shut: new Map(Object.entries(event.held?.shut ?? {})),
+        closed: new Map(
+          [...state.closed].filter(([name]) => state.settings.marks?.[name] === event.settings.marks?.[name]),
+        ),
+        ...continuedItems(state, event.items, event.settings),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
     }
@@ -199,7 +205,11 @@ function goOnWith(anew: ItemState, work: Work, from: RetryFrom): ItemState {
 }
 
 /** The new plan's items with what the run knows of them; what is under way keeps what it began with. */
-function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<RunState, 'items' | 'parked'> {
+function continuedItems(
+  state: RunState,
+  planned: readonly PlanItem[],
+  settings: RunSettings,
+): Pick<RunState, 'items' | 'parked'> {
   const items = new Map<ItemId, ItemState>();
   const parked = new Map([...state.parked, ...state.items]);
   for (const [id, old] of state.items) {
@@ -216,6 +226,11 @@ function continuedItems(state: RunState, planned: readonly PlanItem[]): Pick<Run
     items.set(item.id, known && !undone ? { ...old, item } : freshItem(item, undefined, old?.attempt));
   }
   for (const id of items.keys()) parked.delete(id);
+  // There may be credentials that there were not when they began to wait.
+  for (const [id, item] of settings.credentials === undefined ? [] : items) {
+    const { phase } = item;
+    if (phase.is === 'waiting' && phase.wait.for === 'credential') items.set(id, next(item, phase.step));
+  }
   return { items, parked };
 }
 
@@ -312,10 +327,18 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
 
   // A reviewer's conversation is nobody else's, and each review begins its own.
   if (outcome.session !== undefined && effect.purpose !== 'review') {
+    const { credential } = effect;
     const { session } = item;
     const before = session?.agent === effect.agent && session.id === outcome.session ? session.costUsd : 0;
-    const costUsd = before + outcome.costUsd;
-    item = { ...item, session: { agent: effect.agent, id: outcome.session, costUsd } };
+    item = {
+      ...item,
+      session: {
+        agent: effect.agent,
+        id: outcome.session,
+        ...(credential === undefined ? {} : { credential }),
+        costUsd: before + outcome.costUsd,
+      },
+    };
   }
 
   const { agent } = outcome;
@@ -340,7 +363,7 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
     }
     case 'unauthorized':
     case 'out-of-credit': {
-      const shut = new Map(state.shut).set(effect.agent, agent.message);
+      const shut = new Map(state.shut).set(credentialOf(effect), { why: agent.message, since: now });
       return withItem({ ...state, shut }, release(next(item, goOn(step))));
     }
     case 'context-exceeded': {
@@ -361,19 +384,25 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
       const told = agent.resetAt ?? now + UNKNOWN_LIMIT_MS;
       // An agent that goes on naming a time gone by would be started over and over.
       const until = told > now ? told : now + PASSED_LIMIT_MS;
+      const credential = credentialOf(effect);
       const closed = new Map(state.closed).set(
-        effect.agent,
-        Math.max(until, state.closed.get(effect.agent) ?? 0),
+        credential,
+        Math.max(until, state.closed.get(credential) ?? 0),
       );
+      const limited = { ...state, closed };
+      // Another goes on with it at once; where there is none, the first that opens.
+      if (openCredential(limited, effect.agent, now) !== undefined) {
+        return withItem(limited, release(next(item, goOn(step))));
+      }
+      const first =
+        effect.credential === undefined
+          ? { credential, until }
+          : (nextToOpen(limited, effect.agent) ?? { credential, until });
       const waiting = release({
         ...item,
-        phase: {
-          is: 'waiting',
-          wait: { for: 'credential', credential: effect.agent, until },
-          step: goOn(step),
-        },
+        phase: { is: 'waiting', wait: { for: 'credential', ...first }, step: goOn(step) },
       });
-      return withItem({ ...state, closed }, waiting);
+      return withItem(limited, waiting);
     }
     case 'cancelled':
       return withItem(state, next(item, goOn(step)));
@@ -398,6 +427,9 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
       return unreachable(agent);
   }
 }
+
+/** What an assignment was started on: limits and refusals are that one's. */
+const credentialOf = ({ credential, agent }: WorkEffect): string => credential ?? agent;
 
 /** The same step, going on from what is there. */
 const goOn = (step: Step): Step =>

@@ -9,6 +9,7 @@ import { nextDay } from '../model/day.js';
 import type { ItemId } from '../model/effect.js';
 import type { Inputs, RunSettings } from '../model/event.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
+import { nextToOpen, openCredential, shutWords } from './credentials.js';
 import { type Brake, lacking, leftOf, reservationFor, usdToday } from './money.js';
 
 const succeeded = (item: ItemState | undefined): boolean =>
@@ -77,11 +78,12 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
     );
     if (before !== undefined) return { for: 'lane', item: before.item.id };
   }
-  const credential = step.is === 'review' ? reviewerOf(item) : item.item.author;
-  const shut = isWork(step) ? state.shut.get(credential) : undefined;
-  if (shut !== undefined) return { for: 'person', why: `${credential} cannot be used: ${shut}` };
-  const until = state.closed.get(credential) ?? 0;
-  if (until > now) return { for: 'credential', credential, until };
+  const agent = isWork(step) ? agentOf(item, step) : undefined;
+  if (agent !== undefined && openCredential(state, agent, now) === undefined) {
+    const first = nextToOpen(state, agent);
+    if (first !== undefined) return { for: 'credential', ...first };
+    return { for: 'person', why: shutWords(state, agent).join('; ') };
+  }
   if (state.pressure !== undefined && isWork(step) && agentsOf(state) < state.settings.jobs) {
     return { for: 'host', why: state.pressure };
   }
@@ -97,6 +99,12 @@ export const shortageOf = (state: RunState, now: number): string | undefined =>
   [...state.items.values()].some((item) => waitOf(state, item, now)?.for === 'host')
     ? state.pressure
     : undefined;
+
+/** Whose turn it is at a step. */
+function agentOf(item: ItemState, step: WorkStep): string {
+  if (step.is === 'review') return reviewerOf(item);
+  return step.is === 'resolve' ? item.item.resolver : item.item.author;
+}
 
 /** Who reviews an item; asked only where a review is due. */
 export function reviewerOf(item: ItemState): string {
@@ -166,7 +174,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
 
   const reasons = new Set(held.values());
-  const shut = [...state.shut].map(([agent, problem]) => `${agent} cannot be used: ${problem}`);
+  const shut = uselessWords(state);
   const first = limits.sort((a, b) => a.until - b.until)[0];
   const why = [
     ...shut,
@@ -184,6 +192,17 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
     why: why.join('; '),
     ...(why.length > 1 ? {} : endOf(state, first?.until, reasons.has('day') ? now : undefined)),
   };
+}
+
+/** Credentials that are shut, where an agent of this run has no other. */
+function uselessWords(state: RunState): string[] {
+  const agents = new Set(
+    [...state.items.values()].flatMap(({ item: { author, reviewer, resolver } }) =>
+      reviewer === false ? [author, resolver] : [author, reviewer, resolver],
+    ),
+  );
+  const useless = [...agents].filter((agent) => nextToOpen(state, agent) === undefined);
+  return [...new Set(useless.flatMap((agent) => shutWords(state, agent)))];
 }
 
 /** When the one thing that is waited for comes by itself: a limit's reset, or the day after `today`. */

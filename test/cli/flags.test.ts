@@ -168,6 +168,7 @@ const VALUES = [
   'nit',
   'recipe',
   '{"x":{"kind":"recipe"}}',
+  '{"x":{"command":"x"}}',
   'a/b',
   'x-1',
 ];

@@ -667,6 +667,36 @@ describe('where a setting comes from', () => {
   });
 });
 
+describe('what agents pay with', () => {
+  story(
+    'credentials are used in their order, then those of the file of keys; the login where `auth` has it',
+    { config: ['credentials', 'keys_file', 'auth'] },
+    async () => {
+      const limit = '{"mstone":"limited","reset_at":"2099-01-01T00:00:00Z"}';
+      const script = `echo "$MSTONE_MILESTONE [$PAY]" >> "$HOME/log"; case "$PAY" in first) echo '${limit}'; exit 75;; esac; echo a > "$MSTONE_MILESTONE.txt"`;
+      const mine = { kind: 'command', command: ['sh', '-c', script], env: {} };
+      const p = project({ agent: 'mine', review: false, agents: { mine } });
+      const folder = join(p.env.XDG_CONFIG_HOME ?? '', 'mstone');
+      mkdirSync(folder, { recursive: true });
+      const own = (name: string, data: unknown): string => {
+        writeFileSync(join(folder, name), JSON.stringify(data), { mode: 0o600 });
+        return join(folder, name);
+      };
+      const keysFile = own('mine.json', [{ name: 'b', env: { PAY: 'second' } }]);
+      const credentials = [{ name: 'a', env: { PAY: 'first' } }];
+      own('config.yaml', { credentials, keys_file: keysFile, auth: 'keys-first' });
+      p.write('milestones/1A.md', '# 1A\n');
+      p.commit('Milestones');
+      expect((await p.mstone('run')).code).toBe(0);
+      expect(logged(p)).toEqual(['1A [first]', '1A [second]']);
+      p.write('milestones/1B.md', '# 1B\n');
+      p.commit('One more');
+      expect((await inside(['run'], p.root, { ...p.env, MSTONE_AUTH: 'login-first' })).code).toBe(0);
+      expect(logged(p).slice(2)).toEqual(['1B []']);
+    },
+  );
+});
+
 describe('what a later version will accept', () => {
   let p: TestProject;
   beforeAll(() => {

@@ -84,6 +84,21 @@ describe('logs --follow', () => {
     expect(stderr).toMatch(/1A failed: recipe crashed: exit 9: two \(attempt 1 of 1\)\n$/);
   });
 
+  it('goes on as well where the environment says so', async () => {
+    const p = project('agent: recipe\nreview: false\n');
+    p.milestone('1A', { implement: 'echo hello; echo a > a.txt' });
+    p.commit('Milestones');
+    p.env.MSTONE_FOLLOW = '1';
+    const following = p.start(['logs', '1A']);
+    await following.said('no run is under way; waiting for `mstone run`');
+    expect((await p.mstone('run', '-q')).code).toBe(0);
+    const { code, stdout } = await following.ended;
+    expect({ code, said: plain(stdout) }).toEqual({
+      code: 0,
+      said: ['==> 1A.1.1.implement.log <==', 'hello'],
+    });
+  });
+
   it('of a milestone that has none yet says so, of one that is not there asks what was meant', async () => {
     const p = project('agent: recipe\n');
     p.milestone('1A', { implement: 'true' });

@@ -109,6 +109,19 @@ describe('mstone stop', () => {
     expect(p.tree()).toEqual({ 'a.txt': 'a\nmore', 'b.txt': 'b' });
   });
 
+  it('does both where the environment says so', async () => {
+    const p = gated();
+    const run = p.start(['run']);
+    await run.said('1A implement started');
+    const env = { ...p.env, MSTONE_STOP_NOW: '1', MSTONE_STOP_WAIT: '1' };
+    const told = await inside(['stop'], p.root, env);
+    // It returns when the run has ended, and that is at once, though nobody opened the gate.
+    expect({ code: told.code, end: (await run.ended).code }).toEqual({ code: 0, end: 143 });
+    expect(told.stdout.split('\n')[0]).toMatch(
+      new RegExp(`^Told run ${RUN} .*: 1A implement is ended, its work is kept$`),
+    );
+  });
+
   it('says so where no run is under way', async () => {
     const p = gated();
     expect(await mstone(p, 'stop')).toEqual({

@@ -169,6 +169,25 @@ describe('resume', () => {
   });
 });
 
+describe('retry', () => {
+  it('goes by the flags of the last run and those that are given anew', async () => {
+    const p = project({ jobs: 1, retries: 0, budget: { usd: 1, per_milestone: 2 } });
+    p.milestone('1A', { implement: 'exit 9' });
+    p.commit('Milestones');
+    expect((await mstone(p, ['run', '--max-cost', '5', '-q'])).code).toBe(1);
+    const typed = ['retry', '1A', '-j', '2', '--no-wait', '--max-cost', '1.5', '--output', 'quiet'];
+    expect((await mstone(p, [...typed, '--deadline', '2099-01-01T00:00:00Z'])).code).toBe(75);
+    const settings: unknown = p.journal()[0]?.settings ?? {};
+    const { jobs, wait, budget, deadline } = settings as Readonly<Record<string, unknown>>;
+    expect({ jobs, wait, budget, deadline }).toEqual({
+      jobs: 2,
+      wait: false,
+      budget: { usd: 1.5, perMilestone: 2 },
+      deadline: Date.parse('2099-01-01T00:00:00Z'),
+    });
+  });
+});
+
 describe('several exit codes at once', () => {
   const limited = `echo '{"mstone":"limited"}'; exit 75`;
   /** Milestones that come to each of these ends, whose codes are `code`. */

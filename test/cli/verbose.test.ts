@@ -49,3 +49,22 @@ it('its twin does the same, and quiet is quiet', async () => {
   });
   expect(await inside(['run', '-v', '-q'], p.root, p.env)).toMatchObject({ code: 2, stdout: '' });
 });
+
+it('resume and retry show as much when they are asked to', async () => {
+  p = makeProject('agent: recipe\nreview: false\nretries: 0\n');
+  p.milestone('1A', { implement: 'echo hello; test -e "$HOME/open"; echo a > a.txt' });
+  p.commit('Milestones');
+  expect((await inside(['run'], p.root, p.env)).code).toBe(1);
+  const retried = await inside(['retry', '1A', '-v'], p.root, p.env);
+  expect({ code: retried.code, loud: retried.stdout.includes('1A | hello\n') }).toEqual({
+    code: 1,
+    loud: true,
+  });
+  p.write('../open', '');
+  expect(
+    (await inside(['retry', '1A', '--max-cost', '1'], p.root, { ...p.env, MSTONE_BUDGET_PER_MILESTONE: '2' }))
+      .code,
+  ).toBe(75);
+  const resumed = await inside(['resume', '-v', '--max-cost', '3'], p.root, p.env);
+  expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining('1A | hello\n') });
+});

@@ -72,6 +72,8 @@ const DEFAULTS: Config = {
     gemini: { kind: 'gemini', command: ['gemini'], args: [], env: {} },
     opencode: { kind: 'opencode', command: ['opencode'], args: [], env: {} },
   },
+  credentials: [],
+  auth: 'login-first',
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
   brief: ['AGENTS.md', 'CLAUDE.md', 'PROJECT_DIRECTION.md'],
   briefLimit: 200_000,
@@ -171,6 +173,13 @@ describe('each setting', () => {
         mcpServers: { docs: { command: 'docs-server', args: ['--stdio'], env: { TOKEN: 't' }, timeout: 5 } },
       },
     ],
+    credentials: [
+      'credentials: [{name: work, env: {ANTHROPIC_API_KEY: sk-1}, agents: [claude]}]',
+      '[{"name": "work", "env": {"ANTHROPIC_API_KEY": "sk-1"}, "agents": ["claude"]}]',
+      { credentials: [{ name: 'work', env: { ANTHROPIC_API_KEY: 'sk-1' }, agents: ['claude'] }] },
+    ],
+    keys_file: ['keys_file: /home/a/keys.json', '/home/a/keys.json', { keysFile: '/home/a/keys.json' }],
+    auth: ['auth: keys-only', 'keys-only', { auth: 'keys-only' }],
     agents: [
       'agents: {mine: {kind: command, command: [node, a.mjs]}}',
       '{"mine": {"kind": "command", "command": ["node", "a.mjs"]}}',
@@ -178,9 +187,17 @@ describe('each setting', () => {
     ],
   };
 
+  /** These hold keys, or say where they are. */
+  const OWN = new Set(['credentials', 'keys_file']);
   test.each(configKeys.filter(({ key }) => key in SET))('$key', ({ key, env: name, description, type }) => {
     const [yaml, text, change] = SET[key] ?? ['', '', {}];
-    expect(resolve({ project: yaml })).toEqual({ ...DEFAULTS, ...change });
+    if (OWN.has(key)) {
+      const refused = `error credential-in-repository mstone.yaml`;
+      const profiles = `profiles: {a: {${yaml}}}`;
+      expect(told({ project: yaml })).toEqual([expect.stringContaining(refused)]);
+      expect(told({ project: profiles })).toEqual([expect.stringContaining(refused)]);
+      expect(resolve({ user: profiles, profile: 'a' })).toEqual({ ...DEFAULTS, ...change });
+    } else expect(resolve({ project: yaml })).toEqual({ ...DEFAULTS, ...change });
     expect(resolve({ user: yaml })).toEqual({ ...DEFAULTS, ...change });
     expect(resolve({ env: { [name]: text } })).toEqual({ ...DEFAULTS, ...change });
     if (key !== 'agents') expect(resolve({ flags: { [key]: text } })).toEqual({ ...DEFAULTS, ...change });

@@ -152,6 +152,109 @@ describe('a thousand random worlds', () => {
   });
 });
 
+describe('two hundred random worlds with several credentials', () => {
+  it('start no agent on a closed or refused one, wait only where none is open, and replay', async () => {
+    const seen = { rotated: 0, waited: 0, paused: 0 };
+    for (let seed = 1; seed <= 200; seed += 1) {
+      const random = seeded(seed * 15_485_863);
+      const jobs = 1 + Math.floor(random() * 4);
+      const items = randomItems(random);
+      const world = new World(seed, { ...stormy, limited: 0.25, unauthorized: 0.04 }, jobs);
+      const some = (names: readonly string[]) => ({
+        order: names.slice(0, 1 + Math.floor(random() * names.length)),
+        roams: random() < 0.5,
+      });
+      const credentials = { author: some(['a', 'b', 'c']), reviewer: some(['b', 'd']) };
+      const opening = started(items, jobs, false, { credentials });
+      world.journal.push(opening);
+      let state = reduce(emptyRun('R'), opening);
+      const story = `seed ${seed}`;
+      for (let lives = 0; ; lives += 1) {
+        expect(lives, story).toBeLessThan(200);
+        world.restart();
+        world.shut.clear();
+        if (lives < 3 && random() < 0.4) {
+          world.killAt = { append: 1 + Math.floor(random() * 40), when: random() < 0.5 ? 'before' : 'after' };
+        }
+        try {
+          state = await driveRun(world.ports(), state, new Control());
+        } catch (error) {
+          if (!(error instanceof Killed)) throw error;
+          state = replay(emptyRun('R'), world.journal);
+          continue;
+        }
+        if (state.end?.is === 'ended') break;
+        seen.paused += 1;
+        const again: Event = {
+          type: 'run.continued',
+          head: world.head,
+          items: items.filter(({ id }) => {
+            const is = state.items.get(id)?.phase.is;
+            return is !== 'landed' && is !== 'passed';
+          }),
+          settings: state.settings,
+          shadow: state.shadow !== undefined,
+        };
+        world.journal.push(again);
+        state = reduce(state, again);
+      }
+      expect(world.violations, story).toEqual([]);
+      const { rotated, waited } = fairOn(credentials, world.journal, story);
+      seen.rotated += rotated;
+      seen.waited += waited;
+      expect(replayIntents('R', world.journal), story).toEqual(state);
+    }
+    // Worlds in which nothing of the kind happens would show nothing.
+    expect(
+      Object.values(seen).every((count) => count > 20),
+      JSON.stringify(seen),
+    ).toBe(true);
+  });
+});
+
+/** By the journal alone: what was open when an agent was started on it, and when an item began to wait. */
+function fairOn(
+  credentials: Readonly<Record<string, { readonly order: readonly string[] }>>,
+  journal: readonly Event[],
+  story: string,
+): { rotated: number; waited: number } {
+  const closed = new Map<string, number>();
+  const shut = new Set<string>();
+  const counts = { rotated: 0, waited: 0 };
+  const started = new Map<string, { readonly agent: string; readonly credential: string }>();
+  const openOf = (agent: string, now: number): string[] =>
+    (credentials[agent]?.order ?? []).filter((name) => !shut.has(name) && (closed.get(name) ?? 0) <= now);
+  let state = emptyRun('R');
+  for (const event of journal) {
+    state = reduce(state, event);
+    if (event.type === 'run.continued') shut.clear();
+    if (event.type === 'work.started') {
+      const { agent, credential = '' } = event.effect;
+      const [first] = openOf(agent, event.inputs.now);
+      expect(credential, `${story} ${event.id}`).toBe(first);
+      if (credential !== credentials[agent]?.order[0]) counts.rotated += 1;
+      started.set(event.id, { agent, credential });
+    }
+    if (event.type === 'work.ended') {
+      const { agent, credential } = started.get(event.id) ?? { agent: '', credential: '' };
+      const { kind } = event.outcome.agent;
+      if (kind === 'limited') {
+        // A time gone by, after a kill: it is asked again half a minute later.
+        const { resetAt = 0 } = event.outcome.agent;
+        const until = resetAt > event.now ? resetAt : event.now + 30_000;
+        closed.set(credential, Math.max(until, closed.get(credential) ?? 0));
+      }
+      if (kind === 'unauthorized') shut.add(credential);
+      const phase = state.items.get(event.item)?.phase;
+      if (phase?.is === 'waiting' && phase.wait.for === 'credential') {
+        counts.waited += 1;
+        expect(openOf(agent, event.now), `${story} ${event.id}`).toEqual([]);
+      }
+    }
+  }
+  return counts;
+}
+
 describe('four hundred random worlds with a budget, a deadline or both', () => {
   it('pause once agents may not start, spend no more than was put aside, and end when they may', async () => {
     let pauses = 0;

@@ -52,6 +52,8 @@ export const config = (said: Partial<Config> = {}): Config => ({
   milestones: 'milestones',
   tasksFile: 'TASKS.md',
   agent: 'mine',
+  credentials: [],
+  auth: 'login-first',
   jobs: 4,
   checks: [],
   stageChecks: [],

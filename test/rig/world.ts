@@ -149,7 +149,7 @@ export class World {
         if (!this.endings.has(id)) this.mind(effect);
         const outcome = await this.perform(id, effect, () => this.work(effect));
         this.alive -= 1;
-        if (outcome.agent.kind === 'unauthorized') this.shut.add(effect.agent);
+        if (outcome.agent.kind === 'unauthorized') this.shut.add(effect.credential ?? effect.agent);
         this.lastOutcome.set(effect.item, outcome.agent.kind);
         return outcome;
       },
@@ -207,8 +207,9 @@ export class World {
   }
 
   /** What must hold whenever an agent is started. */
-  private mind({ item, attempt, agent, purpose, session, brief }: WorkEffect): void {
-    if (this.shut.has(agent)) this.violations.push(`${item} was started on ${agent}, which is refused`);
+  private mind({ item, attempt, agent, credential, purpose, session, brief }: WorkEffect): void {
+    const on = credential ?? agent;
+    if (this.shut.has(on)) this.violations.push(`${item} was started on ${on}, which is refused`);
     const whose = session === undefined ? undefined : this.sessions.get(session);
     if (session !== undefined && (purpose === 'review' || whose !== `${item} ${attempt}`)) {
       this.violations.push(

@@ -1,0 +1,77 @@
+/** The file of keys, and whether it is safe to use: read by nobody else, and where no commit can take it up. */
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, relative } from 'node:path';
+import { parseKeysFile } from '../config/credentials.js';
+import type { Credential } from '../model/credential.js';
+import type { Diagnostic } from '../model/diagnostic.js';
+import { shown } from '../model/shown.js';
+import { shellWord } from '../report/words.js';
+
+const NAME = 'api-keys.json';
+
+export interface KeysFile {
+  readonly credentials: readonly Credential[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Reads the file that `named` names, or the one in `folder` if there is one. `root` is the repository's: a file
+ * in it is refused. Never repeats what the file says.
+ */
+export async function readKeysFile(
+  named: string | undefined,
+  folder: string,
+  root: string,
+): Promise<KeysFile> {
+  const path = named ?? join(folder, NAME);
+  const refused = (why: string, fix: string): KeysFile => ({
+    credentials: [],
+    diagnostics: [
+      {
+        severity: 'error',
+        code: 'keys-file',
+        file: shown(path, 400),
+        message: `the file of keys is not used: ${why}`,
+        fix,
+      },
+    ],
+  });
+  const elsewhere = 'name one that is there, with its whole path, under `keys_file` or MSTONE_KEYS_FILE';
+  if (!isAbsolute(path)) return refused('its path is not absolute', elsewhere);
+  let text: string;
+  try {
+    const real = await realpath(path);
+    const info = await stat(real);
+    if (!info.isFile()) return refused('it is no file', elsewhere);
+    if ([path, real].some((one) => isWithin(root, one))) {
+      return refused(
+        'it is inside the repository',
+        `mv -- ${shellWord(path)} ${shellWord(join(folder, NAME))}`,
+      );
+    }
+    const open = readableByOthers(info.mode);
+    if (open) return refused('others may read it', `chmod 600 -- ${shellWord(path)}`);
+    text = await readFile(real, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') return refused(shown(message, 200), elsewhere);
+    return named === undefined ? { credentials: [], diagnostics: [] } : refused('it is not there', elsewhere);
+  }
+  const read = parseKeysFile(text);
+  if (read.ok) return { credentials: read.value, diagnostics: [] };
+  const form = 'write it as `[{"name": "work", "env": {"ANTHROPIC_API_KEY": "…"}}]`';
+  return {
+    credentials: [],
+    diagnostics: read.error.flatMap((why) => refused(why, form).diagnostics),
+  };
+}
+
+/** Windows tells no such thing by a mode. */
+export const readableByOthers = (mode: number): boolean =>
+  process.platform !== 'win32' && (mode & 0o077) !== 0;
+
+function isWithin(root: string, path: string): boolean {
+  const way = relative(root, path);
+  return way !== '' && way !== '..' && !/^\.\.[/\\]/.test(way) && !isAbsolute(way);
+}
