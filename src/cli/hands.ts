@@ -226,7 +226,9 @@ export function makeHands(context: HandsContext): Hands {
       file,
       text: plainText(text, LONGEST_PROJECT_FILE),
     }));
-    const notes = await readNotes(context.logsDir, notesFile(context.logsDir, name));
+    // A reviewer takes no word from those whose work it judges.
+    const notes =
+      effect.purpose === 'review' ? [] : await readNotes(context.logsDir, notesFile(context.logsDir, name));
     const { base } = effect;
     const moved =
       base === undefined || effect.purpose === 'review'

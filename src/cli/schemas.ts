@@ -385,6 +385,7 @@ const costsSchema = object<CostsDocument>({
     stage: true,
     run: true,
     agent: true,
+    credential: true,
     day: true,
   }),
   rows: list(

@@ -59,6 +59,7 @@ const HEADS: Readonly<Record<Grouping, string>> = {
   stage: 'Stage',
   run: 'Run',
   agent: 'Agent',
+  credential: 'Credential',
   day: 'Day',
 };
 

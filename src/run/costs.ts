@@ -15,6 +15,8 @@ export interface Charge {
   readonly attempt?: number;
   readonly purpose?: Purpose;
   readonly agent: string;
+  /** What it was paid with, where there is a choice. */
+  readonly credential?: string;
   /** Epoch ms: when it had ended. */
   readonly at: number;
   readonly usd: number;
@@ -25,7 +27,7 @@ export interface Charge {
   readonly tokens?: Tokens;
 }
 
-export const GROUPINGS = ['attempt', 'milestone', 'stage', 'run', 'agent', 'day'] as const;
+export const GROUPINGS = ['attempt', 'milestone', 'stage', 'run', 'agent', 'credential', 'day'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
 /** Charges that have one thing in common. */
@@ -67,6 +69,7 @@ export function chargesOf(run: string, events: Iterable<Event>): Charge[] {
           attempt: effect.attempt,
           purpose: effect.purpose,
           agent: effect.agent,
+          ...(effect.credential === undefined ? {} : { credential: effect.credential }),
           at: event.now,
           usd: outcome.costUsd,
           estimated: outcome.estimated === true,
@@ -162,6 +165,9 @@ function keyOf(grouping: Grouping, charge: Charge, tz: string | undefined): stri
       return charge.run ?? '';
     case 'agent':
       return charge.agent;
+    case 'credential':
+      // Without a choice each agent has one of its own.
+      return charge.credential ?? charge.agent;
     case 'day':
       return dayOf(charge.at, tz);
   }

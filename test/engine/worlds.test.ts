@@ -409,6 +409,15 @@ describe('eight agents at once that would cost $0.40 each, under a budget of $1'
     expect(begun.every(({ session }) => session !== undefined)).toBe(true);
   });
 
+  it('and likewise in a day, however many runs there are', async () => {
+    const others = { day: '2027-01-15', usd: 0.5 };
+    const { world, state } = await lived(true, { budget: { perDay: { usd: 1.5, tz: 'UTC', others } } });
+    expect(new Date(world.now).toISOString().slice(0, 10)).toBe(others.day);
+    expect(state.end).toMatchObject({ is: 'paused', exit: 75, until: Date.parse('2027-01-16T00:00:00Z') });
+    expect(state.spend.usd).toBeGreaterThan(0.9);
+    expect(state.spend.usd).toBeLessThanOrEqual(1.4);
+  });
+
   it('and likewise where it is said what is put aside, though no CLI minds it', async () => {
     const { state } = await lived(false, { budget: { usd: 1, perMilestone: 0.4 } });
     expect(state.spend.usd).toBeCloseTo(0.8, 6);

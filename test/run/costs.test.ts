@@ -36,6 +36,7 @@ function work(
         round: 0,
         purpose,
         agent,
+        ...(agent === 'claude' ? { credential: 'work' } : {}),
         slot: 1,
         from: 'head',
         brief: { because: 'first', checks: [], findings: [], unmet: [] },
@@ -116,6 +117,13 @@ describe('costs', () => {
       ['codex', 0.3, 1],
       ['mute', 0, 2],
       ['recipe', 0, 1],
+    ]);
+    expect(by('credential')).toEqual([
+      ['claude', 1.5, 1],
+      ['codex', 0.3, 1],
+      ['mute', 0, 2],
+      ['recipe', 0, 1],
+      ['work', 0.3, 2],
     ]);
     expect(by('day')).toEqual([
       ['2026-11-18', 1.5, 1],
