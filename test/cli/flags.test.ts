@@ -1,4 +1,6 @@
 /** What a flag does, its twin in the environment does; and every setting can be set in the environment. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { configKeys } from '../../src/config/keys.js';
 import { inside } from '../rig/inside.js';
@@ -175,7 +177,9 @@ const VALUES = [
 
 it.each(configKeys)('$key can be set by $env', async ({ key, env, default: usual }) => {
   const p = project('');
-  for (const value of [...VALUES, usual]) {
+  const keys = join(p.env.HOME ?? '', 'keys.json');
+  writeFileSync(keys, '[{"name":"work","env":{"OPENAI_API_KEY":"0123456789"}}]', { mode: 0o600 });
+  for (const value of [...VALUES, keys, usual]) {
     const { code, stdout } = await withEnv(p, ['config', '--json'], { [env]: value });
     if (code !== 0) continue;
     const { settings } = JSON.parse(stdout) as {

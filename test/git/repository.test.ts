@@ -50,6 +50,7 @@ describe('opening a repository', () => {
         branch: 'main',
         unborn: false,
         objectFormat: 'sha1',
+        layout: { milestones: 'milestones', tasks: 'TASKS.md', config: 'mstone.yaml' },
       });
     },
   );

@@ -277,11 +277,11 @@ describe('the end of an agent', () => {
   });
 
   it('does not come because its supervisor was stopped for longer than an agent may be silent', async () => {
-    const one = request(gate(), { timeoutMs: 2500, idleMs: 2000 });
+    const one = request(gate(), { timeoutMs: 8_000, idleMs: 7_000 });
     const { child, ends } = supervisor([one]);
     await hasBegun(one.dir);
     child.kill('SIGSTOP');
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    await new Promise((resolve) => setTimeout(resolve, 9_000));
     child.kill('SIGCONT');
     // It looks twenty times a second.
     await new Promise((resolve) => setTimeout(resolve, 300));
