@@ -55,8 +55,12 @@ export async function readKeysFile(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') return refused(shown(message, 200), elsewhere);
-    return named === undefined ? { credentials: [], diagnostics: [] } : refused('it is not there', elsewhere);
+    // Who runs as another user, as cron and sudo do, may have a HOME that is not theirs to look into.
+    if (named === undefined && ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(code)) {
+      return { credentials: [], diagnostics: [] };
+    }
+    const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
+    return refused(isMissing ? 'it is not there' : shown(message, 200), elsewhere);
   }
   const read = parseKeysFile(text);
   if (read.ok) return { credentials: read.value, diagnostics: [] };

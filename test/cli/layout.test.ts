@@ -230,6 +230,11 @@ describe('--config', () => {
     ]);
     mkdirSync(file);
     expect((await mstone(p, 'plan', '--config', file)).stderr).toContain('named by --config is a folder');
+    const long = await mstone(p, 'plan', '--config', `${'x'.repeat(300)}.yaml`);
+    expect([long.code, long.stderr.split('\n')[0]]).toEqual([
+      2,
+      expect.stringMatching(/^error: the configuration named by --config cannot be read: ENAMETOOLONG/),
+    ]);
     rmSync(file, { recursive: true });
     writeFileSync(file, kept);
     writeFileSync(join(p.env.HOME ?? '', 'go'), '');

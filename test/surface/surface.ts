@@ -43,6 +43,10 @@ export const UNREACHED: Readonly<Record<string, string>> = {
     'HEAD is detached between two looks: test/git/first-commit.test.ts',
   'unreadable: the file could not be read':
     'who runs the tests may be root, to whom nothing is unreadable: test/milestone/folder.test.ts',
+  'user-file-unreadable: your own configuration cannot be read: …':
+    'who runs the tests may be root, to whom nothing is unreadable: looked at by hand',
+  'run-elsewhere: process …, which drives the run, is another user’s':
+    'who runs the tests may be root, who may signal everybody: looked at by hand',
   'disk-full: the disk is full: …': 'no disk is filled: test/journal/index.test.ts',
   'target-moved: the target does not stand still':
     'the target moves three times, each between two looks: test/git/landing.test.ts',
