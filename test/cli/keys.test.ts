@@ -5,11 +5,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/index.js';
 import { AGENT_FIELDS, configKeys, LATER_VALUES } from '../../src/config/keys.js';
 import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
-import { inside, makeInside } from '../rig/inside.js';
+import { inside } from '../rig/inside.js';
 import { approve, makeProject, refuse, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
@@ -514,9 +513,9 @@ story(
         'milestones/1A.md': `# One\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 1 >> a\n\`\`\`\n`,
         'milestones/1B.md': `# Two\n\n${JSON.stringify(pressure)}\n\n## Recipe\n\n\`\`\`sh\necho 2 >> b\n\`\`\`\n`,
       });
-      const { world, said } = makeInside(p.root, p.env);
       const host = { everyMs: 60_000, measure: async () => reading };
-      expect(await main(['run', '--stale'], { ...world, host }), JSON.stringify(said())).toBe(0);
+      const run = await inside(['run', '--stale'], p.root, p.env, { host });
+      expect(run.code, JSON.stringify(run)).toBe(0);
       return eventsOf(p, 'work.started').map(({ inputs }) => inputs?.capacity);
     };
     expect(await capacities(null)).toEqual([2, 2]);

@@ -317,3 +317,63 @@ describe('what is wrong with the state', () => {
     expect(newer).toMatchObject({ code: 2, said: all('journal-newer').slice(0, 1) });
   });
 });
+
+describe('what is wrong in places, old words, deadlines and retries', () => {
+  it.each([
+    ['milestones: plan\ntasks_file: plan/DONE.md\n', 0],
+    ['milestones: DONE.md/plan\ntasks_file: DONE.md\n', 1],
+    ['log_dir: milestones/logs\n', 2],
+  ])('places in each other: %j', async (config, which) => {
+    const told = await provoke({ config: `${CONFIG}${config}` }, ['places-collide']);
+    expect(told).toMatchObject({ code: 2, said: all('places-collide').slice(which, which + 1) });
+  });
+
+  it('a word of before, alone and beside its successor', async () => {
+    const files = { 'milestones/1A.md': `# One${RECIPE}` };
+    const config = `${CONFIG}max_parallel: 2\nbackoff: 0\ntest_command: "true"\nchecks: ["true"]\n`;
+    const told = await provoke({ files, config }, ['deprecated-key']);
+    expect(told).toMatchObject({ code: 0, said: all('deprecated-key') });
+  });
+
+  it.each([
+    ['2026-02-31T06:30:00Z', 1],
+    ['2020-01-01T00:00:00Z', 2],
+  ])('a deadline of %s', async (deadline, which) => {
+    const files = { 'milestones/1A.md': `# One${RECIPE}` };
+    const told = await provoke({ files, commit: true, args: ['run', '--deadline', deadline] }, ['deadline']);
+    expect(told).toMatchObject({ code: 2, said: all('deadline').slice(which, which + 1) });
+  });
+
+  it('a milestone that was marked is not done twice', async () => {
+    const files = { 'milestones/1A.md': `# One${RECIPE}` };
+    const told = await provoke({ files, commit: true, args: ['mark', '1A', '--done'] }, []);
+    expect(told.code).toBe(0);
+    const again = await inside(['run', '1A'], p?.root ?? '', p?.env ?? {});
+    expect({ code: again.code, said: /marked done \S+ by [0-9a-f]{7}/.test(again.stderr) }).toEqual({
+      code: 0,
+      said: true,
+    });
+  });
+
+  it('a retry of what has landed or is under way has no work to go on with', async () => {
+    const made = makeProject(CONFIG);
+    p = made;
+    made.milestone('1A', { implement: 'echo a > a.txt', front: 'priority: 1' });
+    made.milestone('1B', { implement: 'echo b > b.txt; until test -e "$HOME/open"; do sleep 0.05; done' });
+    made.commit('Milestones');
+    const run = made.start(['run', '-j', '1']);
+    await run.said('1B implement started');
+    run.child.kill('SIGKILL');
+    await run.ended;
+    const refused = await inside(['retry', '1A', '1B', '--from', 'check'], made.root, made.env);
+    expect({ code: refused.code, said: refused.stderr.match(/^error: .*$/gm) }).toEqual({
+      code: 2,
+      said: [
+        'error: 1A is not to be done: nothing of it has failed',
+        'error: 1B is not over: it is taken up where it was',
+      ],
+    });
+    made.write('../open', '');
+    expect((await inside(['resume'], made.root, made.env)).code).toBe(0);
+  });
+});

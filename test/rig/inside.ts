@@ -49,14 +49,15 @@ export function makeInside(
   };
 }
 
-/** One command line in this very process: as mstone, and quicker. */
+/** One command line in this very process: as mstone, and quicker. `more` is what its world has otherwise. */
 export async function inside(
   args: readonly string[],
   cwd: string,
   env: Readonly<Record<string, string>>,
+  more: Partial<World> = {},
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   const { world, said } = makeInside(cwd, env);
-  const code = await main(args, world);
+  const code = await main(args, { ...world, ...more });
   // What was written to the pipes is read in a later turn.
   await new Promise((resolve) => setImmediate(resolve));
   record({ args, cwd, env, code, ...said() });

@@ -47,7 +47,6 @@ export const UNREACHED: Readonly<Record<string, string>> = {
     'who runs the tests may be root, to whom nothing is unreadable: looked at by hand',
   'run-elsewhere: process …, which drives the run, is another user’s':
     'who runs the tests may be root, who may signal everybody: looked at by hand',
-  'disk-full: the disk is full: …': 'no disk is filled: test/journal/index.test.ts',
   'target-moved: the target does not stand still':
     'the target moves three times, each between two looks: test/git/landing.test.ts',
   'target-moved: a branch has moved meanwhile; no ref was removed':
