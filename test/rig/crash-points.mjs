@@ -1,0 +1,269 @@
+/*
+ * Loaded before mstone (`node --import`): gives every act on disk, every git command that changes something
+ * and every start of an agent a name, and ends the process by a real SIGKILL before or after one of them.
+ *
+ *   CRASH_LIST=<file>    writes the names down, one a line, `<name>#<nth>`
+ *   CRASH_AT=<point>     `<name>#<nth> before` or `… after`: kills there, once, and writes it to CRASH_HIT
+ *   CRASH_HIT=<file>
+ *
+ * It wraps Node's own modules, so product code has no hook and no act can be forgotten: what is not
+ * named here does not reach a disk, a process or a ref.
+ */
+import childProcess from 'node:child_process';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename, dirname } from 'node:path';
+
+const { CRASH_LIST: list, CRASH_AT: at, CRASH_HIT: hit } = process.env;
+// What mstone starts is not to be killed.
+for (const name of ['CRASH_LIST', 'CRASH_AT', 'CRASH_HIT', 'NODE_OPTIONS']) delete process.env[name];
+
+// Taken before anything is wrapped.
+const { closeSync, fstatSync, lstatSync, openSync, readlinkSync, statSync, writeSync } = fs;
+const log = list === undefined ? undefined : openSync(list, 'a');
+const counts = new Map();
+/** Node's own functions call each other: only the outermost is an act. */
+let inside = false;
+
+function die(point) {
+  const fd = openSync(hit, 'a');
+  writeSync(fd, `${point}\n`);
+  closeSync(fd);
+  process.kill(process.pid, 'SIGKILL');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
+/** Counts an act; returns what is to be called when it is done. */
+function arrive(name) {
+  const nth = (counts.get(name) ?? 0) + 1;
+  counts.set(name, nth);
+  const point = `${name}#${nth}`;
+  if (log !== undefined) writeSync(log, `${point}\n`);
+  if (at === `${point} before`) die(at);
+  return at === `${point} after` ? () => die(at) : () => undefined;
+}
+
+/** Names that are the same in every run: what is random, or counts processes, becomes a star. */
+const stable = (text) =>
+  String(text)
+    .replaceAll(/\b[0-9a-f]{40,64}\b/g, '*')
+    .replaceAll(/\b[0-9A-HJKMNP-TV-Z]{26}\b/g, '*')
+    .replaceAll(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/g, '*')
+    .replaceAll(/mstone-test-\w+/g, '*')
+    .replaceAll(/\d{4,}/g, '*')
+    .replaceAll(/(\.part-|\.)[A-Za-z0-9]{6}$/g, '$1*');
+
+const place = (path) => {
+  const text = String(path instanceof URL ? path.pathname : path);
+  return stable(`${basename(dirname(text))}/${basename(text)}`);
+};
+
+/** What a line of the journal says. */
+function journalled(bytes) {
+  const types = Buffer.from(bytes)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const event = JSON.parse(line);
+      const { effect } = event;
+      const item = event.item ?? effect?.item;
+      return `${event.type}${item === undefined ? '' : ` ${item}`}${effect?.purpose === undefined ? '' : ` ${effect.purpose}`}`;
+    });
+  return types.join(' + ');
+}
+
+// Acts of node:fs, in all three forms. What only reads is no point.
+const BY_PATH = [
+  'rename',
+  'unlink',
+  'rm',
+  'rmdir',
+  'mkdir',
+  'mkdtemp',
+  'link',
+  'symlink',
+  'chmod',
+  'copyFile',
+  'cp',
+  'truncate',
+  'utimes',
+  'writeFile',
+  'appendFile',
+]; // prettier-ignore
+
+/** The name of an act, or undefined where there is none: a folder that exists is not made. */
+function nameOf(act, args) {
+  if (inside) return undefined;
+  if (act === 'mkdir' && statSync(args[0], { throwIfNoEntry: false }) !== undefined) return undefined;
+  if ((act === 'rm' || act === 'unlink') && lstatSync(args[0], { throwIfNoEntry: false }) === undefined)
+    return undefined;
+  return `${act} ${place(act === 'rename' || act === 'link' || act === 'symlink' || act === 'copyFile' ? args[1] : args[0])}`;
+}
+
+function atOnce(name, real) {
+  const done = arrive(name);
+  inside = true;
+  try {
+    return real();
+  } finally {
+    inside = false;
+    done();
+  }
+}
+
+for (const act of BY_PATH) {
+  const promised = fs.promises[act];
+  if (promised !== undefined) {
+    fs.promises[act] = async (...args) => {
+      const name = nameOf(act, args);
+      if (name === undefined) return promised.apply(fs.promises, args);
+      const done = arrive(name);
+      const result = await promised.apply(fs.promises, args);
+      done();
+      return result;
+    };
+  }
+  const sync = fs[`${act}Sync`];
+  if (sync !== undefined) {
+    fs[`${act}Sync`] = (...args) => {
+      const name = nameOf(act, args);
+      if (name === undefined) return sync.apply(fs, args);
+      return atOnce(name, () => sync.apply(fs, args));
+    };
+  }
+  const called = fs[act];
+  if (called !== undefined && act !== 'mkdtemp') {
+    fs[act] = (...args) => {
+      const name = nameOf(act, args);
+      const callback = args.at(-1);
+      if (name === undefined || typeof callback !== 'function') return called.apply(fs, args);
+      const done = arrive(name);
+      return called.apply(fs, [
+        ...args.slice(0, -1),
+        (...results) => {
+          done();
+          callback(...results);
+        },
+      ]);
+    };
+  }
+}
+
+/** Where a descriptor leads; `undefined` for what is no file. */
+const fileOf = (fd) => {
+  if (!fstatSync(fd).isFile()) return undefined;
+  return readlinkSync(`/proc/self/fd/${fd}`);
+};
+
+function written(act, fd, data) {
+  if (inside || fd === log) return undefined;
+  const file = fileOf(fd);
+  if (file === undefined) return undefined;
+  const bytes = act === 'write' && basename(file) === 'journal.ndjson' && typeof data === 'object';
+  return bytes ? `journal ${journalled(data)}` : `${act} ${place(file)}`;
+}
+
+const handle = await fs.promises.open(new URL(import.meta.url), 'r');
+const handles = Object.getPrototypeOf(handle);
+await handle.close();
+for (const act of ['write', 'writeFile', 'appendFile', 'sync', 'datasync', 'truncate', 'chmod']) {
+  const real = handles[act];
+  handles[act] = async function (...args) {
+    const name = written(act, this.fd, args[0]);
+    if (name === undefined) return real.apply(this, args);
+    const done = arrive(name);
+    const result = await real.apply(this, args);
+    done();
+    return result;
+  };
+}
+for (const act of ['write', 'fsync', 'fdatasync', 'ftruncate', 'fchmod']) {
+  const sync = fs[`${act}Sync`];
+  fs[`${act}Sync`] = (fd, ...args) => {
+    const name = written(act, fd, args[0]);
+    if (name === undefined) return sync.call(fs, fd, ...args);
+    return atOnce(name, () => sync.call(fs, fd, ...args));
+  };
+  const called = fs[act];
+  fs[act] = (fd, ...args) => {
+    const name = written(act, fd, args[0]);
+    if (name === undefined) return called.call(fs, fd, ...args);
+    const done = arrive(name);
+    const callback = args.at(-1);
+    return called.call(fs, fd, ...args.slice(0, -1), (...results) => {
+      done();
+      callback(...results);
+    });
+  };
+}
+
+/** Commands of git that leave everything as it is. */
+const READS = new Set([
+  'cat-file',
+  'check-attr',
+  'check-ignore',
+  'check-ref-format',
+  'diff',
+  'diff-files',
+  'diff-index',
+  'diff-tree',
+  'for-each-ref',
+  'fsck',
+  'log',
+  'ls-files',
+  'ls-tree',
+  'merge-base',
+  'name-rev',
+  'rev-list',
+  'rev-parse',
+  'show',
+  'show-ref',
+  'status',
+  'var',
+  'version',
+  '--version',
+]); // prettier-ignore
+
+/** Git's subcommand and what is telling of its arguments. */
+function gitName(args) {
+  const words = [...args];
+  while (words.length > 0) {
+    if (words[0] === '-c' || words[0] === '-C' || words[0] === '--git-dir' || words[0] === '--work-tree')
+      words.splice(0, 2);
+    else if (words[0].startsWith('-') && words[0] !== '--version') words.shift();
+    else break;
+  }
+  const [command = ''] = words;
+  if (READS.has(command)) return undefined;
+  if (command === 'config' && words.some((word) => /^--(get|list)/.test(word))) return undefined;
+  if (command === 'worktree' && words[1] === 'list') return undefined;
+  if (command === 'symbolic-ref' && words.length <= 3 && words.includes('-q')) return undefined;
+  return `git ${stable(
+    words
+      .filter((word) => !word.startsWith('/'))
+      .slice(0, 4)
+      .join(' '),
+  )}`;
+}
+
+const { spawn } = childProcess;
+childProcess.spawn = (command, args, options) => {
+  const program = basename(String(command));
+  const name =
+    program === 'git' || /^git\b/.test(program)
+      ? gitName(args)
+      : program === 'sh' && args[2] === 'mstone'
+        ? `start ${place(args[3])}`
+        : program === 'ps'
+          ? undefined
+          : `run ${program} ${stable(args.at(-1))}`;
+  if (name === undefined) return spawn(command, args, options);
+  const folder = options?.cwd === undefined ? '' : ` in ${stable(basename(String(options.cwd)))}`;
+  const done = arrive(`${name}${folder}`);
+  const child = spawn(command, args, options);
+  child.once(name.startsWith('start ') ? 'spawn' : 'exit', done);
+  return child;
+};
+
+syncBuiltinESMExports();
