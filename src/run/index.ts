@@ -5,24 +5,18 @@
  * processes: every fact it uses is in the event. `decide.ts` says what to do next, `questions.ts`
  * answers for people.
  */
-import { createHash } from 'node:crypto';
 import { isSameText } from '../model/digest.js';
 import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
-import type { Event, ItemHistory, RetryFrom, RunSettings } from '../model/event.js';
-import type {
-  CandidateOutcome,
-  CheckOutcome,
-  FollowOutcome,
-  LandOutcome,
-  TreeKey,
-  Work,
-  WorkOutcome,
-} from '../model/outcome.js';
+import type { Event, RetryFrom, RunSettings } from '../model/event.js';
+import type { CheckOutcome, Work, WorkOutcome } from '../model/outcome.js';
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
-import type { ItemState, Phase, RunState, Step } from '../model/state.js';
+import type { ItemState, RunState, Step } from '../model/state.js';
 import { nextToOpen, openCredential } from './credentials.js';
+import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
+import { endCandidate, endFollow, endLand } from './landings.js';
 import { NOTHING_SPENT, spent } from './money.js';
+import { toRemediate } from './remediation.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
 const FREE_INTERRUPTIONS = 5;
@@ -58,14 +52,6 @@ export const replay = (state: RunState, events: Iterable<Event>): RunState => {
   for (const event of events) folded = reduce(folded, event);
   return folded;
 };
-
-/** What verdicts are remembered by: the tree, what its folder was made with, and the commands. */
-export function verdictKey(tree: TreeKey, folder: string, commands: readonly string[]): string {
-  const rest = createHash('sha256')
-    .update(JSON.stringify([folder, commands]))
-    .digest('hex');
-  return `${tree}:${rest.slice(0, 16)}`;
-}
 
 /** The next state. Throws only where the journal contradicts itself, which is a bug of ours. */
 export function reduce(state: RunState, event: Event): RunState {
@@ -156,45 +142,6 @@ export function reduce(state: RunState, event: Event): RunState {
   }
 }
 
-function firstStep(item: PlanItem): Step {
-  switch (item.kind) {
-    case 'milestone':
-      return { is: 'implement', because: 'first' };
-    case 'gate':
-      return { is: 'check', commit: 'head', of: 'stage' };
-    case 'base':
-      return { is: 'check', commit: 'head', of: 'base' };
-    case 'sync':
-      // Its digest is the head that the target moved to.
-      return { is: 'candidate', commit: item.digest };
-  }
-}
-
-function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): ItemState {
-  const known = past !== undefined && isSameText(past.digest, item) ? past : undefined;
-  const phase: Phase =
-    known?.end === undefined
-      ? { is: 'next', step: firstStep(item) }
-      : { is: known.end.is, message: known.end.message };
-  return {
-    item,
-    phase,
-    attempt: known?.attempts ?? forgotten,
-    forgotten,
-    assignment: 0,
-    round: 0,
-    checks: [],
-    findings: [],
-    unmet: [],
-    fingerprints: known?.fingerprints ?? [],
-    interruptions: known?.interruptions ?? 0,
-    stumbles: 0,
-    costUsd: known?.costUsd ?? 0,
-    ...(known?.estimated === undefined ? {} : { estimated: known.estimated }),
-    told: [],
-  };
-}
-
 /** A new attempt that begins with the work of the one before. */
 function goOnWith(anew: ItemState, work: Work, from: RetryFrom): ItemState {
   const item = { ...anew, attempt: anew.attempt + 1, work };
@@ -232,16 +179,6 @@ function continuedItems(
     if (phase.is === 'waiting' && phase.wait.for === 'credential') items.set(id, next(item, phase.step));
   }
   return { items, parked };
-}
-
-function itemOf(state: RunState, id: ItemId): ItemState {
-  const item = state.items.get(id);
-  if (item === undefined) throw new Error(`the journal speaks of ${id}, which is not in the run`);
-  return item;
-}
-
-function withItem(state: RunState, item: ItemState): RunState {
-  return { ...state, items: new Map(state.items).set(item.item.id, item) };
 }
 
 function startFlight(state: RunState, id: string, effect: Effect, now: number): RunState {
@@ -294,18 +231,6 @@ function effectOf(state: RunState, id: string, kind: 'work'): WorkEffect {
   if (effect?.do !== kind) throw new Error(`${id} is no ${kind}`);
   return effect;
 }
-
-function stepOf(item: ItemState): Step {
-  if (item.phase.is !== 'doing') throw new Error(`${item.item.id} is ${item.phase.is}, not doing anything`);
-  return item.phase.step;
-}
-
-const release = ({ slot: _slot, ...item }: ItemState): ItemState => item;
-const next = (item: ItemState, step: Step): ItemState => ({ ...item, phase: { is: 'next', step } });
-const fail = (item: ItemState, message: string): ItemState =>
-  release({ ...item, phase: { is: 'failed', message } });
-const ask = (item: ItemState, message: string): ItemState =>
-  release({ ...item, phase: { is: 'asks', message } });
 
 // ---------------------------------------------------------------------------------------------- work
 
@@ -543,59 +468,6 @@ function stumble(state: RunState, item: ItemState, step: Step, message: string, 
   });
 }
 
-/** Back to the author, unless that would be no progress or a round too many. */
-function toRemediate(
-  item: ItemState,
-  because: 'checks' | 'review' | 'candidate',
-  tree: TreeKey | undefined,
-  merge?: string,
-): ItemState {
-  const failing = item.checks.filter((check) => check.kind !== 'passed').map((check) => check.command);
-  const findings = because === 'review' ? item.findings.map((finding) => finding.problem) : [];
-  const unmet = because === 'review' ? item.unmet.map((answer) => answer.text) : [];
-  const fingerprint = JSON.stringify([
-    tree ?? '',
-    because === 'review' ? [] : failing,
-    findings.sort(),
-    unmet.sort(),
-  ]);
-  if (item.fingerprints.includes(fingerprint)) {
-    return ask(
-      item,
-      `no progress: ${whatFailed(because, failing, item)} again, with the very same files as before`,
-    );
-  }
-  const marked = { ...item, fingerprints: [...item.fingerprints, fingerprint] };
-  if (item.round >= item.item.rounds) {
-    return ask(marked, `${usedUp(item.item.rounds)}: ${whatFailed(because, failing, item)}`);
-  }
-  return next(marked, { is: 'remediate', because, ...(merge === undefined ? {} : { merge }) });
-}
-
-function whatFailed(
-  because: 'checks' | 'review' | 'candidate',
-  failing: readonly string[],
-  item: ItemState,
-): string {
-  if (because !== 'review')
-    return `${failing.join(', ')} failed${because === 'candidate' ? ' once merged' : ''}`;
-  const unmet =
-    item.unmet.length > 0
-      ? [`${counted(item.unmet.length, 'exit criterion', 'exit criteria')} as not met`]
-      : [];
-  const held =
-    item.findings.length > 0 || unmet.length === 0 ? [counted(item.findings.length, 'finding')] : [];
-  return `the review holds ${[...held, ...unmet].join(' and ')} against it`;
-}
-
-const usedUp = (rounds: number): string =>
-  rounds === 0
-    ? 'no round of remediation is allowed'
-    : `${counted(rounds, 'round')} of remediation did not mend it`;
-
-const counted = (number: number, noun: string, nouns = `${noun}s`): string =>
-  `${number} ${number === 1 ? noun : nouns}`;
-
 // -------------------------------------------------------------------------------------------- checks
 
 function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState {
@@ -655,126 +527,4 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
       );
     }
   }
-}
-
-// ------------------------------------------------------------------------------------------- landing
-
-function endCandidate(state: RunState, id: ItemId, outcome: CandidateOutcome): RunState {
-  const item = itemOf(state, id);
-  const step = stepOf(item);
-  switch (outcome.kind) {
-    case 'built': {
-      const { candidate } = outcome;
-      const known =
-        item.item.checks.length === 0 ||
-        state.passed.has(verdictKey(candidate.tree, state.settings.folder, item.item.checks));
-      const moved = { ...state, head: candidate.base };
-      return withItem(
-        item.item.kind === 'sync' ? state : moved,
-        next(item, known ? { is: 'land', candidate } : { is: 'verify', candidate }),
-      );
-    }
-    case 'conflict':
-      if (item.item.kind === 'sync') {
-        return withItem(
-          state,
-          ask(item, `${state.target} moved and conflicts with what landed, in ${outcome.files.join(', ')}`),
-        );
-      }
-      if (item.round >= item.item.rounds) {
-        return withItem(
-          state,
-          ask(
-            item,
-            `it still conflicts after ${counted(item.round, 'round')}, in ${outcome.files.join(', ')}`,
-          ),
-        );
-      }
-      return withItem(state, next(item, { is: 'resolve', onto: outcome.onto, files: outcome.files }));
-    case 'diverged':
-      return addSync(withItem(state, next(item, step)), outcome.target);
-    case 'rewound':
-      return rewind(withItem(state, next(item, step)), outcome);
-    case 'refused':
-      return withItem(state, fail(item, outcome.message));
-    default:
-      return unreachable(outcome);
-  }
-}
-
-function endLand(state: RunState, id: ItemId, outcome: LandOutcome, now: number): RunState {
-  const item = itemOf(state, id);
-  const step = stepOf(item);
-  if (step.is !== 'land') throw new Error(`${id} landed in step ${step.is}`);
-  switch (outcome.kind) {
-    case 'landed': {
-      const { shadow: _shadow, ...rest } = state;
-      const landed: ItemState = release({
-        ...item,
-        phase: { is: 'landed', commit: outcome.commit, at: now },
-      });
-      const shadow =
-        outcome.on === 'target'
-          ? {}
-          : { shadow: { tried: false, ...(outcome.block === undefined ? {} : { block: outcome.block }) } };
-      return withItem({ ...rest, head: outcome.commit, ...shadow }, landed);
-    }
-    case 'moved':
-      return withItem(
-        { ...state, head: outcome.head },
-        next(item, { is: 'candidate', commit: step.candidate.work }),
-      );
-    case 'rewound':
-      return rewind(withItem(state, next(item, { is: 'candidate', commit: step.candidate.work })), outcome);
-    case 'refused':
-      return withItem(state, fail(item, outcome.message));
-    default:
-      return unreachable(outcome);
-  }
-}
-
-function endFollow(state: RunState, outcome: FollowOutcome): RunState {
-  switch (outcome.kind) {
-    case 'followed': {
-      const { shadow: _shadow, ...rest } = state;
-      return { ...rest, head: outcome.head };
-    }
-    case 'blocked':
-      return { ...state, shadow: { tried: true, block: outcome.block } };
-    case 'diverged':
-      return addSync(state, outcome.target);
-    case 'rewound':
-      return rewind(state, outcome);
-    default:
-      return unreachable(outcome);
-  }
-}
-
-const rewind = (state: RunState, { expected, found }: { expected: string; found: string }): RunState => ({
-  ...state,
-  rewound: { expected, found },
-});
-
-/** The target's own new head is merged into the shadow branch as a candidate of its own. */
-function addSync(state: RunState, target: string): RunState {
-  const milestone = [...state.items.values()].find((item) => item.item.kind === 'milestone');
-  return withItem(
-    state,
-    freshItem({
-      id: 'sync',
-      kind: 'sync',
-      stage: 0,
-      title: `${state.target} as it moved by itself`,
-      digest: target,
-      needs: [],
-      priority: 0,
-      remainingMinutes: 0,
-      author: milestone?.item.author ?? '',
-      reviewer: false,
-      resolver: milestone?.item.resolver ?? '',
-      checks: milestone?.item.checks ?? [],
-      rounds: 0,
-      retries: 0,
-    }),
-  );
 }

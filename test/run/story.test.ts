@@ -7,7 +7,8 @@ import type { RunState } from '../../src/model/state.js';
 import type { Judgement } from '../../src/model/verdict.js';
 import { decide } from '../../src/run/decide.js';
 import { historyOf } from '../../src/run/history.js';
-import { emptyRun, reduce, verdictKey } from '../../src/run/index.js';
+import { emptyRun, reduce } from '../../src/run/index.js';
+import { verdictKey } from '../../src/run/items.js';
 import { exitOf, standingOf, waitOf } from '../../src/run/questions.js';
 import { planItem } from '../rig/world.js';
 
