@@ -11,6 +11,11 @@ import { lastLine, runLine, type ShellRequest } from './shell.js';
 
 export interface ChecksRequest extends ShellRequest {
   readonly clock: { now(): number };
+  /**
+   * Whether tests are expected to run: `true` in one of the commands at least, `auto` in those in whose output
+   * a known runner's summary is recognised. `auto` where it is not said.
+   */
+  readonly expectTests?: boolean | 'auto';
 }
 
 export interface ChecksEnd {
@@ -25,23 +30,27 @@ export interface ChecksEnd {
 /** Runs the command lines in order and stops at the first that does not pass. */
 export async function runChecks(commands: readonly string[], request: ChecksRequest): Promise<ChecksEnd> {
   const results: CheckResult[] = [];
+  const expected = request.expectTests ?? 'auto';
   for (const command of commands) {
     if (request.signal.aborted) return { kind: 'cancelled', results };
     const begun = request.clock.now();
     const end = await runLine(command, request);
     if (end.kind === 'cancelled') return { kind: 'cancelled', results };
     const ms = Math.max(0, request.clock.now() - begun);
+    const ranNone = end.kind === 'passed' && expected !== false && end.tests?.ran === 0;
     results.push({
       command,
-      kind: end.kind,
+      kind: ranNone ? 'no-tests' : end.kind,
       ...(end.exit === undefined ? {} : { exit: end.exit }),
       ms,
       tail: end.tail,
+      ...(end.tests === undefined ? {} : { tests: end.tests }),
     });
     const name = `\`${plainText(command)}\``;
     const why = lastLine(end.tail);
     const colon = why === '' ? '' : `: ${why}`;
     const exit = end.exit === undefined ? '' : ` (exit ${end.exit})`;
+    if (ranNone) return { kind: 'failed', results, message: `${name} ran no test, where tests are expected` };
     switch (end.kind) {
       case 'passed':
         break;
@@ -52,6 +61,16 @@ export async function runChecks(commands: readonly string[], request: ChecksRequ
       case 'unstartable':
         return { kind: 'unstartable', results, message: `${name} could not start${exit}${colon}` };
     }
+  }
+  const last = results.at(-1);
+  if (expected === true && last !== undefined && !results.some(({ tests }) => tests !== undefined)) {
+    const message = 'no summary of a known test runner was seen, where tests are expected';
+    const tail = `${last.tail}${last.tail === '' || last.tail.endsWith('\n') ? '' : '\n'}(${message})\n`;
+    return {
+      kind: 'failed',
+      results: [...results.slice(0, -1), { ...last, kind: 'no-tests', tail }],
+      message,
+    };
   }
   return { kind: 'passed', results };
 }

@@ -5,10 +5,12 @@
  * empty. The line leads a process group of its own, and whatever bears the tag afterwards is ended.
  */
 import { appendFileSync, statSync } from 'node:fs';
+import type { TestRun } from '../model/outcome.js';
 import type { Redactor } from '../model/redact.js';
 import { runProcess } from '../process/index.js';
 import { plainText, readPlainTail } from '../process/plain.js';
 import { endTagged, withTag } from '../process/tagged.js';
+import { readTests, SUMMARY_BYTES } from './tests.js';
 
 export interface ShellRequest {
   readonly path: string;
@@ -31,6 +33,8 @@ export interface LineEnd {
   readonly exit?: number;
   /** The end of its output, plain text, at most 4 KB, with a note where it did not end by itself. */
   readonly tail: string;
+  /** What its output says of tests, where it says anything. */
+  readonly tests?: TestRun;
 }
 
 const TAIL_BYTES = 4096;
@@ -57,14 +61,18 @@ export async function runLine(line: string, request: ShellRequest): Promise<Line
     const output = readPlainTail(logFile, TAIL_BYTES - Buffer.byteLength(note) - 4, from, redact);
     return `${output}${output === '' || output.endsWith('\n') ? '' : '\n'}(${note})\n`;
   };
+  const tests = (): { tests?: TestRun } => {
+    const found = readTests(readPlainTail(logFile, SUMMARY_BYTES, from, redact));
+    return found === undefined ? {} : { tests: found };
+  };
   switch (outcome.kind) {
     case 'exited':
-      if (outcome.code === 0) return { kind: 'passed', exit: 0, tail: tail() };
+      if (outcome.code === 0) return { kind: 'passed', exit: 0, tail: tail(), ...tests() };
       // The shell's words for "may not be run" and "not found".
       if (outcome.code === 126 || outcome.code === 127) {
         return { kind: 'unstartable', exit: outcome.code, tail: tail() };
       }
-      return { kind: 'failed', exit: outcome.code, tail: tail() };
+      return { kind: 'failed', exit: outcome.code, tail: tail(), ...tests() };
     case 'killed':
       return { kind: 'failed', tail: tail(`ended by ${outcome.signal}`) };
     case 'timed-out':

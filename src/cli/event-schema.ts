@@ -15,6 +15,7 @@ import type {
   FollowOutcome,
   Harvest,
   LandOutcome,
+  TestRun,
   Tokens,
   WorkOutcome,
 } from '../model/outcome.js';
@@ -45,12 +46,22 @@ const kept = (what: string): Schema => about(`${what}; kept for replay`, {});
 export const checkResult = object<CheckResult>(
   {
     command: TEXT,
-    kind: words<CheckResult['kind']>({ passed: true, failed: true, unstartable: true, 'timed-out': true }),
+    kind: words<CheckResult['kind']>({
+      passed: true,
+      failed: true,
+      'no-tests': true,
+      unstartable: true,
+      'timed-out': true,
+    }),
     exit: WHOLE,
     ms: MS,
     tail: about('the end of its output', TEXT),
+    tests: about(
+      "where a known runner's summary was recognised",
+      object<TestRun>({ ran: WHOLE, failed: about('names, as the runner tells them', TEXTS) }),
+    ),
   },
-  ['exit'],
+  ['exit', 'tests'],
 );
 
 export const finding = object<Finding>(

@@ -447,7 +447,9 @@ export function makeHands(context: HandsContext): Hands {
     await scrubFile(log, redact.forms);
     if (signal.aborted) return { kind: 'cancelled' };
     if (!folder.ok) return unstartable(folder.error.message);
-    const checked = await runChecks(effect.commands, { ...common, clock: world });
+    // What stands on the target has landed: nobody here could answer for its having no tests.
+    const expectTests = effect.of === 'base' && config.expectTests === 'auto' ? false : config.expectTests;
+    const checked = await runChecks(effect.commands, { ...common, clock: world, expectTests });
     await scrubFile(log, redact.forms);
     switch (checked.kind) {
       case 'cancelled':

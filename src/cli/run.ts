@@ -603,8 +603,8 @@ function dayBeside(world: World, runs: readonly KnownRun[], run: string) {
 }
 
 /** What a folder is made with beside the tree: a remembered verdict holds for the same only. */
-const folderOf = ({ worktrees: { setup, copy, keep } }: Config): string =>
-  JSON.stringify([setup, copy, keep]);
+const folderOf = ({ worktrees: { setup, copy, keep }, expectTests }: Config): string =>
+  JSON.stringify([setup, copy, keep, ...(expectTests === 'auto' ? [] : [expectTests])]);
 
 /** The plan and what `decide` has to know of each item in it. */
 async function planRun(

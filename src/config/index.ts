@@ -180,6 +180,7 @@ export function resolveConfig(sources: ConfigSources): {
       checkMs: said('timeouts.check') ?? 0,
     },
     brief: said('brief') ?? [],
+    expectTests: said('expect_tests') ?? 'auto',
     briefLimit: said('brief_limit') ?? 200_000,
     ...(mcpServers !== undefined && { mcpServers }),
     limits: { wait: said('limits.wait') ?? true },

@@ -174,6 +174,13 @@ const SHAPES = {
     default: '[]',
     description: "Must exit 0 once a stage's last milestone has landed",
   },
+  expect_tests: {
+    schema: z.union([z.boolean(), z.literal('auto')]),
+    type: '`true`, `false` or `auto`',
+    default: 'auto',
+    description:
+      'Whether a check that executed no test has failed: `auto` where a known runner says so, `true` also where no runner says anything',
+  },
   review: {
     schema: z.boolean(),
     type: '`false`, or a mapping of `rounds` and `block_on`',

@@ -69,6 +69,8 @@ export interface Config {
   readonly jobs: number;
   readonly checks: readonly string[];
   readonly stageChecks: readonly string[];
+  /** Whether a check that executed no test has failed; `auto`: where a known runner's summary says so. */
+  readonly expectTests: boolean | 'auto';
   readonly review: false | { readonly rounds: number; readonly blockOn: readonly Severity[] };
   /** Further attempts after the first. */
   readonly retries: number;

@@ -96,13 +96,24 @@ export interface WorkOutcome {
   readonly told?: readonly string[];
 }
 
+/** What a command's output says of the tests that it ran. */
+export interface TestRun {
+  /** Tests that were executed, skipped ones not counted; packages where a runner tells only those. */
+  readonly ran: number;
+  /** Names of failed ones, as the runner tells them; at most 20. */
+  readonly failed: readonly string[];
+}
+
 export interface CheckResult {
   readonly command: string;
-  readonly kind: 'passed' | 'failed' | 'unstartable' | 'timed-out';
+  /** `no-tests`: it exited 0 and executed no test, where tests were expected. */
+  readonly kind: 'passed' | 'failed' | 'no-tests' | 'unstartable' | 'timed-out';
   readonly exit?: number;
   readonly ms: number;
   /** The end of its output, at most 4 KB, escape sequences removed. */
   readonly tail: string;
+  /** Where a known runner's summary was recognised in its output. */
+  readonly tests?: TestRun;
 }
 
 /** How a `check` effect ended. It stops at the first command that does not pass. */

@@ -272,6 +272,7 @@ function tellCheck(what: string, took: number | undefined, outcome: CheckOutcome
 function howItEnded({ kind, exit, ms }: CheckResult): string {
   if (kind === 'timed-out') return `timed out after ${formatDuration(ms)}`;
   if (kind === 'unstartable') return 'could not start';
+  if (kind === 'no-tests') return 'ran no test';
   return exit === undefined ? 'killed' : `exit ${exit}`;
 }
 

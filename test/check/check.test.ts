@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -136,5 +136,65 @@ describe('checks', () => {
     expect(tail.endsWith('line 899 é\nred')).toBe(true);
     expect(log(one)).toContain('\u001b[31mred');
     expect(log(one)).toContain('line 0 é');
+  });
+});
+
+describe('tests that a check ran', () => {
+  const some = `printf '# tests 2\\n# pass 2\\n# fail 0\\n'`;
+  const none = `printf '# tests 0\\n# pass 0\\n# fail 0\\n'`;
+  const kinds = async (commands: readonly string[], expectTests: boolean | 'auto') => {
+    const { kind, results, message } = await runChecks(commands, request({ expectTests }));
+    return [kind, ...results.map((result) => `${result.kind} ${result.tests?.ran}`), message];
+  };
+
+  it('are counted, and none fails a command that says so, unless none is expected', async () => {
+    expect(await kinds([some, 'true'], 'auto')).toEqual([
+      'passed',
+      'passed 2',
+      'passed undefined',
+      undefined,
+    ]);
+    const ranNone = `\`${none}\` ran no test, where tests are expected`;
+    expect(await kinds([some, none, 'true'], 'auto')).toEqual(['failed', 'passed 2', 'no-tests 0', ranNone]);
+    expect(await kinds([none], true)).toEqual(['failed', 'no-tests 0', ranNone]);
+    expect(await kinds([none], false)).toEqual(['passed', 'passed 0', undefined]);
+  });
+
+  it('are seen in one of the commands at least, where they must be', async () => {
+    expect(await kinds([some, 'true'], true)).toEqual(['passed', 'passed 2', 'passed undefined', undefined]);
+    const one = request({ expectTests: true });
+    expect(await runChecks(['echo done'], one)).toEqual({
+      kind: 'failed',
+      message: 'no summary of a known test runner was seen, where tests are expected',
+      results: [
+        {
+          command: 'echo done',
+          kind: 'no-tests',
+          exit: 0,
+          ms: 10,
+          tail: 'done\n(no summary of a known test runner was seen, where tests are expected)\n',
+        },
+      ],
+    });
+  });
+
+  it('are named where they fail', async () => {
+    const { results } = await runChecks(
+      [`printf 'not ok 1 - adds\\n# pass 1\\n# fail 1\\n'; exit 1`],
+      request(),
+    );
+    expect(results.map(({ kind, tests }) => [kind, tests])).toEqual([
+      ['failed', { ran: 2, failed: ['adds'] }],
+    ]);
+  });
+});
+
+describe('a check could not start', () => {
+  it('where its folder is gone or its shell is not there', async () => {
+    const gone = request();
+    rmSync(gone.path, { recursive: true });
+    expect((await runChecks(['true'], gone)).kind).toBe('unstartable');
+    const noShell = request({ env: { PATH: '/nowhere' } });
+    expect((await runChecks(['true'], noShell)).kind).toBe('unstartable');
   });
 });

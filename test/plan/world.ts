@@ -68,6 +68,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   },
   timeouts: { agentMs: 1, idleMs: 1, checkMs: 1 },
   brief: [],
+  expectTests: 'auto',
   briefLimit: 200_000,
   limits: { wait: true },
   pressure: false,
