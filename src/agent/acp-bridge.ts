@@ -90,4 +90,4 @@ async function main(): Promise<number> {
 }
 
 // The agent may keep our streams open.
-process.exit(await main());
+void main().then((code) => process.exit(code));

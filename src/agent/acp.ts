@@ -168,7 +168,7 @@ function judged({ answer }: AcpFacts, ending: Ending): AgentOutcome {
 export const acp: Cli<AcpFacts> = { mark: '"dir"', nothing, hear, outcomeOf };
 
 /** Built code, also where this module is not. */
-const BRIDGE = fileURLToPath(new URL('../../dist/agent/acp-bridge.js', import.meta.url));
+const BRIDGE = fileURLToPath(new URL('../../dist/bundle/acp-bridge.cjs', import.meta.url));
 
 export function callAcp(agent: Extract<AgentConfig, { command: unknown }>, call: Call): Invocation {
   const policy = call.purpose === 'review' ? 'read' : 'work';

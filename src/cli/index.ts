@@ -3,8 +3,9 @@
  * process with an environment, streams and signals.
  */
 import { CommanderError } from 'commander';
+import { stackOf } from './bug.js';
 import { makeProgram } from './program.js';
-import { processWorld, type World } from './world.js';
+import { home, processWorld, type World } from './world.js';
 
 /** Runs one command line. Never throws for what a user did; what it throws is a bug of ours. */
 export async function main(argv: readonly string[], world: World): Promise<number> {
@@ -45,7 +46,7 @@ export async function start(): Promise<void> {
   try {
     process.exitCode = await main(process.argv.slice(2), { ...processWorld(), closed: closed.signal });
   } catch (error) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const text = stackOf(error, home);
     process.stderr.write(
       `mstone: this is a bug of mstone's; nothing is lost, \`mstone resume\` goes on.\n${text}\n`,
     );

@@ -30,6 +30,9 @@ export interface World {
   readonly home: string;
 }
 
+/** The folder of this mstone's package; as many levels up from its source, from what is compiled and from the bundle. */
+export const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
 /** This mstone's own, from its package. */
 export const versionOf = ({ home }: Pick<World, 'home'>): string =>
   (JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }).version;
@@ -68,7 +71,7 @@ export function processWorld(): World {
     },
     cpus: availableParallelism(),
     host: realHost(),
-    home: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+    home,
   };
 }
 

@@ -59,8 +59,8 @@ export function realHost(): Host {
   };
 }
 
-/** 18 ms to load, and most commands need none of it. */
-const systemInformation = () => import('systeminformation');
+/** 18 ms to load, and most commands need none of it. Bundled, it has no names but this one. */
+const systemInformation = async () => (await import('systeminformation')).default;
 
 const glance = ({ cpu }: Confinement): { readonly at: number; readonly usedMs: number } | undefined =>
   cpu === undefined ? undefined : { at: performance.now(), usedMs: cpu.usedMs };
