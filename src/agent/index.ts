@@ -18,6 +18,7 @@ import { plainly, type Redactor } from '../model/redact.js';
 import { unreachable } from '../model/result.js';
 import type { Judgement } from '../model/verdict.js';
 import { readPlainTail } from '../process/plain.js';
+import { type Cage, caged } from '../process/sandbox.js';
 import { hasStarted, type SupervisedEnd, supervise } from '../process/supervise.js';
 import { TAG_NAME, withTag } from '../process/tagged.js';
 import { acp, callAcp } from './acp.js';
@@ -77,6 +78,8 @@ export interface AssignmentRequest {
   /** Severities that hold work back. */
   readonly blockOn: readonly Severity[];
   readonly timeouts: { readonly agentMs: number; readonly idleMs: number };
+  /** What it is shut into, if anything. */
+  readonly cage?: Cage;
   /** Names this assignment alone, over all runs. */
   readonly tag: string;
   readonly signal: AbortSignal;
@@ -278,13 +281,13 @@ async function performProgram(request: AssignmentRequest): Promise<AgentReport> 
 async function superviseIn(
   dir: string,
   request: AssignmentRequest,
-  [command = '', ...args]: readonly string[],
+  line: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<SupervisedEnd> {
+  const [command = '', ...args] = line;
   return supervise({
     dir,
-    command,
-    args,
+    ...(request.cage === undefined ? { command, args } : caged(line, request.cage)),
     cwd: request.cwd,
     env,
     stdinFile: join(dir, 'prompt.md'),

@@ -9,6 +9,7 @@ import type { TestRun } from '../model/outcome.js';
 import type { Redactor } from '../model/redact.js';
 import { runProcess } from '../process/index.js';
 import { plainText, readPlainTail } from '../process/plain.js';
+import { type Cage, caged } from '../process/sandbox.js';
 import { endTagged, withTag } from '../process/tagged.js';
 import { readTests, SUMMARY_BYTES } from './tests.js';
 
@@ -22,6 +23,8 @@ export interface ShellRequest {
   readonly logFile: string;
   /** Of this use alone: all that bears it ends with each line. */
   readonly tag: string;
+  /** What it is shut into, if anything. */
+  readonly cage?: Cage;
   /** Takes secrets out of its tail. */
   readonly redact?: Redactor;
   /** For what outlives the line, from the polite signal to the sure one; 5 s. */
@@ -41,12 +44,13 @@ const TAIL_BYTES = 4096;
 const MOST_OUTPUT = 256 * 1024 * 1024;
 
 export async function runLine(line: string, request: ShellRequest): Promise<LineEnd> {
-  const { path, env, timeoutMs, signal, logFile, tag, redact } = request;
+  const { path, env, timeoutMs, signal, logFile, tag, redact, cage } = request;
   appendFileSync(logFile, `$ ${plainText(line)}\n`, { mode: 0o600 });
   const from = statSync(logFile).size;
   const outcome = await runProcess({
-    command: 'sh',
-    args: ['-c', '--', line],
+    ...(cage === undefined
+      ? { command: 'sh', args: ['-c', '--', line] }
+      : caged(['sh', '-c', '--', line], cage)),
     cwd: path,
     env: withTag(env, tag),
     timeoutMs,

@@ -356,10 +356,10 @@ const slotName = ({ slot, path }: KnownSlot): string => `slot ${slot} (${path})`
 
 async function slotProof(
   repository: Repository,
-  { slotsDir, slot, state }: KnownSlot,
+  { slotsDir, slot, isolation, state }: KnownSlot,
   keepers: ReadonlyMap<string, Oid>,
 ): Promise<string> {
-  const head = await slotHead(repository, slotPlace(repository, slotsDir, slot));
+  const head = await slotHead(repository, slotPlace(repository, slotsDir, slot, isolation));
   const holder =
     head === undefined
       ? undefined
@@ -520,6 +520,7 @@ async function removeSlots(
     const gone = await removeSlot(repository, {
       slotsDir: slot.slotsDir,
       slot: slot.slot,
+      isolation: slot.isolation,
       keep: config.worktrees.keep,
       copied: config.worktrees.copy,
       rescueRef: `refs/mstone/rescue/clean/slot${slot.slot}`,

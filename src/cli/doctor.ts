@@ -19,6 +19,8 @@ import { INSTALL_LINE } from '../model/known-agents.js';
 import type { Milestone } from '../model/milestone.js';
 import type { AgentOutcome } from '../model/outcome.js';
 import { shown } from '../model/shown.js';
+import { allowedEnvironment } from '../process/environment.js';
+import { whyNoSandbox } from '../process/sandbox.js';
 import { formatTokens } from '../report/costs.js';
 import { painter } from '../report/text.js';
 import { count, formatDuration, formatUsd, shellWord } from '../report/words.js';
@@ -97,6 +99,7 @@ async function examine(world: World, repository: Repository, options: DoctorOpti
     ...of('login', await judgeLogins(world, config, milestones)),
     ...(options.probe === true ? of('probe', await judgeProbes(world, config, milestones)) : []),
     ...of('credentials', await judgeCredentials(world, repository, config, milestones)),
+    ...of('sandbox', await judgeSandbox(world, config)),
     ...of('checks', await judgeChecks(world, repository, config, milestones)),
     ...of('state', await judgePlaces([repository.stateDir, slotsDir])),
     ...(await judgeHost(world, [repository.stateDir, slotsDir], config)),
@@ -131,6 +134,20 @@ export function judgeNode(version: string, now: number): Judged {
     return { state: 'warning', message: `Node ${version} has had no fixes since ${end}`, fix };
   }
   return fine(`Node ${version}`);
+}
+
+/** Whether agents can be shut in, where that is asked for; a remark where it could be and is not. */
+async function judgeSandbox(world: World, { sandbox }: Config): Promise<Judged[]> {
+  if (sandbox.kind === 'none') return [];
+  const why = await whyNoSandbox(allowedEnvironment(world.env));
+  if (why === undefined) return [fine('bubblewrap works here')];
+  return [
+    {
+      state: 'error',
+      message: `no sandbox can be made here: ${why}`,
+      fix: 'apt install bubblewrap, and allow user namespaces; or set `sandbox: none`',
+    },
+  ];
 }
 
 /** That it is new enough was seen when the repository was opened. */
@@ -625,10 +642,11 @@ async function mend(world: World, repository: Repository): Promise<string[]> {
     // What an unfinished run still works with is left to `mstone resume`, which mends it as well.
     if (!runs.ok || unfinishedOf(runs.value) !== undefined) return 0;
     const lane = makeLane();
-    for (const { slot, slotsDir: dir } of broken) {
+    for (const { slot, isolation, slotsDir: dir } of broken) {
       const gone = await removeSlot(repository, {
         slotsDir: dir,
         slot,
+        isolation,
         keep: config.worktrees.keep,
         copied: config.worktrees.copy,
         rescueRef: `refs/mstone/rescue/doctor/slot${slot}`,

@@ -60,10 +60,12 @@ import { type Redactor, redacted } from '../model/redact.js';
 import { err, ok, type Result } from '../model/result.js';
 import { modelOf } from '../plan/items.js';
 import { allowedEnvironment } from '../process/environment.js';
+import type { Cage } from '../process/sandbox.js';
 import { scrubFile } from '../process/scrub.js';
 import { hasStarted } from '../process/supervise.js';
 import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
+import { cageOf, freshTemporary } from './cage.js';
 import { payFor } from './credentials.js';
 import { notesFile, readNote, readNotes } from './notes.js';
 import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
@@ -98,6 +100,8 @@ interface AssignmentRecord {
   /** Epoch ms: the date of what is harvested, the same however often that is done. */
   readonly at: number;
   readonly path: string;
+  /** How the slot was kept apart, where it was no linked worktree. */
+  readonly isolation?: 'clone';
   readonly base: Oid;
   readonly from: Oid;
   /** The commit whose milestones, configuration and TASKS.md win over the agent's. */
@@ -145,6 +149,10 @@ export function makeHands(context: HandsContext): Hands {
     return head;
   };
   const rescueRef = (slot: number): string => `refs/mstone/rescue/${run}/slot${slot}`;
+  const caging = async (path: string): Promise<{ cage?: Cage }> => {
+    const cage = await cageOf(world, repository, config, { path });
+    return cage === undefined ? {} : { cage };
+  };
   const milestoneOf = (item: ItemId): Milestone => milestones.get(item) ?? gateMilestone(item, context);
 
   /** The slot, equal to the commit it starts from, with what the project's folders need. */
@@ -160,6 +168,7 @@ export function makeHands(context: HandsContext): Hands {
     const slot = await prepareSlot(repository, {
       slotsDir,
       slot: effect.slot,
+      isolation: config.isolation,
       commit: from,
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
       keep,
@@ -170,7 +179,9 @@ export function makeHands(context: HandsContext): Hands {
     if (!slot.ok) return err({ kind: 'unprepared', message: slot.error });
     const { path, conflicts } = slot.value;
     const env = environment(tagOf(id), milestone.env);
+    await freshTemporary(config, path);
     const folder = await prepareFolder({
+      ...(await caging(path)),
       path,
       root: repository.root,
       copy: config.worktrees.copy,
@@ -200,6 +211,7 @@ export function makeHands(context: HandsContext): Hands {
     return ok({
       at: world.now(),
       path,
+      ...(config.isolation === 'clone' ? { isolation: config.isolation } : {}),
       base: effect.base ?? from,
       from,
       protect: effect.merge ?? from,
@@ -308,9 +320,9 @@ export function makeHands(context: HandsContext): Hands {
     }
 
     const milestone = milestoneOf(effect.item);
-    const agent = agentOf(config, effect.agent);
+    const agent = inSandbox(agentOf(config, effect.agent), config);
     const guard = await installGuard(repository, join(runDir, 'guards', name), {
-      slotName: slotPlace(repository, slotsDir, effect.slot).name,
+      slotName: slotPlace(repository, slotsDir, effect.slot, record.isolation).name,
     });
     const facts = factsOf(context, milestone, effect, record);
     const prompt = fitPrompt(effect.purpose, facts, context.templates, {
@@ -329,7 +341,14 @@ export function makeHands(context: HandsContext): Hands {
     const further = furtherPrompt(facts);
     const model = modelOf(milestone, config, effect.agent);
     const mcp = config.mcpServers === undefined ? record.mcp : { mcpServers: config.mcpServers };
+    const cage = await cageOf(world, repository, config, {
+      path: record.path,
+      reads: [runDir],
+      notes: notesFile(context.logsDir, name),
+      kind: agent.kind,
+    });
     const report = await perform({
+      ...(cage === undefined ? {} : { cage }),
       dir,
       logFile: log,
       kind: agent,
@@ -398,6 +417,7 @@ export function makeHands(context: HandsContext): Hands {
     harvest(repository, {
       slot: effect.slot,
       slotsDir,
+      ...(record.isolation === undefined ? {} : { isolation: record.isolation }),
       // A reviewer is held to what it was given, an author to what its work is compared with.
       base: effect.purpose === 'review' ? record.from : record.base,
       from: record.from,
@@ -421,6 +441,7 @@ export function makeHands(context: HandsContext): Hands {
     const slot = await prepareSlot(repository, {
       slotsDir,
       slot: effect.slot,
+      isolation: config.isolation,
       commit,
       keep,
       copied: config.worktrees.copy,
@@ -429,7 +450,9 @@ export function makeHands(context: HandsContext): Hands {
     });
     if (!slot.ok) return unstartable(slot.error);
     const env = environment(tag, milestones.get(effect.item)?.env);
+    await freshTemporary(config, slot.value.path);
     const common = {
+      ...(await caging(slot.value.path)),
       path: slot.value.path,
       env,
       timeoutMs: config.timeouts.checkMs,
@@ -633,6 +656,19 @@ export function slotsFolder(world: World, repository: Repository, config: Config
 }
 
 const shortName = (ref: string): string => ref.replace(/^refs\/(heads\/)?/, '');
+
+/** A sandbox within one fails as a rule; Claude Code goes without questions as root only where it is told of one. */
+function inSandbox(agent: AgentConfig, { sandbox }: Config): AgentConfig {
+  if (sandbox.kind === 'none') return agent;
+  switch (agent.kind) {
+    case 'codex':
+      return agent.sandbox === 'workspace-write' ? { ...agent, sandbox: 'danger-full-access' } : agent;
+    case 'claude':
+      return { ...agent, env: { IS_SANDBOX: '1', ...agent.env } };
+    default:
+      return agent;
+  }
+}
 
 const agentOf = (config: Config, name: string): AgentConfig =>
   config.agents[name] ?? { kind: 'recipe', env: {} };

@@ -39,6 +39,7 @@ import { heldOver } from '../run/credentials.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce } from '../run/index.js';
 import { verdictKey } from '../run/items.js';
+import { sandboxMissing } from './cage.js';
 import { settle } from './choose.js';
 import { credentialSettings, scrubLogs } from './credentials.js';
 import { readDeadline } from './deadline.js';
@@ -390,7 +391,9 @@ async function runLocked(
   }
 
   const unfiltered = await missingFilters(world, repository, head);
-  if (unfiltered.length > 0) return sayDiagnostics(world, unfiltered);
+  const unsafe = await sandboxMissing(world, config);
+  const missing = [...unfiltered, ...unsafe];
+  if (missing.length > 0) return sayDiagnostics(world, missing);
 
   const runId = unfinished?.run ?? newRunId(world.now());
   const runDir = join(repository.stateDir, 'runs', runId);

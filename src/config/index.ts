@@ -173,6 +173,13 @@ export function resolveConfig(sources: ConfigSources): {
     // Its own reader says what it is.
     credentials: (words.get('credentials')?.value ?? []) as readonly Credential[],
     auth: said('auth') ?? 'login-first',
+    // What is shut in can write to no git directory but its own.
+    isolation: said('sandbox') === 'bubblewrap' ? 'clone' : (said('isolation') ?? 'worktree'),
+    sandbox: {
+      kind: said('sandbox') ?? 'none',
+      network: said('sandbox_network') ?? true,
+      write: said('sandbox_write') ?? [],
+    },
     ...(keysFile !== undefined && { keysFile }),
     timeouts: {
       agentMs: said('timeouts.agent') ?? 0,

@@ -63,6 +63,11 @@ const tasksPath = repositoryPath.refine((path) => /[^/]\.(?:md|markdown)$/i.test
 
 /** A folder of the machine's. */
 const anyFolder = z.string().regex(/^(?!~)[^\u0000-\u001f]*\S[^\u0000-\u001f]*$/);
+/** The same, where the user's home may be meant. */
+const writable = z
+  .string()
+  .regex(/^(?:~?\/)[^\u0000-\u001f\u007f]*$/)
+  .refine((path) => !path.split('/').includes('..'));
 const share = z.union([z.literal(false), z.string().regex(/^(?:[1-9]\d?|100)%$/)]);
 const size = z.union([z.literal(false), z.string().regex(SIZE)]);
 
@@ -378,10 +383,32 @@ const SHAPES = {
     description: 'How stages follow each other',
   },
   isolation: {
-    schema: z.literal('worktree'),
-    type: '`worktree`',
+    schema: z.enum(['worktree', 'clone']),
+    type: '`worktree` or `clone`',
     default: 'worktree',
-    description: 'How agents are kept apart',
+    description:
+      'How agents are kept apart: in linked worktrees, which share your refs, or in repositories of their own, which share nothing but objects to read',
+  },
+  sandbox: {
+    schema: z.enum(['none', 'bubblewrap']),
+    type: '`none` or `bubblewrap`',
+    default: 'none',
+    description:
+      'What agents, checks and setup are shut into: with `bubblewrap` they write nowhere but in their worktree, a temporary folder of their own and their CLI’s own folders; it comes with `isolation: clone`',
+  },
+  sandbox_network: {
+    schema: z.boolean(),
+    type: '`true` or `false`',
+    default: 'true',
+    description: 'Whether what is in the sandbox reaches the network',
+  },
+  sandbox_write: {
+    schema: z.array(writable),
+    list: true,
+    type: 'a list of absolute paths, or of paths that begin with `~/`',
+    default: '[]',
+    description:
+      'Further places where what is in the sandbox may write, such as the cache of a package manager',
   },
   land: {
     schema: z.literal('each'),
@@ -410,7 +437,6 @@ export const CONFIG_VERSION = 1;
 /** Words of the design that this version refuses. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
-  isolation: ['clone'],
   land: ['stage', 'end', 'pr'],
 };
 

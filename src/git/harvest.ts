@@ -17,6 +17,7 @@ import { rebuildWithoutTrailers, withoutProof } from './rebuild.js';
 import {
   commitsMadeIn,
   driversOff,
+  type Isolation,
   makeScratch,
   type SlotPlace,
   slotHead,
@@ -43,6 +44,7 @@ import { readFilesAt, resolveTree, treeKey } from './tree.js';
 export interface HarvestRequest {
   readonly slotsDir: string;
   readonly slot: number;
+  readonly isolation?: Isolation;
   /** What the work is compared with. */
   readonly base: Oid;
   /** Where the slot began: the work descends from it. */
@@ -85,7 +87,7 @@ interface Harvesting {
 export async function harvest(repo: Repository, request: HarvestRequest): Promise<Harvest> {
   const scratch = await makeScratch(repo);
   try {
-    const place = slotPlace(repo, request.slotsDir, request.slot);
+    const place = slotPlace(repo, request.slotsDir, request.slot, request.isolation);
     const there = (await lstat(place.path).catch(() => undefined))?.isDirectory() ?? false;
     const folder = there ? place.path : scratch;
     return await perform({ repo, request, place, index: indexIn(scratch), folder, told: [] }, there);
@@ -399,10 +401,10 @@ async function archiveTheRest(
   snapshot: Snapshot,
   strangers: readonly RawPath[],
 ): Promise<void> {
-  const { request, folder, told } = under;
+  const { request, folder, place, told } = under;
   const beside = [...snapshot.nested, ...strangers, ...snapshot.big, ...snapshot.ignored];
   const own = await lstat(join(folder, '.git')).catch(() => undefined);
-  if (own?.isDirectory()) beside.push('.git');
+  if (place.isolation === 'worktree' && own?.isDirectory()) beside.push('.git');
   const done = await archive(folder, beside, request.archiveDir);
   const tell = (paths: readonly RawPath[], words: string) => {
     if (paths.length > 0) told.push(`${words}: ${list(paths.map(shownPath))}`);

@@ -26,6 +26,7 @@ import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
 import { archive } from './archive.js';
+import { cloneHead, makeClone, takeOver } from './clone.js';
 import { pin, type Repository, readIdentity, signedBy } from './index.js';
 import { type GitAnswer, type GitCall, GitError } from './plumbing.js';
 import {
@@ -45,6 +46,9 @@ import {
   WHOLE,
 } from './snapshot.js';
 
+/** `worktree`: linked to the repository, sharing its refs. `clone`: a repository of its own (`clone.ts`). */
+export type Isolation = 'worktree' | 'clone';
+
 /** Runs one act at a time over all slots of a repository. */
 export type Lane = <T>(act: () => Promise<T>) => Promise<T>;
 
@@ -52,6 +56,8 @@ export interface SlotWanted {
   /** Absolute, outside the checkout, and no other repository's. */
   readonly slotsDir: string;
   readonly slot: number;
+  /** `worktree` where it is not said. */
+  readonly isolation?: Isolation;
   readonly commit: Oid;
   /** A head to merge into it, conflict markers and all. */
   readonly merge?: Oid;
@@ -74,8 +80,9 @@ export interface PreparedSlot {
 
 /** Where a slot is, and under which name git knows it. */
 export interface SlotPlace {
+  readonly isolation: Isolation;
   readonly path: string;
-  /** Of its git directory under `<commonDir>/worktrees/`. */
+  /** Of a worktree: that of its git directory under `<commonDir>/worktrees/`. */
   readonly name: string;
   /** Its git directory. */
   readonly gitDir: string;
@@ -86,14 +93,25 @@ export interface SlotPlace {
 }
 
 export const SLOT_PREFIX = 'mstone-slot-';
+/** Of the folder of a slot that is a repository of its own. */
+export const CLONE_PREFIX = 'clone-';
 
 /** Names are made of the number and the place, so that no worktree of the user's shares one. */
-export function slotPlace(repo: Repository, slotsDir: string, slot: number): SlotPlace {
-  const name = `${SLOT_PREFIX}${slot}-${createHash('sha256').update(slotsDir).digest('hex').slice(0, 8)}`;
+export function slotPlace(
+  repo: Repository,
+  slotsDir: string,
+  slot: number,
+  isolation: Isolation = 'worktree',
+): SlotPlace {
+  const where = createHash('sha256').update(slotsDir).digest('hex').slice(0, 8);
+  const isClone = isolation === 'clone';
+  const name = isClone ? `mstone-clone-${slot}-${where}` : `${SLOT_PREFIX}${slot}-${where}`;
+  const path = join(slotsDir, isClone ? `${CLONE_PREFIX}${slot}` : String(slot));
   return {
-    path: join(slotsDir, String(slot)),
+    isolation,
+    path,
     name,
-    gitDir: join(repo.commonDir, 'worktrees', name),
+    gitDir: isClone ? join(path, '.git') : join(repo.commonDir, 'worktrees', name),
     heldRef: `refs/mstone/slots/${name}`,
     seed: join(repo.stateDir, 'slots', `${name}.index`),
   };
@@ -104,7 +122,7 @@ export async function prepareSlot(
   repo: Repository,
   wanted: SlotWanted,
 ): Promise<Result<PreparedSlot, string>> {
-  const place = slotPlace(repo, wanted.slotsDir, wanted.slot);
+  const place = slotPlace(repo, wanted.slotsDir, wanted.slot, wanted.isolation);
   const told: string[] = [];
   const keep = places(wanted.keep);
   try {
@@ -128,17 +146,22 @@ export async function prepareSlot(
 /** Takes a slot away, folder and all, with what no ref held pinned first. A missing slot is fine. */
 export async function removeSlot(
   repo: Repository,
-  wanted: Pick<SlotWanted, 'slotsDir' | 'slot' | 'keep' | 'copied' | 'rescueRef' | 'lane'>,
+  wanted: Pick<SlotWanted, 'slotsDir' | 'slot' | 'isolation' | 'keep' | 'copied' | 'rescueRef' | 'lane'>,
 ): Promise<Result<{ readonly told: readonly string[] }, string>> {
-  const place = slotPlace(repo, wanted.slotsDir, wanted.slot);
+  const place = slotPlace(repo, wanted.slotsDir, wanted.slot, wanted.isolation);
   const told: string[] = [];
   try {
     await makeRoom(repo, place, told);
     await rescue(repo, place, wanted, told);
-    await wanted.lane(async () => {
-      await removeTree(place.path);
-      await rm(place.gitDir, { recursive: true, force: true });
-    });
+    // What stood for /tmp in the slot's sandbox.
+    await removeTree(`${place.path}.tmp`);
+    if (place.isolation === 'clone') await removeTree(place.path);
+    else {
+      await wanted.lane(async () => {
+        await removeTree(place.path);
+        await rm(place.gitDir, { recursive: true, force: true });
+      });
+    }
     await rm(place.seed, { force: true });
     return ok({ told });
   } catch (error) {
@@ -149,8 +172,17 @@ export async function removeSlot(
   }
 }
 
-/** What a slot's HEAD stands for; undefined where it is gone, garbage or an unborn branch. */
+/**
+ * What a slot's HEAD stands for; undefined where it is gone, garbage or an unborn branch. The commits of a
+ * repository of its own are in the user's after this, where they are whole.
+ */
 export async function slotHead(repo: Repository, place: SlotPlace): Promise<Oid | undefined> {
+  if (place.isolation === 'clone') {
+    const head = await cloneHead(place);
+    const made = await commitsMadeIn(place.gitDir);
+    const there = await takeOver(repo, place, [...(head === undefined ? [] : [head]), ...made]);
+    return head !== undefined && there.has(head) ? head : undefined;
+  }
   const answer = await repo.git({
     args: ['rev-parse', '--verify', '--quiet', '--end-of-options', `worktrees/${place.name}/HEAD^{commit}`],
     cwd: repo.commonDir,
@@ -337,7 +369,8 @@ async function looseFiles(
   wanted: Pick<SlotWanted, 'keep' | 'copied'>,
 ): Promise<{ readonly tree?: Oid; readonly archived?: string }> {
   const entries = await readdir(place.path).catch(() => []);
-  if (entries.every((name) => name === '.git') && !(await isDirectory(join(place.path, '.git')))) return {};
+  const isOwn = place.isolation === 'worktree' && (await isDirectory(join(place.path, '.git')));
+  if (entries.every((name) => name === '.git') && !isOwn) return {};
   const tip = head ?? (await emptyTree(repo));
   const scratch = await makeScratch(repo);
   try {
@@ -356,7 +389,7 @@ async function looseFiles(
     });
     if (held.code === 0 && held.text === found.tree) return {};
     const beside = [...found.nested, ...found.big];
-    if (await isDirectory(join(place.path, '.git'))) beside.push('.git');
+    if (isOwn) beside.push('.git');
     const folder = beside.length === 0 ? undefined : await rescueFolder(repo, place);
     // All of it: nobody else will keep it, and no agent fills a disk by being interrupted once.
     const kept =
@@ -390,6 +423,16 @@ async function emptyTree(repo: Repository): Promise<Oid> {
   });
 }
 
+/** Moves a slot's own HEAD, whatever it is on. */
+const moveHead = (repo: Repository, place: SlotPlace, commit: Oid): Promise<string> =>
+  place.isolation === 'clone'
+    ? needed(repo, slotCall(place, ['update-ref', '--no-deref', 'HEAD', commit]))
+    : needed(repo, {
+        args: ['update-ref', '--no-deref', `worktrees/${place.name}/HEAD`, commit],
+        cwd: repo.commonDir,
+        env: { GIT_DIR: repo.commonDir },
+      });
+
 /** The slot's folder, its git directory and the link between them are there, and nothing of an operation. */
 async function makeWhole(
   repo: Repository,
@@ -399,6 +442,7 @@ async function makeWhole(
 ): Promise<void> {
   const temporary = join(wanted.slotsDir, place.name);
   await mkdir(place.path, { recursive: true });
+  if (place.isolation === 'clone') return makeClone(repo, place, wanted.commit, place.seed);
   await rm(temporary, { recursive: true, force: true });
   if (!(await isSound(repo, place))) {
     // Made under its own name, because git calls the git directory by the folder's.
@@ -453,6 +497,13 @@ async function isSound(repo: Repository, place: SlotPlace): Promise<boolean> {
 const LASTING = ['commondir', 'gitdir', 'HEAD', 'index', 'logs', 'locked', 'modules', 'reftable'];
 
 async function clearOperations(place: SlotPlace): Promise<void> {
+  if (place.isolation === 'clone') {
+    // Made anew for each assignment: all that can be there is the merge that has just been made.
+    for (const name of ['MERGE_HEAD', 'MERGE_MODE', 'MERGE_MSG', 'AUTO_MERGE', 'ORIG_HEAD']) {
+      await rm(join(place.gitDir, name), { force: true });
+    }
+    return;
+  }
   const reftable = await isDirectory(join(place.gitDir, 'reftable'));
   for (const name of await readdir(place.gitDir)) {
     if (LASTING.includes(name) || (reftable && name === 'refs')) continue;
@@ -488,11 +539,7 @@ async function checkOut(
   const run = (...args: string[]) => steady(() => repo.git(slotCall(place, args)));
   const index = join(place.gitDir, 'index');
   // Detached first: on a branch, `reset` would move the branch.
-  await needed(repo, {
-    args: ['update-ref', '--no-deref', `worktrees/${place.name}/HEAD`, commit],
-    cwd: repo.commonDir,
-    env: { GIT_DIR: repo.commonDir },
-  });
+  await moveHead(repo, place, commit);
   await removeKeptLinks(place, keep, told);
 
   // Entries that git was told not to look at (assume-unchanged, skip-worktree) would survive a reset.
@@ -627,11 +674,7 @@ async function mergeInto(
     env,
     args: ['commit-tree', tree, '-p', commit, '-p', merge, '-m', subject],
   });
-  await needed(repo, {
-    args: ['update-ref', '--no-deref', `worktrees/${place.name}/HEAD`, made],
-    cwd: repo.commonDir,
-    env: { GIT_DIR: repo.commonDir },
-  });
+  await moveHead(repo, place, made);
   await clearOperations(place);
   return [];
 }

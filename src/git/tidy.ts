@@ -8,12 +8,13 @@ import { basename, dirname, join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import type { Repository } from './index.js';
 import { GitError, need } from './plumbing.js';
-import { SLOT_PREFIX, slotPlace } from './slots.js';
+import { CLONE_PREFIX, type Isolation, SLOT_PREFIX, slotPlace } from './slots.js';
 
 /** A slot as git or the disk knows it. */
 export interface KnownSlot {
   readonly slotsDir: string;
   readonly slot: number;
+  readonly isolation: Isolation;
   readonly path: string;
   /**
    * `broken`: git knows it and its folder does not lead there, or is gone. `orphan`: a folder that git does
@@ -49,13 +50,21 @@ export async function findSlots(repo: Repository, slotsDir: string): Promise<Kno
       const { path } = slotPlace(repo, dir, slot);
       const back = await readFile(join(path, '.git'), 'utf8').catch(() => '');
       const isWhole = back.trim() === `gitdir: ${join(folder, name)}`;
-      slots.push({ slotsDir: dir, slot, path, state: isWhole ? 'whole' : 'broken' });
+      slots.push({ slotsDir: dir, slot, isolation: 'worktree', path, state: isWhole ? 'whole' : 'broken' });
     }
   }
-  for (const name of (await namesIn(slotsDir)).filter((one) => /^[1-9]\d{0,3}$/.test(one))) {
+  for (const name of await namesIn(slotsDir)) {
+    const isClone = name.startsWith(CLONE_PREFIX);
+    const number = isClone ? name.slice(CLONE_PREFIX.length) : name;
     const path = join(slotsDir, name);
-    if (slots.some((one) => one.path === path) || !(await stat(path)).isDirectory()) continue;
-    slots.push({ slotsDir, slot: Number(name), path, state: 'orphan' });
+    if (!/^[1-9]\d{0,3}$/.test(number) || slots.some((one) => one.path === path)) continue;
+    if (!(await stat(path)).isDirectory()) continue;
+    const found = { slotsDir, slot: Number(number), path };
+    slots.push(
+      isClone
+        ? { ...found, isolation: 'clone', state: 'whole' }
+        : { ...found, isolation: 'worktree', state: 'orphan' },
+    );
   }
   return { slots: slots.sort((a, b) => a.slot - b.slot), strange };
 }

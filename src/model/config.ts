@@ -83,6 +83,14 @@ export interface Config {
     readonly copy: readonly string[];
     readonly keep: readonly string[];
   };
+  /** Whether slots are linked worktrees or repositories of their own. */
+  readonly isolation: 'worktree' | 'clone';
+  /** What agents, checks and setup are shut into. `write`: further places, absolute or from `~/`. */
+  readonly sandbox: {
+    readonly kind: 'none' | 'bubblewrap';
+    readonly network: boolean;
+    readonly write: readonly string[];
+  };
   readonly agents: Readonly<Record<string, AgentConfig>>;
   /** In the order in which they are used. */
   readonly credentials: readonly Credential[];

@@ -552,6 +552,12 @@ const MESSAGES = {
     '… is not there, and git checks out nothing without it',
     'install the program, or put it on the PATH',
   ),
+  'no-sandbox': entry(
+    2,
+    '`sandbox: bubblewrap` is set, and this machine can make no such sandbox',
+    'no sandbox can be made here, and `sandbox: bubblewrap` asks for one',
+    'install bubblewrap, or set sandbox: none',
+  ),
   'proof-lost': entry(
     0,
     'A run landed this text of a milestone, and history does not prove it: a squash or a reset lost the trailers',

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { type HarvestRequest, harvest } from '../../src/git/harvest.js';
 import { openRepository, type Repository } from '../../src/git/index.js';
 import {
+  type Isolation,
   type Lane,
   type PreparedSlot,
   prepareSlot,
@@ -52,7 +53,10 @@ export const FILES = {
   '.gitignore': 'node_modules/\n*.ignored\n.env\n',
 };
 
-export async function beginStory(files: Readonly<Record<string, string>> = FILES): Promise<SlotStory> {
+export async function beginStory(
+  files: Readonly<Record<string, string>> = FILES,
+  isolation: Isolation = 'worktree',
+): Promise<SlotStory> {
   const test = makeRepository('the repository');
   const first = test.commit('First', files);
   const opened = await openRepository(test.root, test.environment);
@@ -60,7 +64,7 @@ export async function beginStory(files: Readonly<Record<string, string>> = FILES
   const repo = opened.value;
   const slotsDir = join(dirname(test.root), 'slots é');
   const archiveDir = join(dirname(test.root), 'archive');
-  const place = slotPlace(repo, slotsDir, 1);
+  const place = slotPlace(repo, slotsDir, 1, isolation);
   const lane = oneLane();
   let clock = 1_800_000_000;
 
@@ -89,6 +93,7 @@ export async function beginStory(files: Readonly<Record<string, string>> = FILES
     const done = await prepareSlot(repo, {
       slotsDir,
       slot: 1,
+      isolation,
       commit: first,
       keep: [],
       rescueRef: 'refs/mstone/rescue',
@@ -113,6 +118,7 @@ export async function beginStory(files: Readonly<Record<string, string>> = FILES
       harvest(repo, {
         slotsDir,
         slot: 1,
+        isolation,
         base: first,
         from: first,
         message: 'Leftovers\n',

@@ -54,6 +54,8 @@ export const config = (said: Partial<Config> = {}): Config => ({
   agent: 'mine',
   credentials: [],
   auth: 'login-first',
+  isolation: 'worktree',
+  sandbox: { kind: 'none', network: true, write: [] },
   jobs: 4,
   checks: [],
   stageChecks: [],
