@@ -14,6 +14,7 @@ import {
   at,
   brief,
   type Call,
+  type Calls,
   type Cli,
   crashed,
   type Ending,
@@ -165,7 +166,33 @@ function judged({ answer }: AcpFacts, ending: Ending): AgentOutcome {
   }
 }
 
-export const acp: Cli<AcpFacts> = { mark: '"dir"', nothing, hear, outcomeOf };
+/** A call is told bit by bit, and counts once it has come to its end. */
+const calls: Calls = {
+  mark: '"tool_call',
+  reader: () => {
+    const open = new Map<string, Readonly<Record<string, unknown>>>();
+    return (event) => {
+      const update = objectOf(at(event, 'msg', 'params', 'update'));
+      const id = textOf(update?.toolCallId);
+      if (update === undefined || id === undefined || event.dir !== 'agent->client') return [];
+      if (update.sessionUpdate !== 'tool_call' && update.sessionUpdate !== 'tool_call_update') return [];
+      const isTold = ([, value]: readonly [string, unknown]): boolean =>
+        value !== null && value !== undefined && JSON.stringify(value) !== '{}';
+      const told = { ...open.get(id), ...Object.fromEntries(Object.entries(update).filter(isTold)) };
+      if (told.status !== 'completed' && told.status !== 'failed') {
+        open.set(id, told);
+        return [];
+      }
+      open.delete(id);
+      const { title, kind, rawInput, locations, content } = told;
+      // Without its input a call is what it shows: a change shows what was written.
+      const input = rawInput ?? [title, locations, content];
+      return [{ tool: textOf(kind) ?? textOf(title) ?? 'tool', input: JSON.stringify(input) }];
+    };
+  },
+};
+
+export const acp: Cli<AcpFacts> = { mark: '"dir"', nothing, hear, outcomeOf, calls };
 
 /** Built code, also where this module is not. */
 const BRIDGE = fileURLToPath(new URL('../../dist/bundle/acp-bridge.cjs', import.meta.url));

@@ -12,6 +12,7 @@ import {
   at,
   brief,
   type Call,
+  type Calls,
   type Cli,
   crashed,
   type Ending,
@@ -259,7 +260,18 @@ function failed(facts: ClaudeFacts, result: ClaudeResult, { end, at: moment }: E
   return crashed(end, message);
 }
 
-export const claude: Cli<ClaudeFacts> = { mark: '"type"', nothing, hear, outcomeOf };
+const calls: Calls = {
+  mark: '"tool_use"',
+  reader: () => (event) =>
+    event.type !== 'assistant'
+      ? []
+      : listOf(at(event, 'message', 'content')).flatMap((block) => {
+          const tool = at(block, 'type') === 'tool_use' ? textOf(at(block, 'name')) : undefined;
+          return tool === undefined ? [] : [{ tool, input: JSON.stringify(at(block, 'input') ?? {}) }];
+        }),
+};
+
+export const claude: Cli<ClaudeFacts> = { mark: '"type"', nothing, hear, outcomeOf, calls };
 
 /** What a reviewer may use: it looks, and what it leaves in its folder is dropped. */
 const REVIEWER_TOOLS = [

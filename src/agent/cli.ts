@@ -67,6 +67,20 @@ export interface Told {
   readonly lost?: true;
 }
 
+/** One call of a tool, as the CLI's own events tell it. */
+export interface ToolCall {
+  readonly tool: string;
+  /** All that it was called with, as one text: the same for the same. */
+  readonly input: string;
+}
+
+/** Reads calls of tools off events, each once. A reader belongs to one process: some have to remember. */
+export interface Calls {
+  /** What every line with a call holds. */
+  readonly mark: string;
+  readonly reader: () => (event: Event) => readonly ToolCall[];
+}
+
 /** One kind of CLI. `F` is what its events come to. */
 export interface Cli<F> {
   /** What every line worth parsing holds. */
@@ -74,6 +88,7 @@ export interface Cli<F> {
   readonly nothing: F;
   readonly hear: (facts: F, event: Event) => F;
   readonly outcomeOf: (facts: F, ending: Ending) => Told;
+  readonly calls: Calls;
   /** It counts tokens and never names what they cost. */
   readonly namesNoCost?: true;
 }
@@ -154,6 +169,8 @@ export function endedForIt(end: SupervisedEnd): AgentOutcome | undefined {
       return { kind: 'timed-out', afterMs: end.afterMs };
     case 'stuck':
       return { kind: 'stuck', silentMs: end.silentMs };
+    case 'repeating':
+      return { kind: 'stuck', repeated: end.repeated };
     case 'too-much-output':
       return { kind: 'crashed', message: 'its log grew past the limit, so it was ended' };
     case 'cancelled':

@@ -12,6 +12,7 @@ import {
   at,
   brief,
   type Call,
+  type Calls,
   type Cli,
   crashed,
   type Ending,
@@ -157,7 +158,40 @@ function failed(text: string, { end, at: moment }: Ending): AgentOutcome {
   return crashed(end, message);
 }
 
-export const codex: Cli<CodexFacts> = { mark: '"type"', nothing, hear, outcomeOf, namesNoCost: true };
+const calls: Calls = {
+  mark: '"item.completed"',
+  reader: () => (event) => {
+    if (event.type !== 'item.completed') return [];
+    const item = objectOf(event.item) ?? {};
+    switch (item.type) {
+      case 'command_execution':
+        return [{ tool: 'shell', input: JSON.stringify({ command: item.command }) }];
+      case 'mcp_tool_call':
+        return [
+          {
+            tool: [textOf(item.server) ?? '', textOf(item.tool) ?? ''].join('.'),
+            input: JSON.stringify(item.arguments ?? {}),
+          },
+        ];
+      case 'web_search':
+        return [{ tool: 'web_search', input: JSON.stringify({ query: item.query }) }];
+      case 'file_change':
+        // What was written is not told: two changes of one file are not the same.
+        return [{ tool: 'file_change', input: JSON.stringify([item.id, item.changes]) }];
+      default:
+        return [];
+    }
+  },
+};
+
+export const codex: Cli<CodexFacts> = {
+  mark: '"type"',
+  nothing,
+  hear,
+  outcomeOf,
+  calls,
+  namesNoCost: true,
+};
 
 const SCHEMA_FILE = 'verdict.schema.json';
 

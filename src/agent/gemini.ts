@@ -14,6 +14,7 @@ import {
   at,
   brief,
   type Call,
+  type Calls,
   type Cli,
   crashed,
   type Ending,
@@ -132,7 +133,22 @@ function statusIn(text: string): number | undefined {
   }
 }
 
-export const gemini: Cli<GeminiFacts> = { mark: '"type"', nothing, hear, outcomeOf, namesNoCost: true };
+const calls: Calls = {
+  mark: '"tool_use"',
+  reader: () => (event) => {
+    const tool = event.type === 'tool_use' ? textOf(event.tool_name) : undefined;
+    return tool === undefined ? [] : [{ tool, input: JSON.stringify(event.parameters ?? {}) }];
+  },
+};
+
+export const gemini: Cli<GeminiFacts> = {
+  mark: '"type"',
+  nothing,
+  hear,
+  outcomeOf,
+  calls,
+  namesNoCost: true,
+};
 
 export function callGemini(agent: Extract<AgentConfig, { args: unknown }>, call: Call): Invocation {
   return {

@@ -13,7 +13,7 @@ import { judge, readVerdict } from '../brief/verdict.js';
 import type { AgentConfig, Severity } from '../model/config.js';
 import type { Purpose } from '../model/effect.js';
 import type { Milestone, Recipe } from '../model/milestone.js';
-import type { AgentOutcome, Oid, Tokens } from '../model/outcome.js';
+import type { AgentOutcome, Oid, Repeated, Tokens } from '../model/outcome.js';
 import { plainly, type Redactor } from '../model/redact.js';
 import { unreachable } from '../model/result.js';
 import type { Judgement } from '../model/verdict.js';
@@ -37,6 +37,7 @@ import { callGemini, gemini } from './gemini.js';
 import { readLines, readLog, type Said } from './log.js';
 import { callOpencode, opencode } from './opencode.js';
 import { estimateUsd } from './prices.js';
+import { watchCalls } from './repeats.js';
 
 export interface AssignmentRequest {
   /** Of this assignment alone: token, exit file, prompt and context lie there. Absolute; it exists. */
@@ -77,7 +78,12 @@ export interface AssignmentRequest {
   readonly milestoneEnv: Readonly<Record<string, string>>;
   /** Severities that hold work back. */
   readonly blockOn: readonly Severity[];
-  readonly timeouts: { readonly agentMs: number; readonly idleMs: number };
+  readonly timeouts: {
+    readonly agentMs: number;
+    readonly idleMs: number;
+    /** How often the same calls may follow each other, of kinds that tell them. */
+    readonly repeats?: number | false;
+  };
   /** What it is shut into, if anything. */
   readonly cage?: Cage;
   /** Names this assignment alone, over all runs. */
@@ -166,7 +172,9 @@ async function performCli<F extends { readonly unknown: number }>(
       await place(own, 'context.json', request.context);
       for (const [name, text] of Object.entries(files ?? {})) await place(own, name, text);
     }
-    const end = await superviseIn(own, request, command, environmentOf(request, own, env, fixed));
+    const { repeats = false } = request.timeouts;
+    const watch = repeats === false ? undefined : watchCalls(logFile, cli, { from, bound: repeats, redact });
+    const end = await superviseIn(own, request, command, environmentOf(request, own, env, fixed), watch);
     for (const name of fleeting ?? []) await rm(join(own, name), { force: true });
     let facts = cli.nothing;
     const { mark } = cli;
@@ -283,6 +291,7 @@ async function superviseIn(
   request: AssignmentRequest,
   line: readonly string[],
   env: Readonly<Record<string, string>>,
+  watch?: () => Repeated | undefined,
 ): Promise<SupervisedEnd> {
   const [command = '', ...args] = line;
   return supervise({
@@ -297,6 +306,7 @@ async function superviseIn(
     idleMs: request.timeouts.idleMs,
     maxLogBytes: request.maxLogBytes ?? MOST_LOG_BYTES,
     signal: request.signal,
+    ...(watch === undefined ? {} : { watch }),
     ...(request.graceMs === undefined ? {} : { graceMs: request.graceMs }),
   });
 }

@@ -12,6 +12,7 @@ import {
   at,
   brief,
   type Call,
+  type Calls,
   type Cli,
   crashed,
   type Ending,
@@ -142,7 +143,17 @@ function judged({ error, reason }: OpencodeFacts, ending: Ending): AgentOutcome 
   return crashed(end, message);
 }
 
-export const opencode: Cli<OpencodeFacts> = { mark: '"type"', nothing, hear, outcomeOf };
+const calls: Calls = {
+  mark: '"tool_use"',
+  reader: () => (event) => {
+    const tool = event.type === 'tool_use' ? textOf(at(event, 'part', 'tool')) : undefined;
+    return tool === undefined
+      ? []
+      : [{ tool, input: JSON.stringify(at(event, 'part', 'state', 'input') ?? {}) }];
+  },
+};
+
+export const opencode: Cli<OpencodeFacts> = { mark: '"type"', nothing, hear, outcomeOf, calls };
 
 /** A reviewer looks; whatever else it leaves in its folder is dropped. */
 const READING = {

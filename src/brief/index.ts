@@ -9,7 +9,7 @@
 import type { Severity } from '../model/config.js';
 import type { Brief } from '../model/effect.js';
 import type { Milestone } from '../model/milestone.js';
-import type { CheckResult, Oid } from '../model/outcome.js';
+import type { CheckResult, Oid, Setback } from '../model/outcome.js';
 import type { CriterionAnswer, Finding } from '../model/verdict.js';
 
 /** What of a milestone reaches an agent. A stage's gate brings one of its own making, id `1-gate`. */
@@ -38,6 +38,10 @@ export interface PromptFacts {
   readonly round: number;
   readonly because: Brief['because'];
   readonly why?: string;
+  /** How it broke off before, oldest first. */
+  readonly setbacks?: readonly Setback[];
+  /** The work of a failed attempt, which is not in the folder. */
+  readonly left?: Oid;
   /** The command lines that the work must pass, the project's first. */
   readonly checks: readonly string[];
   /** What the checks said of the work as it stands. */

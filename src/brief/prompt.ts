@@ -5,6 +5,7 @@ import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { installWords } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
 import type { PromptFacts } from './index.js';
+import { setbackLessons } from './setbacks.js';
 import { fence, plainLine } from './text.js';
 
 /** A prompt longer than this helps nobody: a template has looped over something large. */
@@ -60,6 +61,8 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
     round: facts.round,
     because: facts.because,
     why: facts.why ?? null,
+    setbacks: setbackLessons(facts.setbacks ?? []),
+    left: facts.left ?? null,
     checks: [...facts.checks],
     check_results: facts.checkResults.map((result) => ({
       command: result.command,
@@ -193,7 +196,13 @@ export function renderPrompt(
  */
 export function furtherPrompt(facts: PromptFacts): string | undefined {
   if (facts.because !== 'resumed') return undefined;
-  return `You were interrupted while you worked on milestone ${facts.milestone.id}. What you had written is in your current folder, as a commit; programs that you had started have ended. Look at \`${facts.diffCommand}\` to see where you stand, and go on until every exit criterion holds. All that you were told at the beginning still holds.${movedWords(facts)}
+  // Of those before, the conversation was told when it went on.
+  const [seen] = setbackLessons(facts.setbacks?.slice(-1) ?? []);
+  const how =
+    seen === undefined
+      ? `You were interrupted while you worked on milestone ${facts.milestone.id}.`
+      : `Your work on milestone ${facts.milestone.id} broke off. ${seen}`;
+  return `${how} What you had written is in your current folder, as a commit; programs that you had started have ended. Look at \`${facts.diffCommand}\` to see where you stand, and go on until every exit criterion holds. All that you were told at the beginning still holds.${movedWords(facts)}
 `;
 }
 
@@ -230,6 +239,8 @@ function samples(): readonly PromptFacts[] {
     ...bare,
     milestone: { ...bare.milestone, criteria: ['It works'], tasks: [{ text: 'Do it', line: 3 }] },
     why: 'no verdict line',
+    setbacks: [{ kind: 'timed-out', afterMs: 60_000 }],
+    left: '4'.repeat(40),
     checks: ['npm test'],
     checkResults: [{ command: 'npm test', kind: 'failed', exit: 1, ms: 1, tail: 'not ok' }],
     findings: [{ id: 'F1', severity: 'major', problem: 'It does not' }],

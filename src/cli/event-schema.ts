@@ -15,6 +15,7 @@ import type {
   FollowOutcome,
   Harvest,
   LandOutcome,
+  Repeated,
   TestRun,
   Tokens,
   WorkOutcome,
@@ -127,7 +128,16 @@ const agentOutcome = kinds<AgentOutcome>({
   unstartable: { fields: { message: TEXT } },
   crashed: { fields: { message: TEXT, exit: WHOLE, signal: TEXT }, optional: ['exit', 'signal'] },
   'timed-out': { fields: { afterMs: MS } },
-  stuck: { fields: { silentMs: MS } },
+  stuck: {
+    fields: {
+      silentMs: about('no word for so long', MS),
+      repeated: about(
+        'calls of tools that it made over and over',
+        object<Repeated>({ call: TEXT, times: COUNT }),
+      ),
+    },
+    optional: ['silentMs', 'repeated'],
+  },
   cancelled: { fields: {} },
   interrupted: { fields: { message: TEXT } },
 });

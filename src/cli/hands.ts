@@ -717,6 +717,8 @@ function factsOf(
     round: effect.round,
     because: brief.because,
     ...(brief.why === undefined ? {} : { why: brief.why }),
+    ...(brief.setbacks === undefined ? {} : { setbacks: brief.setbacks }),
+    ...(brief.left === undefined ? {} : { left: brief.left }),
     checks: context.items.get(effect.item)?.checks ?? [],
     checkResults: brief.checks,
     findings: brief.findings,

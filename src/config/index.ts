@@ -185,6 +185,7 @@ export function resolveConfig(sources: ConfigSources): {
       agentMs: said('timeouts.agent') ?? 0,
       idleMs: said('timeouts.idle') ?? 0,
       checkMs: said('timeouts.check') ?? 0,
+      repeats: said('timeouts.repeats') ?? false,
     },
     brief: said('brief') ?? [],
     expectTests: said('expect_tests') ?? 'auto',

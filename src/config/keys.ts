@@ -262,6 +262,13 @@ const SHAPES = {
     default: '15m',
     description: 'Longest time of one check',
   },
+  'timeouts.repeats': {
+    schema: z.union([z.literal(false), z.int().min(2).max(10_000)]),
+    type: 'a whole number from 2, or `false`',
+    default: '20',
+    description:
+      'How often an agent may make the same call of a tool in a row, or the same two or three in turn',
+  },
   brief: {
     schema: z.array(pathInside),
     list: true,

@@ -97,7 +97,13 @@ export interface Config {
   readonly auth: AuthOrder;
   /** Where further credentials are; undefined: `api-keys.json` in the user's configuration folder, if it is there. */
   readonly keysFile?: string;
-  readonly timeouts: { readonly agentMs: number; readonly idleMs: number; readonly checkMs: number };
+  readonly timeouts: {
+    readonly agentMs: number;
+    readonly idleMs: number;
+    readonly checkMs: number;
+    /** How often an agent may make the same calls in a row. */
+    readonly repeats: number | false;
+  };
   /** Files that every brief holds: from the repository's root, with forward slashes. */
   readonly brief: readonly string[];
   /** Characters. */

@@ -1,4 +1,4 @@
-import type { Candidate, CheckResult, Oid } from './outcome.js';
+import type { Candidate, CheckResult, Oid, Setback } from './outcome.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
 
 /**
@@ -30,6 +30,10 @@ export interface Brief {
     /** The reviewer's answer could not be used; `why` says so. */
     | 'unreadable';
   readonly why?: string;
+  /** For an author: how it broke off before, oldest first; of a new attempt, the one before. */
+  readonly setbacks?: readonly Setback[];
+  /** For a new attempt: the work of the one before, which is not in its folder. */
+  readonly left?: Oid;
   /** Results of the checks that the work was last held against. */
   readonly checks: readonly CheckResult[];
   /** For an author: what to answer. For a reviewer: its own earlier findings. */

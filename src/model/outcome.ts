@@ -39,12 +39,35 @@ export type AgentOutcome =
   | { readonly kind: 'unstartable'; readonly message: string }
   | { readonly kind: 'crashed'; readonly message: string; readonly exit?: number; readonly signal?: string }
   | { readonly kind: 'timed-out'; readonly afterMs: number }
-  /** No output for `timeouts.idle`. */
-  | { readonly kind: 'stuck'; readonly silentMs: number }
+  /** No output for `timeouts.idle`, or the same calls of tools over and over: one of the two is there. */
+  | { readonly kind: 'stuck'; readonly silentMs?: number; readonly repeated?: Repeated }
   /** Ended by the user's second Ctrl-C or SIGTERM. */
   | { readonly kind: 'cancelled' }
   /** Lost with the machine or its supervisor: neither running nor ended in order. Free, five times. */
   | { readonly kind: 'interrupted'; readonly message: string };
+
+/** Calls of tools that an agent made in a row, over and over: a cycle of one or few. */
+export interface Repeated {
+  /** For people, on one line: `Bash npm test`, or several joined by ` / `. */
+  readonly call: string;
+  /** How often the cycle was gone through. */
+  readonly times: number;
+}
+
+/** An assignment that broke off, so that something must be done otherwise before it is gone on with. */
+export type Setback = Extract<
+  AgentOutcome,
+  {
+    readonly kind:
+      | 'crashed'
+      | 'timed-out'
+      | 'stuck'
+      | 'context-exceeded'
+      | 'capped'
+      | 'interrupted'
+      | 'unprepared';
+  }
+>;
 
 /** Work under way: its newest commit, that commit's tree, and what both are compared with. */
 export interface Work {

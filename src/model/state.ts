@@ -1,6 +1,6 @@
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, Work } from './outcome.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, Setback, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
 
@@ -50,6 +50,12 @@ export type Phase =
   /** Needs a person: rounds exhausted, no progress, a head that was rewound. */
   | { readonly is: 'asks'; readonly message: string };
 
+/** One step on the ladder of `run/ladder.ts`: how an assignment broke off, and what was done about it. */
+export interface Rung {
+  readonly setback: Setback;
+  readonly then: 'continue' | 'fresh' | 'over';
+}
+
 export interface ItemState {
   readonly item: PlanItem;
   readonly phase: Phase;
@@ -76,8 +82,8 @@ export interface ItemState {
   /** `<tree>|<failing checks>|<findings>` of every round: a repeat is no progress. */
   readonly fingerprints: readonly string[];
   readonly interruptions: number;
-  /** Reviewers and remediators that crashed within the attempt. */
-  readonly stumbles: number;
+  /** What was done since an assignment last came to its end in order; of a failed attempt until the next begins. */
+  readonly ladder: readonly Rung[];
   /** The author's conversation in this attempt, by which it goes on. */
   readonly session?: {
     readonly agent: string;
@@ -86,10 +92,6 @@ export interface ItemState {
     /** What it has cost so far: a CLI that is capped counts from its beginning. */
     readonly costUsd: number;
   };
-  /** After a crash the implementer's conversation went on in this attempt; a second crash ends the attempt. */
-  readonly continued?: true;
-  /** A conversation grew too long in this attempt; a second time counts as a crash. */
-  readonly exceeded?: true;
   /** How often in a row the service had no room. */
   readonly overloads?: number;
   readonly costUsd: number;

@@ -33,6 +33,7 @@ import {
 } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import type { Repeated } from '../model/outcome.js';
 import { AwakeClock, sleptSinceBoot } from './awake.js';
 import { bootMarker, isAlive, isRemains, listProcesses, type ProcessIdentity } from './identity.js';
 import { signalGroup } from './index.js';
@@ -57,6 +58,8 @@ export interface SuperviseRequest {
   /** Without a new byte in the log. */
   readonly idleMs: number;
   readonly maxLogBytes: number;
+  /** Asked at every look, about twenty times a second: what it goes round in, where it does so. */
+  readonly watch?: () => Repeated | undefined;
   /** Aborting ends the agent with all its descendants. */
   readonly signal: AbortSignal;
   /** From the polite signal to the sure one; 5 s. */
@@ -69,6 +72,7 @@ export type SupervisedEnd =
   | { readonly kind: 'killed'; readonly signal: string }
   | { readonly kind: 'timed-out'; readonly afterMs: number }
   | { readonly kind: 'stuck'; readonly silentMs: number }
+  | { readonly kind: 'repeating'; readonly repeated: Repeated }
   | { readonly kind: 'too-much-output' }
   | { readonly kind: 'cancelled' }
   /** It was started, but neither an exit status nor a living process is left: the machine went down. */
@@ -215,6 +219,8 @@ async function waitForEnd(request: SuperviseRequest, nap: Nap): Promise<Supervis
     if (request.signal.aborted) return settle(dir, { kind: 'cancelled' });
     if (size > request.maxLogBytes) return settle(dir, { kind: 'too-much-output' });
     if (age >= request.timeoutMs) return settle(dir, { kind: 'timed-out', afterMs: request.timeoutMs });
+    const repeated = request.watch?.();
+    if (repeated !== undefined) return settle(dir, { kind: 'repeating', repeated });
     if (silent >= request.idleMs) return settle(dir, { kind: 'stuck', silentMs: request.idleMs });
 
     const wrapper = readWrapper(dir);

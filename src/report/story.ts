@@ -232,7 +232,7 @@ function tellWork(
       sentences.push(say('bad', `${what} was ended after ${formatDuration(agent.afterMs)}, its timeout`));
       break;
     case 'stuck':
-      sentences.push(say('bad', `${what} was ended after ${formatDuration(agent.silentMs)} without a word`));
+      sentences.push(say('bad', `${what} was ended ${stuckWords(agent)}`));
       break;
     case 'cancelled':
       sentences.push(say('wait', `${what} was cancelled`));
@@ -250,6 +250,12 @@ function tellWork(
     sentences.push(say('note', `${item} note: ${oneLine(text)}`));
   }
   return sentences;
+}
+
+function stuckWords({ silentMs, repeated }: Extract<WorkOutcome['agent'], { kind: 'stuck' }>): string {
+  return repeated === undefined
+    ? `after ${formatDuration(silentMs ?? 0)} without a word`
+    : `for going round in circles: ${oneLine(repeated.call)}, ${repeated.times} times in a row`;
 }
 
 function tellCheck(what: string, took: number | undefined, outcome: CheckOutcome): readonly Sentence[] {

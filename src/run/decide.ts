@@ -221,6 +221,11 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
   };
   const facts = { checks: item.checks, findings: item.findings, unmet: item.unmet };
   const nothing: Omit<Brief, 'because'> = { checks: [], findings: [], unmet: [] };
+  const broke = item.ladder.map(({ setback }) => setback);
+  const setbacks = broke.length === 0 ? {} : { setbacks: broke };
+  // What a failed attempt left is to be looked at, not to be built upon.
+  const left =
+    begins && step.because === 'again' && item.work !== undefined ? { left: item.work.commit } : {};
   const from = begins || item.work === undefined ? ('head' as const) : item.work.commit;
   const base = from === 'head' || item.work === undefined ? {} : { base: item.work.base };
   const sessionOf = (agent: string): { session?: string } =>
@@ -235,7 +240,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         from,
         ...base,
         ...sessionOf(item.item.author),
-        brief: { because: step.because, ...nothing },
+        brief: { because: step.because, ...nothing, ...setbacks, ...left },
       };
     case 'review':
       return {
@@ -261,7 +266,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         ...base,
         ...(step.merge === undefined ? {} : { merge: step.merge }),
         ...sessionOf(item.item.author),
-        brief: { because: step.because, ...facts },
+        brief: { because: step.because, ...facts, ...setbacks },
       };
     case 'resolve':
       return {
@@ -273,7 +278,12 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         ...base,
         merge: step.onto,
         ...sessionOf(item.item.resolver),
-        brief: { because: 'conflict', ...facts, conflict: { onto: step.onto, files: step.files } },
+        brief: {
+          because: 'conflict',
+          ...facts,
+          ...setbacks,
+          conflict: { onto: step.onto, files: step.files },
+        },
       };
   }
 }

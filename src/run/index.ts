@@ -8,12 +8,13 @@
 import { isSameText } from '../model/digest.js';
 import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
-import type { CheckOutcome, Work, WorkOutcome } from '../model/outcome.js';
+import type { CheckOutcome, Setback, Work, WorkOutcome } from '../model/outcome.js';
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
 import { nextToOpen, openCredential } from './credentials.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
+import { nextRung, setbackWords } from './ladder.js';
 import { endCandidate, endFollow, endLand } from './landings.js';
 import { NOTHING_SPENT, spent } from './money.js';
 import { toRemediate } from './remediation.js';
@@ -193,16 +194,8 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
   switch (effect.do) {
     case 'work': {
       const begins = effect.attempt !== item.attempt;
-      const {
-        work: _work,
-        approved: _approved,
-        seen: _seen,
-        session: _session,
-        exceeded: _exceeded,
-        continued: _continued,
-        ...rest
-      } = doing;
-      const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], stumbles: 0 } : doing;
+      const { work: _work, approved: _approved, seen: _seen, session: _session, ...rest } = doing;
+      const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], ladder: [] } : doing;
       return withItem(next, {
         ...attempt,
         attempt: effect.attempt,
@@ -273,7 +266,7 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
   }
   switch (agent.kind) {
     case 'finished':
-      return withItem(state, afterWork(state, item, step, effect, outcome));
+      return withItem(state, afterWork(state, { ...item, ladder: [] }, step, effect, outcome));
     case 'overloaded': {
       const overloads = (item.overloads ?? 0) + 1;
       const pause = Math.min(OVERLOAD_MS.longest, OVERLOAD_MS.first * 2 ** (overloads - 1));
@@ -291,17 +284,10 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
       const shut = new Map(state.shut).set(credentialOf(effect), { why: agent.message, since: now });
       return withItem({ ...state, shut }, release(next(item, goOn(step))));
     }
-    case 'context-exceeded': {
-      const { session: _session, ...fresh } = item;
-      if (item.exceeded) {
-        return withItem(state, stumble(state, fresh, step, `${effect.agent}: ${agent.message}`, now));
-      }
-      return withItem(state, next({ ...fresh, exceeded: true }, goOn(step)));
-    }
     case 'capped':
       // Where nobody capped it here, or it ended before it had done anything, it would do so over and over.
       return effect.capUsd === undefined || outcome.costUsd === 0
-        ? withItem(state, stumble(state, item, step, `${effect.agent}: ${agent.message}`, now))
+        ? withItem(state, stumble(state, item, step, { agent: effect.agent, setback: agent, now }))
         : withItem(state, next(item, goOn(step)));
     case 'declined':
       return withItem(state, ask(item, `${effect.agent} declined: ${agent.message}`));
@@ -335,19 +321,17 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
       if (item.interruptions < FREE_INTERRUPTIONS) {
         return withItem(state, next({ ...item, interruptions: item.interruptions + 1 }, goOn(step)));
       }
-      return withItem(state, stumble(state, item, step, `interrupted: ${agent.message}`, now));
+      return withItem(state, stumble(state, item, step, { agent: effect.agent, setback: agent, now }));
     case 'unmet':
       return withItem(state, fail(item, `needs ${agent.requirement}: ${agent.message}`));
     case 'unstartable':
       return withItem(state, fail(item, `${effect.agent} could not start: ${agent.message}`));
+    case 'context-exceeded':
     case 'unprepared':
-      return withItem(state, stumble(state, item, step, agent.message, now));
     case 'crashed':
-      return withItem(state, stumble(state, item, step, `${effect.agent} crashed: ${agent.message}`, now));
     case 'timed-out':
-      return withItem(state, stumble(state, item, step, `${effect.agent} ran out of time`, now));
     case 'stuck':
-      return withItem(state, stumble(state, item, step, `${effect.agent} fell silent`, now));
+      return withItem(state, stumble(state, item, step, { agent: effect.agent, setback: agent, now }));
     default:
       return unreachable(agent);
   }
@@ -428,44 +412,43 @@ const afterChecks = (item: ItemState, commit: string): ItemState =>
     ? next(item, { is: 'candidate', commit })
     : next(item, { is: 'review', commit });
 
-/**
- * An assignment that broke off. Its conversation goes on once, where there is one; after that the implementer's
- * costs an attempt, and another's is tried again as it was.
- */
-function stumble(state: RunState, item: ItemState, step: Step, message: string, now: number): ItemState {
-  const { retries } = item.item;
-  const wait = (times: number): number =>
-    now + Math.min(LONGEST_BACKOFF_MS, state.settings.backoffMs * 2 ** Math.max(0, times - 1));
-  if (step.is === 'implement' && item.session !== undefined && !item.continued) {
-    return release({
-      ...item,
-      continued: true,
-      phase: { is: 'waiting', wait: { for: 'backoff', until: wait(1) }, step: goOn(step) },
-    });
-  }
-  if (step.is === 'implement') {
-    const used = item.attempt - item.forgotten;
-    if (used > retries) return fail(item, `${message} (attempt ${used} of ${retries + 1})`);
-    const { work: _work, ...rest } = item;
-    return release({
-      ...rest,
+/** An assignment that broke off climbs the ladder; what is over costs an implementer its attempt. */
+function stumble(
+  state: RunState,
+  item: ItemState,
+  step: Step,
+  { agent, setback, now }: { readonly agent: string; readonly setback: Setback; readonly now: number },
+): ItemState {
+  const then = nextRung(item, { step, agent, setback });
+  const { session: _session, ...without } = item;
+  const climbed: ItemState = {
+    ...(then === 'fresh' ? without : item),
+    ladder: [...item.ladder, { setback, then }],
+  };
+  const wait = (times: number, after: Step): ItemState =>
+    release({
+      ...climbed,
       phase: {
         is: 'waiting',
-        wait: { for: 'backoff', until: wait(used) },
-        step: { is: 'implement', because: 'again' },
+        wait: {
+          for: 'backoff',
+          until: now + Math.min(LONGEST_BACKOFF_MS, state.settings.backoffMs * 2 ** Math.max(0, times - 1)),
+        },
+        step: after,
       },
     });
+  if (then !== 'over') {
+    // Nothing is gained by waiting where a conversation was too long.
+    return setback.kind === 'context-exceeded'
+      ? next(climbed, goOn(step))
+      : wait(climbed.ladder.length, goOn(step));
   }
-  if (item.stumbles >= retries) return fail(item, message);
-  const stumbles = item.stumbles + 1;
-  const { session, ...rest } = item;
-  return release({
-    ...rest,
-    // Going on with it did not help the last time.
-    ...(session === undefined || item.stumbles > 0 ? {} : { session }),
-    stumbles,
-    phase: { is: 'waiting', wait: { for: 'backoff', until: wait(stumbles) }, step },
-  });
+  const words = setbackWords(agent, setback);
+  if (step.is !== 'implement') return fail(climbed, words);
+  const { retries } = item.item;
+  const used = item.attempt - item.forgotten;
+  if (used > retries) return fail(climbed, `${words} (attempt ${used} of ${retries + 1})`);
+  return wait(used, { is: 'implement', because: 'again' });
 }
 
 // -------------------------------------------------------------------------------------------- checks

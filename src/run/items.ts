@@ -41,7 +41,7 @@ export function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): It
     unmet: [],
     fingerprints: known?.fingerprints ?? [],
     interruptions: known?.interruptions ?? 0,
-    stumbles: 0,
+    ladder: [],
     costUsd: known?.costUsd ?? 0,
     ...(known?.estimated === undefined ? {} : { estimated: known.estimated }),
     told: [],

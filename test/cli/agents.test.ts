@@ -18,6 +18,7 @@ interface Step {
   readonly wait?: string;
   readonly forget?: true;
   readonly say?: readonly object[];
+  readonly child?: true;
 }
 
 interface Call {
@@ -281,6 +282,40 @@ describe('claude', () => {
     expect(p.calls()[1]?.prompt).toContain('You were interrupted while you worked on milestone 1A.');
     const status = JSON.parse((await p.mstone('status', '--json')).stdout);
     expect(status.milestones).toMatchObject([{ id: '1A', phase: 'landed', attempts: 1 }]);
+  });
+
+  it('that goes in circles is told so, then that it was silent, then another goes on; their tools are ended', async () => {
+    const call = {
+      type: 'assistant',
+      message: { content: [{ type: 'tool_use', id: 't', name: 'Bash', input: { command: 'npm test' } }] },
+    };
+    const p = project(
+      { agent: 'claude', review: false, retries: 0, timeouts: { idle: '5s', repeats: 3 } },
+      {
+        implement: [
+          { write: { 'a.txt': 'begun' }, child: true, say: [call, call, call], wait: 'circling' },
+          { wait: 'silent' },
+          { write: { 'b.txt': 'b' } },
+        ],
+      },
+    );
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect(p.tree()).toEqual({ 'a.txt': 'begun', 'b.txt': 'b' });
+    expect(p.story()).toEqual(['implement new', 'implement resumes 1', 'implement new']);
+    expect(p.starts()).toEqual(['1A.1.1.implement', '1A.1.2.implement', '1A.1.3.implement']);
+    expect(p.ends()).toEqual(['stuck', 'stuck', 'finished']);
+    expect(run.stdout).toContain('was ended for going round in circles: Bash npm test, 3 times in a row');
+    expect(run.stdout).toContain('was ended after 5s without a word');
+    const [, second, third] = p.calls();
+    expect(second?.prompt).toMatch(
+      /^Your work on milestone 1A broke off\. `Bash npm test` was called 3 times in a row, so it was ended\./,
+    );
+    expect(third?.prompt).toContain('An earlier try was cut short.');
+    expect(third?.prompt).toMatch(
+      /- `Bash npm test` was called 3 times .*\n- Nothing was heard for 5 seconds/,
+    );
+    expect(await p.leftovers()).toEqual([]);
   });
 
   it('begins anew, with the whole prompt and within the same assignment, where its conversation is lost', async () => {

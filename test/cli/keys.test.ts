@@ -380,6 +380,38 @@ story(
 );
 
 story(
+  'an agent that makes the same call over and over is ended, unless nobody minds',
+  { config: ['timeouts.repeats'] },
+  async () => {
+    const circling = [
+      `call='{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Bash","input":{"command":"make"}}]}}'`,
+      'for n in 1 2 3 4; do echo "$call"; done',
+      'test "$MSTONE_MILESTONE" = 1A || sleep 60',
+      'echo a > a.txt',
+      `echo '{"type":"result","subtype":"success","is_error":false,"result":"done"}'`,
+    ];
+    const p = project({
+      agent: 'mine',
+      review: false,
+      retries: 0,
+      timeouts: { repeats: 4 },
+      agents: { mine: { kind: 'claude', command: ['sh', '-c', circling.join('\n'), 'claude'] } },
+    });
+    p.milestone('1A', {});
+    p.milestone('1B', {});
+    p.commit('Milestones');
+    p.env.MSTONE_TIMEOUTS_REPEATS = 'false';
+    expect((await p.mstone('run', '1A')).code).toBe(0);
+    delete p.env.MSTONE_TIMEOUTS_REPEATS;
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(1);
+    expect(eventsOf(p, 'work.ended').map(({ outcome }) => outcome?.agent)).toEqual([
+      { kind: 'stuck', repeated: { call: 'Bash make', times: 4 } },
+    ]);
+  },
+);
+
+story(
   'milestones, the view and logs lie where it is said, for agents as for every command',
   { config: ['milestones', 'tasks_file', 'log_dir'] },
   async () => {

@@ -77,7 +77,7 @@ const DEFAULTS: Config = {
   auth: 'login-first',
   isolation: 'worktree',
   sandbox: { kind: 'none', network: true, write: [] },
-  timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000 },
+  timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000, repeats: 20 },
   brief: ['AGENTS.md', 'CLAUDE.md', 'PROJECT_DIRECTION.md'],
   briefLimit: 200_000,
   limits: { wait: true },
@@ -152,6 +152,11 @@ describe('each setting', () => {
       { timeouts: { ...DEFAULTS.timeouts, idleMs: 500 } },
     ],
     'timeouts.check': ['timeouts: {check: 1s}', '1s', { timeouts: { ...DEFAULTS.timeouts, checkMs: 1000 } }],
+    'timeouts.repeats': [
+      'timeouts: {repeats: false}',
+      'false',
+      { timeouts: { ...DEFAULTS.timeouts, repeats: false } },
+    ],
     brief: ['brief: [WAY.md]', 'WAY.md', { brief: ['WAY.md'] }],
     brief_limit: ['brief_limit: 5000', '5000', { briefLimit: 5000 }],
     'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
@@ -389,7 +394,7 @@ describe('precedence', () => {
       retries: 2,
       checks: ['p'],
       backoffMs: 4000,
-      timeouts: { agentMs: 2_700_000, idleMs: 180_000, checkMs: 240_000 },
+      timeouts: { agentMs: 2_700_000, idleMs: 180_000, checkMs: 240_000, repeats: 20 },
     });
     const user = { from: 'user', file: '~/.config/mstone/config.yaml' };
     expect(

@@ -68,7 +68,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
     mine: { kind: 'command', command: ['x'], env: {} },
     other: { kind: 'command', command: ['y'], env: {} },
   },
-  timeouts: { agentMs: 1, idleMs: 1, checkMs: 1 },
+  timeouts: { agentMs: 1, idleMs: 1, checkMs: 1, repeats: false },
   brief: [],
   expectTests: 'auto',
   briefLimit: 200_000,

@@ -44,7 +44,7 @@ export function itemOf(
     unmet: [],
     fingerprints: [],
     interruptions: 0,
-    stumbles: 0,
+    ladder: [],
     costUsd: 0,
     told: [],
     ...rest,

@@ -750,6 +750,8 @@ describe('what a coding CLI can end by', () => {
     story.now += MINUTE;
     story.work('1B', { session: 's1', agent: { kind: 'crashed', message: 'exit 1' } });
     story.now += 60 * MINUTE;
+    story.work('1B', { session: 's2', agent: { kind: 'crashed', message: 'exit 2' } });
+    story.now += 60 * MINUTE;
     const again = story.due.find((effect) => effect.item === '1B');
     expect(again).toMatchObject({ attempt: 2, brief: { because: 'again' } });
     expect(again).not.toHaveProperty('session');
