@@ -3,6 +3,7 @@
  * by is told field by field. What is kept so that a journal can be replayed (`items`, `settings`, `history`,
  * an effect's `brief`) is told to be there, and no more.
  */
+import type { Decision } from '../model/decision.js';
 import type { CandidateEffect, CheckEffect, FollowEffect, LandEffect, WorkEffect } from '../model/effect.js';
 import type { Entry, Event, Inputs } from '../model/event.js';
 import type {
@@ -207,6 +208,24 @@ const followOutcome = kinds<FollowOutcome>({
   rewound,
 });
 
+const decision = object<Decision>(
+  {
+    id: TEXT,
+    item: ITEM,
+    verdict: words<Decision['verdict']>({ approved: true, rejected: true }),
+    subject: about('the text, or the work, that it binds to', {
+      anyOf: [
+        fields({ of: { const: 'before' }, digest: TEXT }),
+        fields({ of: { const: 'merge' }, commit: OID, tree: TEXT }),
+      ],
+    }),
+    by: TEXT,
+    at: MOMENT,
+    because: TEXT,
+  },
+  ['because'],
+);
+
 const purpose = words<WorkEffect['purpose']>({
   implement: true,
   review: true,
@@ -263,8 +282,12 @@ const candidateEffect = object<CandidateEffect>(
     estimated: about('some of it by a table of prices', { const: true }),
     review: words<CandidateEffect['review']>({ approved: true, off: true }),
     agent: TEXT,
+    approved: about(
+      'the person who approved it, and when',
+      object<NonNullable<CandidateEffect['approved']>>({ by: TEXT, at: MOMENT }),
+    ),
   },
-  ['estimated'],
+  ['estimated', 'approved'],
 );
 
 const landEffect = object<LandEffect>({ do: { const: 'land' }, item: ITEM, attempt: WHOLE, candidate });
@@ -313,6 +336,7 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
     fields: { items: TEXTS, from: kept('where they begin again'), works: kept('what they begin with') },
     optional: ['from', 'works'],
   },
+  decision: { fields: { decision } },
   'work.started': begun(workEffect),
   'work.ended': over(workOutcome),
   'check.started': begun(checkEffect),

@@ -31,7 +31,7 @@ import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { prepareSlot, slotPlace } from '../git/slots.js';
 import { slotsKey } from '../git/tidy.js';
-import { formatMessage } from '../git/trailers.js';
+import { formatMessage, type Trailer } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
 import type { AgentConfig, Config } from '../model/config.js';
 import { isSameText } from '../model/digest.js';
@@ -540,6 +540,7 @@ export function makeHands(context: HandsContext): Hands {
           ['Mstone-Run', run],
           ['Mstone-Agent', effect.agent],
           ['Mstone-Review', reviewWords(effect)],
+          ...approvedBy(effect),
           [
             'Mstone-Cost',
             `${effect.costUsd.toFixed(2)} USD${effect.estimated === true ? ' (estimated)' : ''}`,
@@ -732,6 +733,12 @@ function factsOf(
     ...record.knows,
   };
 }
+
+/** Whose word the landing rests on, where a person was asked. */
+const approvedBy = ({ approved }: CandidateEffect): Trailer[] =>
+  approved === undefined
+    ? []
+    : [['Mstone-Approved-By', `${approved.by} at ${new Date(approved.at).toISOString()}`]];
 
 const reviewWords = (effect: CandidateEffect): string =>
   effect.review === 'off'

@@ -2,9 +2,10 @@
 import type { Settled } from '../config/choose.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
+import type { Approval } from '../model/decision.js';
 import { shown } from '../model/shown.js';
 import { makePlan } from '../plan/index.js';
-import { planItems } from '../plan/items.js';
+import { approvalOf, planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
 import { count, formatUsd, names } from '../report/words.js';
 import { settle } from './choose.js';
@@ -40,7 +41,7 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
   const kept = keptOn(target.branch, runs.value);
   const settled = await settle(world, made.value, { repository, target, sources: sources.value, kept });
   if (options.json) {
-    sayJson(world, planDocument(settled.plan, settled.chosen));
+    sayJson(world, planDocument(settled.plan, settled.chosen, approvalsIn(settled)));
     return 0;
   }
   const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
@@ -50,7 +51,8 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
 }
 
 /** What every milestone passes before it lands, and what was chosen where nobody said it; a step that is off is said to be. */
-export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'>): string {
+export function stepsWords(settled: Settled): string {
+  const { config, chosen } = settled;
   const { stageChecks, jobs } = config;
   const list = (all: readonly string[]): string =>
     all.length === 0 ? 'none' : all.map((one) => shown(one)).join(', ');
@@ -60,6 +62,7 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
     ...(stageChecks.length === 0 ? [] : [`Stage checks: ${list(stageChecks)}`]),
     ...(chosen?.worktrees === undefined ? [] : worktreeWords(chosen.worktrees)),
     `Review: ${reviewWords(config, chosen)}`,
+    ...approvalWords(settled),
     `Agents at once: ${jobs}`,
     ...(chosen?.agent === undefined ? [] : [`Cost: ${costWords(config)}; agents bill your account`]),
     ...(chosen?.worktrees === undefined
@@ -67,6 +70,27 @@ export function stepsWords({ config, chosen }: Pick<Settled, 'config' | 'chosen'
       : ['None of this is in a file yet: mstone init writes an mstone.yaml.']),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Milestones that are to run and of which a person is asked, each with when. */
+function approvalsIn({ plan, config }: Pick<Settled, 'plan' | 'config'>): Map<string, Approval> {
+  const run = new Set(plan.run);
+  return new Map(
+    plan.milestones.flatMap(({ milestone }): [string, Approval][] => {
+      const { approval } = approvalOf(milestone, config);
+      return approval === undefined || !run.has(milestone.id) ? [] : [[milestone.id, approval]];
+    }),
+  );
+}
+
+function approvalWords(settled: Pick<Settled, 'plan' | 'config'>): string[] {
+  const asked = approvalsIn(settled);
+  const of = (when: Approval): string[] => [...asked].flatMap(([id, one]) => (one === when ? [id] : []));
+  const parts = [
+    ...(of('before').length === 0 ? [] : [`${names(of('before'), 20)} before an agent starts`]),
+    ...(of('merge').length === 0 ? [] : [`${names(of('merge'), 20)} before it lands`]),
+  ];
+  return parts.length === 0 ? [] : [`Your approval: ${parts.join('; ')} (mstone approve ID)`];
 }
 
 const costWords = ({ budget }: Config): string =>

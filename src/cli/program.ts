@@ -203,6 +203,33 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .action(async (options) => exit(await (await import('./costs.js')).costs(here(), options)));
 
   command(
+    'approve',
+    'Let go on what waits for your approval: an agent that may start, or work that may land.',
+    '  mstone approve 2B\n  mstone approve 2B 3A',
+  )
+    .argument('<ids...>', 'the milestones')
+    .action(async (ids) =>
+      exit(await (await import('./approve.js')).decide(here(), { ids, verdict: 'approved' })),
+    );
+
+  command(
+    'reject',
+    'Send work back to its author with a reason, or keep an agent from starting.',
+    '  mstone reject 2B --because "the table needs an index on email"',
+  )
+    .argument('<ids...>', 'the milestones')
+    .option('--because <reason>', 'what is to become other: the author is told')
+    .action(async (ids, { because }) =>
+      exit(
+        await (await import('./approve.js')).decide(here(), {
+          ids,
+          verdict: 'rejected',
+          because: because ?? '',
+        }),
+      ),
+    );
+
+  command(
     'graph',
     'Show what waits for what, and where each is.',
     '  mstone graph\n  mstone graph --format mermaid',

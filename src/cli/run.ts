@@ -35,6 +35,7 @@ import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
 import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
+import { isNews } from '../run/approvals.js';
 import { heldOver } from '../run/credentials.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce } from '../run/index.js';
@@ -43,6 +44,7 @@ import { sandboxMissing } from './cage.js';
 import { settle } from './choose.js';
 import { credentialSettings, scrubLogs } from './credentials.js';
 import { readDeadline } from './deadline.js';
+import { dropDecision, readDecisions, watchDecisions } from './decisions.js';
 import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
@@ -416,7 +418,7 @@ async function runLocked(
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
   // Before the first agent starts, and where a run under way has not said it already.
   if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
-    say(world, `${stepsWords({ config, chosen })}\n`);
+    say(world, `${stepsWords({ plan, config, chosen })}\n`);
   }
   const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
   if (!journal.ok) return sayDiagnostics(world, [journal.error]);
@@ -473,6 +475,9 @@ async function runLocked(
       : []),
   ];
 
+  const begun = opening.reduce(reduce, unfinished?.state ?? emptyRun(runId));
+  opening.push(...(await waitingDecisions(repository.stateDir, runs.value, begun)));
+
   const reporter = makeReporter(
     terminal,
     options.output,
@@ -491,13 +496,18 @@ async function runLocked(
     } else if (control.draining === undefined) control.drain(130, interruptedWords(state, 'Ctrl-C'));
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
+  let stopAsking = (): void => undefined;
   const stopWatching = await watchSources(world, project.repository, target, (text) => control.tell(text));
   try {
     const append = async (events: readonly Event[]): Promise<void> => {
       const entries = await journal.value.append(events, world.now());
       for (const entry of entries) reporter.entry(entry);
+      for (const event of events) {
+        if (event.type === 'decision') await dropDecision(repository.stateDir, event.decision.id);
+      }
     };
     await append(opening);
+    stopAsking = watchDecisions(repository.stateDir, new Set(), (decision) => control.decide(decision));
     const form = formOf(terminal, options.output);
     for (const event of opening) {
       state = reduce(state, event);
@@ -543,9 +553,34 @@ async function runLocked(
   } finally {
     stopListening();
     stopWatching();
+    stopAsking();
     await reporter.close();
     await journal.value.close();
   }
+}
+
+/** What people decided while nobody looked: what this run waits for is its own, what a journal holds is gone. */
+async function waitingDecisions(
+  stateDir: string,
+  runs: readonly KnownRun[],
+  opened: RunState,
+): Promise<Event[]> {
+  const taken = new Set(
+    runs.flatMap(({ entries }) =>
+      entries.flatMap(({ event }) => (event.type === 'decision' ? [event.decision.id] : [])),
+    ),
+  );
+  const events: Event[] = [];
+  let state = opened;
+  for (const decision of await readDecisions(stateDir)) {
+    if (taken.has(decision.id)) await dropDecision(stateDir, decision.id);
+    else if (isNews(state, decision)) {
+      const event: Event = { type: 'decision', decision };
+      state = reduce(state, event);
+      events.push(event);
+    }
+  }
+  return events;
 }
 
 /** Where a new run's logs go, where that is not beside its journal: it stays there whatever is configured later. */

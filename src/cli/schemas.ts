@@ -9,6 +9,7 @@ import { verdictSchema } from '../brief/verdict.js';
 import { configSchema } from '../config/keys.js';
 import { frontMatterSchema } from '../milestone/keys.js';
 import type { Chosen, ChosenAgent } from '../model/chosen.js';
+import type { Approval } from '../model/decision.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Tokens } from '../model/outcome.js';
 import type { PlanState } from '../model/plan.js';
@@ -25,6 +26,8 @@ const IDS = { type: 'array', items: ID };
 
 const VERSION = about('of this document', { const: 1 });
 
+const APPROVAL = words<Approval>({ before: true, merge: true });
+
 const planStates: Readonly<Record<PlanState, true>> = { todo: true, done: true, stale: true, blocked: true };
 
 const planSchema = object<PlanDocument>(
@@ -32,15 +35,19 @@ const planSchema = object<PlanDocument>(
     schema: VERSION,
     target: about('the branch', TEXT),
     milestones: list(
-      object<PlanDocument['milestones'][number]>({
-        id: ID,
-        stage: COUNT,
-        title: TEXT,
-        file: about('relative to the repository', TEXT),
-        depends_on: about('earlier stages come on top', IDS),
-        state: words(planStates),
-        reason: about('one clause', TEXT),
-      }),
+      object<PlanDocument['milestones'][number]>(
+        {
+          id: ID,
+          stage: COUNT,
+          title: TEXT,
+          file: about('relative to the repository', TEXT),
+          depends_on: about('earlier stages come on top', IDS),
+          state: words(planStates),
+          reason: about('one clause', TEXT),
+          approval: about('when a person is asked of it', APPROVAL),
+        },
+        ['approval'],
+      ),
     ),
     run: about('what a run would take up, in its order', IDS),
     chosen: about(
@@ -120,6 +127,10 @@ const statusSchema = object<StatusDocument>({
         attempts: WHOLE,
         commit: about('where it landed or passed', { type: 'string', pattern: '^[0-9a-f]{40,64}$' }),
         cost_usd: { type: 'number', minimum: 0 },
+        approval: about(
+          'what a person is asked now: before an agent starts, or before its work lands',
+          APPROVAL,
+        ),
         change: about(
           'how its file differs from what the unfinished run began with',
           words<NonNullable<StatusDocument['milestones'][number]['change']>>({
@@ -129,7 +140,7 @@ const statusSchema = object<StatusDocument>({
           }),
         ),
       },
-      ['commit', 'change'],
+      ['commit', 'approval', 'change'],
     ),
   ),
 });
@@ -193,6 +204,7 @@ const validateSchema = object<ValidateDocument>({
         retries: WHOLE,
         review_rounds: WHOLE,
         priority: { type: 'integer' },
+        approval: words<NonNullable<ValidMilestone['approval']>>({ before: true, merge: true, none: true }),
         enabled: { type: 'boolean' },
         recipe: about(
           'scripts by purpose',
@@ -203,7 +215,16 @@ const validateSchema = object<ValidateDocument>({
         ),
         digest: about('the version of the text', { type: 'string', pattern: '^v1:[0-9a-f]{64}$' }),
       },
-      ['estimate_minutes', 'agent', 'reviewer', 'model', 'timeout_ms', 'retries', 'review_rounds'],
+      [
+        'estimate_minutes',
+        'agent',
+        'reviewer',
+        'model',
+        'timeout_ms',
+        'retries',
+        'review_rounds',
+        'approval',
+      ],
     ),
   ),
   diagnostics,

@@ -161,6 +161,7 @@ export function resolveConfig(sources: ConfigSources): {
     review: said('review')
       ? { rounds: said('review.rounds') ?? 0, blockOn: said('review.block_on') ?? [] }
       : false,
+    approval: said('approval') ?? 'none',
     retries: said('retries') ?? 0,
     backoffMs: said('backoff') ?? 0,
     worktrees: {

@@ -205,6 +205,13 @@ const SHAPES = {
     default: '[blocker, major]',
     description: 'Findings that keep a change from landing',
   },
+  approval: {
+    schema: z.enum(['none', 'before', 'merge']),
+    type: '`none`, `before` or `merge`',
+    default: 'none',
+    description:
+      'Whether a person is asked of every milestone that does not say it itself: before an agent starts, or before its work lands',
+  },
   retries: {
     schema: z.int().min(0).max(100),
     type: 'a whole number from 0 to 100',

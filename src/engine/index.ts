@@ -7,10 +7,12 @@
  * every hand is idempotent by the intent's id.
  */
 import pLimit from 'p-limit';
+import type { Decision } from '../model/decision.js';
 import type { Effect } from '../model/effect.js';
 import type { Event, Inputs } from '../model/event.js';
 import { unreachable } from '../model/result.js';
 import type { RunState } from '../model/state.js';
+import { isNews } from '../run/approvals.js';
 import { decide } from '../run/decide.js';
 import { reduce } from '../run/index.js';
 import { agentsOf, standingOf } from '../run/questions.js';
@@ -20,6 +22,7 @@ import type { Ports } from './ports.js';
 export class Control {
   private drainSignal: number | undefined;
   private words: string[] = [];
+  private decisions: Decision[] = [];
   private readonly cancelled = new AbortController();
   private readonly listeners = new Set<() => void>();
 
@@ -41,13 +44,24 @@ export class Control {
     for (const listener of this.listeners) listener();
   }
 
+  /** A person's decision: becomes an event, unless nothing waits for it. */
+  decide(decision: Decision): void {
+    this.decisions.push(decision);
+    for (const listener of this.listeners) listener();
+  }
+
+  takeDecisions(): Decision[] {
+    return this.decisions.splice(0);
+  }
+
   /** What is to be told and has not been yet. */
   takeWords(): string[] {
     return this.words.splice(0);
   }
 
-  get hasWords(): boolean {
-    return this.words.length > 0;
+  /** Something is to be told or taken. */
+  get hasNews(): boolean {
+    return this.words.length + this.decisions.length > 0;
   }
 
   get draining(): number | undefined {
@@ -108,6 +122,12 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     const notes = control.takeWords().map((text): Event => ({ type: 'note', text }));
     const endings = [...notes, ...inbox.splice(0)];
     let ahead = endings.reduce(reduce, state);
+    for (const decision of control.takeDecisions()) {
+      if (!isNews(ahead, decision)) continue;
+      const event: Event = { type: 'decision', decision };
+      ahead = reduce(ahead, event);
+      endings.push(event);
+    }
     const { inputs, effects, told, again } = await choose(ports, ahead, control);
     const intents: Event[] = [...told];
     ahead = told.reduce(reduce, ahead);
@@ -127,7 +147,7 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     if (state.flights.size > 0) {
       const woken = new AbortController();
       poke = () => woken.abort();
-      if (inbox.length > 0 || failures.length > 0 || control.hasWords) poke();
+      if (inbox.length > 0 || failures.length > 0 || control.hasNews) poke();
       await (again === undefined ? aborted(woken.signal) : ports.clock.until(again, woken.signal));
       continue;
     }

@@ -82,6 +82,7 @@ const EVENT_TYPES: Readonly<Record<Event['type'], true>> = {
   'run.started': true,
   'run.continued': true,
   'items.reset': true,
+  decision: true,
   'work.started': true,
   'work.ended': true,
   'check.started': true,
@@ -427,6 +428,7 @@ function subjectOf(event: Event, subjects: Map<string, Subject>): Subject {
     return subject;
   }
   if ('outcome' in event) return subjects.get(event.id) ?? aboutItem(event.item);
+  if (event.type === 'decision') return aboutItem(event.decision.item);
   return event.type === 'note' && event.item !== undefined ? aboutItem(event.item) : {};
 }
 

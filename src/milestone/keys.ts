@@ -1,5 +1,6 @@
 /** What front matter may say. Its keys are promises: see the table in the documentation. */
 import { z } from 'zod';
+import type { Approval } from '../model/decision.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { parseDuration } from '../model/duration.js';
 import type { MilestoneId, Requirement } from '../model/milestone.js';
@@ -23,17 +24,12 @@ export interface Keys {
   readonly priority?: number;
   readonly requires?: readonly Requirement[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly approval?: Approval | 'none';
   readonly enabled?: boolean;
 }
 
 /** Words of the design that this version refuses. */
-export const LATER_KEYS: ReadonlySet<string> = new Set([
-  'paths',
-  'budget_usd',
-  'resources',
-  'role',
-  'approval',
-]);
+export const LATER_KEYS: ReadonlySet<string> = new Set(['paths', 'budget_usd', 'resources', 'role']);
 
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
@@ -103,6 +99,7 @@ const frontMatter = z.strictObject({
       z.union([z.string().regex(/^[^\u0000]*$/), z.number(), z.boolean()]),
     )
     .optional(),
+  approval: z.enum(['before', 'merge', 'none']).optional(),
   enabled: z.boolean().optional(),
 });
 
@@ -126,6 +123,8 @@ const EXPECTED: Readonly<Record<Key, string>> = {
   requires:
     'a list of `{command: "node --version"}`, `{file: package.json}` or `{env: API_URL}`; files are in the repository',
   env: 'a mapping from names of variables to text; names that begin with MSTONE_ or GIT_ are taken',
+  approval:
+    '`before`, `merge` or `none`: whether a person is asked before an agent starts, or before it lands',
   enabled: '`true` or `false`',
 };
 
@@ -213,6 +212,7 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     review_rounds: reviewRounds,
     priority,
     requires,
+    approval,
     enabled,
   } = checked;
 
@@ -230,6 +230,7 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     ...(priority !== undefined && { priority }),
     ...(requires && { requires }),
     ...(env && { env }),
+    ...(approval !== undefined && { approval }),
     ...(enabled !== undefined && { enabled }),
   };
   return { keys, diagnostics };

@@ -1,4 +1,5 @@
 import type { AuthOrder, Credential } from './credential.js';
+import type { Approval } from './decision.js';
 import type { Budget } from './event.js';
 
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
@@ -72,6 +73,8 @@ export interface Config {
   /** Whether a check that executed no test has failed; `auto`: where a known runner's summary says so. */
   readonly expectTests: boolean | 'auto';
   readonly review: false | { readonly rounds: number; readonly blockOn: readonly Severity[] };
+  /** Whether a person is asked of each milestone, unless it says otherwise itself. */
+  readonly approval: Approval | 'none';
   /** Further attempts after the first. */
   readonly retries: number;
   /** Pause before a second attempt, ms; doubles with each further one, up to 15 minutes. */

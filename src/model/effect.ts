@@ -106,6 +106,8 @@ export interface CandidateEffect {
   /** Some of it by a table of prices. */
   readonly estimated?: true;
   readonly review: 'approved' | 'off';
+  /** The person who approved it, and when (epoch ms). */
+  readonly approved?: { readonly by: string; readonly at: number };
   readonly agent: string;
 }
 

@@ -1,4 +1,5 @@
 import type { Chosen } from './chosen.js';
+import type { Decision } from './decision.js';
 import type { CandidateEffect, CheckEffect, FollowEffect, ItemId, LandEffect, WorkEffect } from './effect.js';
 import type {
   CandidateOutcome,
@@ -91,6 +92,8 @@ export interface ItemHistory {
   readonly estimated?: true;
   readonly interruptions: number;
   readonly fingerprints: readonly string[];
+  /** A person's approval of this very text. */
+  readonly consent?: Decision;
   /** How it ended, where it did so without landing. */
   readonly end?: { readonly is: 'failed' | 'asks'; readonly message: string; readonly run: string };
 }
@@ -151,6 +154,8 @@ export type Event =
       readonly from?: RetryFrom;
       readonly works?: Readonly<Record<ItemId, Work>>;
     }
+  /** A person approved or rejected what waited for that. */
+  | { readonly type: 'decision'; readonly decision: Decision }
   | ({ readonly type: 'work.started' } & Started<WorkEffect>)
   | ({ readonly type: 'work.ended' } & Ended<WorkOutcome>)
   | ({ readonly type: 'check.started' } & Started<CheckEffect>)

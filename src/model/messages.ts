@@ -90,6 +90,24 @@ const MESSAGES = {
     ['there is no milestone …', 'no milestone matches …'],
     'type `mstone plan` to see what there is',
   ),
+  'nothing-to-decide': entry(
+    2,
+    'Nothing of it waits for a person',
+    '… waits for no approval: …',
+    'type `mstone status` to see what waits for you',
+  ),
+  'no-reason': entry(
+    2,
+    'A rejection says nothing of what is to become other',
+    'why?',
+    'say it: mstone reject ID --because "…"',
+  ),
+  'not-a-person': entry(
+    2,
+    'Approvals are a person’s, and this was typed by what mstone started',
+    'an agent, or a check, cannot … anything',
+    'type it in your own terminal',
+  ),
   'unknown-stage': entry(
     2,
     'There is no milestone with that number',

@@ -1,3 +1,5 @@
+import type { Approval } from './decision.js';
+
 /** `1A`: stage 1, letter A. One to three digits, one or two capital letters. */
 export type MilestoneId = string;
 
@@ -53,6 +55,8 @@ export interface Milestone {
   readonly reviewRounds?: number;
   /** Higher goes first among what is ready; 0 unless stated. */
   readonly priority: number;
+  /** Whether a person is asked, and when; absent: as the project says. */
+  readonly approval?: Approval | 'none';
   readonly enabled: boolean;
   readonly recipe: Recipe;
   /** `v1:<hex>`: the version of the text that a landing proves. */

@@ -1,3 +1,4 @@
+import type { Approval } from './decision.js';
 import type { Diagnostic } from './diagnostic.js';
 import type { ItemId } from './effect.js';
 import type { Milestone, MilestoneId } from './milestone.js';
@@ -66,4 +67,6 @@ export interface PlanItem {
   readonly checks: readonly string[];
   readonly rounds: number;
   readonly retries: number;
+  /** A person is asked first; absent: nobody is. */
+  readonly approval?: Approval;
 }

@@ -1,3 +1,4 @@
+import type { Approval, Decision } from './decision.js';
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
 import type { Candidate, CheckoutBlock, CheckResult, Oid, Setback, Work } from './outcome.js';
@@ -27,6 +28,7 @@ export type Wait =
   /** The landing lane: another candidate is before it. */
   | { readonly for: 'lane'; readonly item: ItemId }
   | { readonly for: 'checkout'; readonly block: CheckoutBlock }
+  | { readonly for: 'approval'; readonly item: ItemId; readonly of: Approval; readonly target: string }
   | { readonly for: 'person'; readonly why: string };
 
 /**
@@ -77,6 +79,8 @@ export interface ItemState {
   readonly unmet: readonly CriterionAnswer[];
   /** The commit that a readable approval is bound to. */
   readonly approved?: Oid;
+  /** A person's approval; it counts while it is of what the item is now. */
+  readonly consent?: Decision;
   /** The commit that the reviewer saw last. */
   readonly seen?: Oid;
   /** `<tree>|<failing checks>|<findings>` of every round: a repeat is no progress. */

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
+import type { Approval } from '../model/decision.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { INSTALL_LINE, KNOWN_AGENTS } from '../model/known-agents.js';
@@ -85,6 +86,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       checks: [...new Set([...config.checks, ...milestone.checks])],
       rounds: milestone.reviewRounds ?? rounds,
       retries: milestone.retries ?? config.retries,
+      ...approvalOf(milestone, config),
     };
   };
 
@@ -139,6 +141,15 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
     ...run.map(milestoneItem),
     ...[...extra.gates].sort((a, b) => a - b).map(gateItem),
   ]);
+}
+
+/** When a person is asked of a milestone. */
+export function approvalOf(
+  { approval }: Pick<Milestone, 'approval'>,
+  config: Config,
+): { readonly approval?: Approval } {
+  const asked = approval ?? config.approval;
+  return asked === 'none' ? {} : { approval: asked };
 }
 
 const authorOf = (milestone: Milestone, config: Config): string | undefined =>

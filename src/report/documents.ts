@@ -5,12 +5,14 @@
  */
 import { safeJson } from '../journal/json.js';
 import type { Chosen } from '../model/chosen.js';
+import type { Approval } from '../model/decision.js';
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState } from '../model/state.js';
-import { shortageOf } from '../run/questions.js';
+import { awaiting } from '../run/approvals.js';
+import { shortageOf, unmetNeeds } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,
@@ -39,6 +41,8 @@ export interface PlanDocument {
     readonly depends_on: readonly string[];
     readonly state: PlanState;
     readonly reason: string;
+    /** When a person is asked of it, where one is. */
+    readonly approval?: Approval;
   }[];
   readonly run: readonly string[];
   /** Where something was: what a run would go by and nobody has said. */
@@ -60,6 +64,8 @@ export interface StatusDocument {
     readonly attempts: number;
     readonly commit?: string;
     readonly cost_usd: number;
+    /** What it waits for a person to approve: its text `before` an agent starts, its work before the `merge`. */
+    readonly approval?: Approval;
     /** How its file differs from what the unfinished run began with. */
     readonly change?: Change;
   }[];
@@ -94,6 +100,7 @@ export interface ValidateDocument {
     readonly retries?: number;
     readonly review_rounds?: number;
     readonly priority: number;
+    readonly approval?: Approval | 'none';
     readonly enabled: boolean;
     /** Scripts by the purpose that they serve. */
     readonly recipe: Recipe;
@@ -112,7 +119,11 @@ const said = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]>
 export const documentText = (document: PlanDocument | StatusDocument | ValidateDocument): string =>
   `${safeJson(document, 2)}\n`;
 
-export const planDocument = (plan: Plan, chosen?: Chosen): PlanDocument => ({
+export const planDocument = (
+  plan: Plan,
+  chosen?: Chosen,
+  approvals: ReadonlyMap<string, Approval> = new Map(),
+): PlanDocument => ({
   schema: 1,
   target: plan.target,
   milestones: plan.milestones.map(({ milestone, state, reason, dependsOn }) => ({
@@ -123,6 +134,7 @@ export const planDocument = (plan: Plan, chosen?: Chosen): PlanDocument => ({
     depends_on: dependsOn,
     state,
     reason,
+    ...said({ approval: approvals.get(milestone.id) }),
   })),
   run: plan.run,
   ...said({ chosen }),
@@ -155,6 +167,7 @@ export const validateDocument = (
       review_rounds: milestone.reviewRounds,
     }),
     priority: milestone.priority,
+    ...said({ approval: milestone.approval }),
     enabled: milestone.enabled,
     recipe: milestone.recipe,
     digest: milestone.digest,
@@ -203,6 +216,7 @@ export function statusDocument(
       attempts: item?.attempt ?? 0,
       ...(commit === undefined ? {} : { commit }),
       cost_usd: item?.costUsd ?? 0,
+      ...said({ approval: item !== undefined && state !== undefined ? askedNow(state, item) : undefined }),
       ...said({ change: since.get(id) }),
     })),
   };
@@ -272,6 +286,9 @@ function phaseOf(
     return { ...known, phase: planState };
   return { ...known, phase: phaseWord(item, state) };
 }
+
+const askedNow = (state: RunState, item: ItemState): Approval | undefined =>
+  unmetNeeds(state, item).length === 0 ? awaiting(item) : undefined;
 
 const commitOf = (item: ItemState): string | undefined =>
   item.phase.is === 'landed' || item.phase.is === 'passed' ? item.phase.commit : undefined;

@@ -1,4 +1,5 @@
 /** What an event says to people: pure, so that the plain lines and the live screen tell the same story. */
+import type { Decision } from '../model/decision.js';
 import type { Effect, WorkEffect } from '../model/effect.js';
 import type { Event } from '../model/event.js';
 import type {
@@ -11,6 +12,8 @@ import type {
 } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { RunState } from '../model/state.js';
+import { awaitedOf } from '../run/approvals.js';
+import { unmetNeeds } from '../run/questions.js';
 import { oneLine } from './text.js';
 import {
   count,
@@ -72,6 +75,8 @@ function tellEvent(
           say('plain', `${oneLine(id)} goes on with ${shortOid(commit)}, from its ${event.from ?? 'work'}`),
         ),
       ];
+    case 'decision':
+      return [tellDecision(event.decision)];
     case 'work.started': {
       const { effect } = event;
       const round = effect.round > 0 ? `, round ${effect.round}` : '';
@@ -126,6 +131,12 @@ function tellEvent(
     default:
       return unreachable(event);
   }
+}
+
+function tellDecision({ item, verdict, by, because }: Decision): Sentence {
+  const who = `${oneLine(item)} ${verdict} by ${oneLine(by)}`;
+  if (verdict === 'approved') return say('good', who);
+  return say('bad', `${who}: ${oneLine(because ?? 'no reason was given')}`);
 }
 
 const flightOf = (
@@ -363,9 +374,25 @@ function tellTurns(
   when: When,
 ): readonly Sentence[] {
   if (before === undefined || event.type === 'run.started' || event.type === 'run.continued') return [];
-  return [...state.items.values()].flatMap(({ item, phase }) => {
+  return [...state.items.values()].flatMap((now) => {
+    const { item, phase } = now;
     const id = oneLine(item.id);
     const was = before.items.get(item.id)?.phase;
+    const asked = awaitedOf(now);
+    const old = before.items.get(item.id);
+    // What was built on is told of when its turn has come, not before.
+    if (
+      asked !== undefined &&
+      unmetNeeds(state, now).length === 0 &&
+      (old === undefined || awaitedOf(old) === undefined || unmetNeeds(before, old).length > 0)
+    ) {
+      return [
+        say(
+          'note',
+          `${id} ${explainWait({ for: 'approval', item: item.id, of: asked.of, target: state.target }, when)}`,
+        ),
+      ];
+    }
     if (was?.is === phase.is) return [];
     if (phase.is === 'failed') return [say('bad', `${id} failed: ${oneLine(phase.message)}`)];
     if (phase.is === 'asks') return [say('bad', `${id} needs you: ${oneLine(phase.message)}`)];

@@ -8,6 +8,7 @@ import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
+import { awaiting } from '../run/approvals.js';
 import { blockersOf, budgetNeeded, heldBy, unmetNeeds, waitOf } from '../run/questions.js';
 import { oneLine, type Paint, painter } from './text.js';
 
@@ -107,7 +108,7 @@ export function phaseWord(item: ItemState, state: RunState): PhaseWord {
       return STEP_WORDS[phase.step.is];
     case 'next':
       if (blockersOf(state, item).length > 0) return 'blocked';
-      return unmetNeeds(state, item).length > 0 ? 'waiting' : 'ready';
+      return unmetNeeds(state, item).length > 0 || awaiting(item) !== undefined ? 'waiting' : 'ready';
     case 'asks':
       return 'asking';
     case 'waiting':
@@ -137,6 +138,16 @@ export function credentialWords({ settings, closed, shut }: RunState, when: When
   return words.length === 0 ? undefined : words.join(', ');
 }
 
+/** What a person types who has looked. */
+const decideWords = (item: ItemId): string => {
+  const id = shellWord(item);
+  return `mstone approve ${id}, or mstone reject ${id} --because "…"`;
+};
+
+/** The work of a milestone, whatever has landed since it began. */
+const readWork = ({ item, target }: { readonly item: ItemId; readonly target: string }): string =>
+  `git diff ${shellWord(`${target}...mstone/${item}`)}`;
+
 /** A clause that answers "why is it not running?". */
 export function explainWait(wait: Wait, when: When): string {
   switch (wait.for) {
@@ -154,6 +165,10 @@ export function explainWait(wait: Wait, when: When): string {
       return `waits for ${oneLine(wait.item)} to land`;
     case 'checkout':
       return `waits for the checkout: ${oneLine(wait.block.message)} (${oneLine(wait.block.command)})`;
+    case 'approval':
+      return wait.of === 'before'
+        ? `waits for your approval before an agent starts: ${decideWords(wait.item)}`
+        : `waits for your approval before it lands: read it with ${readWork(wait)}, then ${decideWords(wait.item)}`;
     case 'person':
       return `needs you: ${oneLine(wait.why)}`;
     default:
@@ -218,6 +233,7 @@ export function summaryOf(
   const lines = [`${done}${spent > 0 ? `, ${formatUsd(spent)} spent` : ''}`];
   const failed: ItemId[] = [];
   const asking: ItemId[] = [];
+  const undecided: ItemId[] = [];
   for (const item of items) {
     const id = oneLine(item.item.id);
     const { phase } = item;
@@ -229,6 +245,11 @@ export function summaryOf(
       lines.push(`${id} needs you: ${oneLine(phase.message)} (mstone logs ${id})`);
     } else if (phase.is === 'waiting') {
       lines.push(`${id} ${explainWait(phase.wait, when)}`);
+    } else {
+      const wait = waitOf(state, item, when.now);
+      if (wait?.for !== 'approval') continue;
+      undecided.push(id);
+      lines.push(`${id} ${explainWait(wait, when)}`);
     }
   }
   const blocked = items.filter((item) => phaseWord(item, state) === 'blocked');
@@ -246,11 +267,14 @@ export function summaryOf(
     const until = end.until === undefined ? '' : `, until ${formatUntil(end.until, when)}`;
     lines.push(`${end.is === 'paused' ? 'Paused' : 'Ended'}: ${oneLine(end.why)}${until}`);
   }
-  return { lines, next: nextCommand(state, [...failed, ...asking]) };
+  return { lines, next: nextCommand(state, [...failed, ...asking], undecided) };
 }
 
-function nextCommand(state: RunState, stuck: readonly ItemId[]): string {
+function nextCommand(state: RunState, stuck: readonly ItemId[], undecided: readonly ItemId[]): string {
   const { end } = state;
+  if (end?.is === 'paused' && end.exit === 3 && undecided.length > 0) {
+    return `mstone approve ${undecided.map(shellWord).join(' ')} && mstone resume`;
+  }
   if (end?.is === 'paused' && end.exit !== 130 && end.exit !== 143) {
     const needed = budgetNeeded(state);
     const { budget } = state.settings;

@@ -8,6 +8,7 @@
 import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
+import { awaiting } from './approvals.js';
 import { canRoam, openCredential } from './credentials.js';
 import { type Left, leftOf, putAside } from './money.js';
 import {
@@ -57,6 +58,7 @@ function dueSteps(state: RunState, now: number): { item: ItemState; step: Step }
     if (phase.is !== 'next' && phase.is !== 'waiting') continue;
     if (phase.is === 'waiting' && phase.wait.until > now) continue;
     if (unmetNeeds(state, item).length > 0 || blockersOf(state, item).length > 0) continue;
+    if (awaiting(item) !== undefined) continue;
     const { step } = phase;
     if (isWork(step) && now >= (state.settings.deadline ?? Number.POSITIVE_INFINITY)) continue;
     if (state.settings.failFast && failed && step.is === 'implement' && step.because === 'first') continue;
@@ -154,6 +156,7 @@ class Desk {
           costUsd: item.costUsd,
           ...(item.estimated === undefined ? {} : { estimated: item.estimated }),
           review: item.item.reviewer === false ? 'off' : 'approved',
+          ...(item.consent === undefined ? {} : { approved: { by: item.consent.by, at: item.consent.at } }),
           agent: item.item.author,
         };
       }

@@ -12,6 +12,7 @@ import type { CheckOutcome, Setback, Work, WorkOutcome } from '../model/outcome.
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
+import { takeDecision, toCandidate } from './approvals.js';
 import { nextToOpen, openCredential } from './credentials.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
 import { nextRung, setbackWords } from './ladder.js';
@@ -91,7 +92,11 @@ export function reduce(state: RunState, event: Event): RunState {
       for (const id of event.items) {
         const old = items.get(id);
         if (old === undefined || old.phase.is === 'doing') continue;
-        const anew = freshItem(old.item, undefined, old.attempt);
+        const anew: ItemState = {
+          ...freshItem(old.item, undefined, old.attempt),
+          // What a person has allowed stays allowed.
+          ...(old.consent === undefined ? {} : { consent: old.consent }),
+        };
         const work = event.works?.[id];
         items.set(
           id,
@@ -100,6 +105,8 @@ export function reduce(state: RunState, event: Event): RunState {
       }
       return { ...state, items };
     }
+    case 'decision':
+      return takeDecision(state, event.decision);
     case 'work.started':
     case 'check.started':
     case 'candidate.started':
@@ -379,10 +386,7 @@ function afterWork(
       const seen = { ...item, seen: step.commit };
       switch (judgement.kind) {
         case 'approved':
-          return next(
-            { ...seen, approved: step.commit, findings: [], unmet: [] },
-            { is: 'candidate', commit: step.commit },
-          );
+          return toCandidate({ ...seen, approved: step.commit, findings: [], unmet: [] }, step.commit);
         case 'refused':
           return toRemediate(
             { ...seen, findings: judgement.findings, unmet: judgement.unmet },
@@ -409,7 +413,7 @@ function toCheck(state: RunState, item: ItemState, commit: string): ItemState {
 
 const afterChecks = (item: ItemState, commit: string): ItemState =>
   item.item.reviewer === false || item.approved === commit
-    ? next(item, { is: 'candidate', commit })
+    ? toCandidate(item, commit)
     : next(item, { is: 'review', commit });
 
 /** An assignment that broke off climbs the ladder; what is over costs an implementer its attempt. */

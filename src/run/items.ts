@@ -44,6 +44,7 @@ export function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): It
     ladder: [],
     costUsd: known?.costUsd ?? 0,
     ...(known?.estimated === undefined ? {} : { estimated: known.estimated }),
+    ...(known?.consent === undefined ? {} : { consent: known.consent }),
     told: [],
   };
 }

@@ -9,6 +9,7 @@ import { nextDay } from '../model/day.js';
 import type { ItemId } from '../model/effect.js';
 import type { Inputs, RunSettings } from '../model/event.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
+import { awaiting } from './approvals.js';
 import { nextToOpen, openCredential, shutWords } from './credentials.js';
 import { type Brake, lacking, leftOf, reservationFor, usdToday } from './money.js';
 
@@ -68,6 +69,8 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
   const causes = blockersOf(state, item);
   const needs = causes.length > 0 ? causes : unmetNeeds(state, item);
   if (needs.length > 0) return { for: 'dependency', items: needs };
+  const asked = awaiting(item);
+  if (asked !== undefined) return { for: 'approval', item: item.item.id, of: asked, target: state.target };
   const { step } = phase;
   if (step.is === 'candidate') {
     const before = [...state.items.values()].find(
@@ -127,6 +130,7 @@ export function heldBy(state: RunState, item: ItemState, now: number): 'deadline
   const { phase } = item;
   if ((phase.is !== 'next' && phase.is !== 'waiting') || !isWork(phase.step)) return undefined;
   if (isSettled(state, item) || unmetNeeds(state, item).length > 0) return undefined;
+  if (awaiting(item) !== undefined) return undefined;
   const wait = waitOf(state, item, now);
   const earliest = wait !== undefined && 'until' in wait ? wait.until : now;
   if (earliest >= (state.settings.deadline ?? Number.POSITIVE_INFINITY)) return 'deadline';
@@ -173,11 +177,17 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   const waitedFor = state.settings.wait ? [...backoffs, ...limits.map((wait) => wait.until)] : backoffs;
   if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
 
+  const asked = open
+    .filter((item) => waitOf(state, item, now)?.for === 'approval')
+    .map(({ item }) => item.id);
   const reasons = new Set(held.values());
   const shut = uselessWords(state);
   const first = limits.sort((a, b) => a.until - b.until)[0];
   const why = [
     ...shut,
+    ...(asked.length === 0
+      ? []
+      : [`${asked.join(', ')} ${asked.length === 1 ? 'waits' : 'wait'} for your approval`]),
     ...(reasons.has('deadline') ? ['the deadline has come'] : []),
     ...(reasons.has('budget') ? [moneyWords(state)] : []),
     ...(reasons.has('day') ? [dayWords(state, now)] : []),
@@ -188,7 +198,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   return {
     is: 'paused',
     // What failed elsewhere counts for more than a pause, but the run can be resumed all the same.
-    exit: troubleOf(state)?.exit ?? (shut.length > 0 ? 3 : 75),
+    exit: troubleOf(state)?.exit ?? (shut.length + asked.length > 0 ? 3 : 75),
     why: why.join('; '),
     ...(why.length > 1 ? {} : endOf(state, first?.until, reasons.has('day') ? now : undefined)),
   };

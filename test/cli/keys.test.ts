@@ -728,6 +728,17 @@ describe('what agents pay with', () => {
   );
 });
 
+describe('a person', () => {
+  story('is asked of all, or of one', { config: ['approval'], front: ['approval'] }, async () => {
+    const p = project({ agent: 'recipe', review: false, approval: 'before' });
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    p.milestone('1B', { implement: 'echo b > b.txt', front: 'approval: none' });
+    p.commit('Milestones');
+    expect((await p.mstone('run')).code).toBe(3);
+    expect(p.starts()).toEqual(['1B.1.1.implement']);
+  });
+});
+
 describe('what a later version will accept', () => {
   let p: TestProject;
   beforeAll(() => {

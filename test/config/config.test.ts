@@ -63,6 +63,7 @@ const DEFAULTS: Config = {
   stageChecks: [],
   expectTests: 'auto',
   review: { rounds: 3, blockOn: ['blocker', 'major'] },
+  approval: 'none',
   retries: 1,
   backoffMs: 30_000,
   worktrees: { setup: [], copy: [], keep: [] },
@@ -119,6 +120,7 @@ describe('each setting', () => {
     review: ['review: false', 'false', { review: false }],
     'review.rounds': ['review: {rounds: 5}', '5', { review: { rounds: 5, blockOn: ['blocker', 'major'] } }],
     'review.block_on': ['review: {block_on: [nit]}', 'nit', { review: { rounds: 3, blockOn: ['nit'] } }],
+    approval: ['approval: merge', 'merge', { approval: 'merge' }],
     retries: ['retries: 0', '0', { retries: 0 }],
     backoff: ['backoff: 2s', '2s', { backoffMs: 2000 }],
     'worktrees.dir': [

@@ -59,6 +59,14 @@ const STATES: Readonly<Record<string, () => Promise<TestProject>>> = {
     expect((await running.ended).code).toBe(143);
     return p;
   },
+  /** Two of three wait for a person: their work is there and would land. */
+  asked: async () => {
+    const p = makeProject(`${CONFIG}approval: merge\n`);
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    p.milestone('1B', { implement: 'echo b > b.txt', front: 'approval: none' });
+    p.commit('Milestones');
+    return after(p, 3, 'run');
+  },
   /** 1A has another text than the one that landed. */
   stale: async () => {
     const p = await after(project(), 0, 'run');

@@ -146,6 +146,8 @@ describe('keys', () => {
     ['retries: 0', { retries: 0 }],
     ['review_rounds: 5', { reviewRounds: 5 }],
     ['priority: -3', { priority: -3 }],
+    ['approval: before', { approval: 'before' }],
+    ['approval: none', { approval: 'none' }],
     ['requires: {env: API_URL}', { requires: [{ env: 'API_URL' }] }],
     [
       'requires: [{command: node -v}, {file: a b/é.json}]',
@@ -196,7 +198,7 @@ describe('keys', () => {
     });
   });
 
-  test.each(['paths', 'budget_usd', 'resources', 'role', 'approval'])('%s is refused for now', (key) => {
+  test.each(['paths', 'budget_usd', 'resources', 'role'])('%s is refused for now', (key) => {
     expect(told(`${key}: x`)).toEqual([
       `2 unsupported-key: \`${key}\` is not supported yet; ; remove the line`,
     ]);

@@ -60,6 +60,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   checks: [],
   stageChecks: [],
   review: { rounds: 3, blockOn: ['blocker', 'major'] },
+  approval: 'none',
   retries: 1,
   backoffMs: 0,
   worktrees: { setup: [], copy: [], keep: [] },
