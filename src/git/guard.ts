@@ -74,6 +74,9 @@ export async function installGuard(
     ['gc.auto', '0'],
     ['gc.packRefs', 'false'],
     ['maintenance.auto', 'false'],
+    // Nobody is there to be asked for a passphrase, and no agent signs in the user's name.
+    ['commit.gpgSign', 'false'],
+    ['tag.gpgSign', 'false'],
   ] as const;
   const env: Record<string, string> = { MSTONE_GUARD_LOG: log };
   settings.forEach(([key, value], at) => {

@@ -39,6 +39,7 @@ import {
   shownPath,
   takeSnapshot,
 } from './snapshot.js';
+import { takeSubmodules } from './submodules.js';
 import { readFilesAt, resolveTree, treeKey } from './tree.js';
 
 export interface HarvestRequest {
@@ -273,6 +274,15 @@ async function settleTree(
     under,
     left,
     restored.map(({ path }) => path),
+  );
+  const moved = changes.filter((one) => one.newMode === '160000' && !strangers.includes(one));
+  told.push(
+    ...(await takeSubmodules(
+      repo,
+      under.folder,
+      under.place.gitDir,
+      moved.map(({ path, newOid }) => ({ path, oid: newOid })),
+    )),
   );
   const tree = await settle(under, left, [...back, ...restored]);
   if (strangers.length > 0) {

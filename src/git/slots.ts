@@ -45,6 +45,7 @@ import {
   takeSnapshot,
   WHOLE,
 } from './snapshot.js';
+import { emptySubmodules, fillSubmodules } from './submodules.js';
 
 /** `worktree`: linked to the repository, sharing its refs. `clone`: a repository of its own (`clone.ts`). */
 export type Isolation = 'worktree' | 'clone';
@@ -132,6 +133,7 @@ export async function prepareSlot(
     await checkOut(repo, place, wanted.commit, keep, told);
     const conflicts =
       wanted.merge === undefined ? [] : await mergeInto(repo, place, wanted.commit, wanted.merge);
+    told.push(...(await fillSubmodules(repo, place.path)));
     // From here on every line of the slot's log is the agent's.
     await writeLog(place);
     return ok({ path: place.path, conflicts, told });
@@ -560,6 +562,7 @@ async function checkOut(
     await removeTree(onDisk(place.path, path));
   }
   await clean(repo, place, keep);
+  await emptySubmodules(repo, place.path, place.gitDir);
   await mkdir(join(place.seed, '..'), { recursive: true });
   await copyIndex(index, place.seed);
 }
