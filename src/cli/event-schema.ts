@@ -258,16 +258,22 @@ const workEffect = object<WorkEffect>(
   ['base', 'merge', 'session', 'credential', 'reserveUsd', 'capUsd', 'sessionUsd', 'reserveTokens'],
 );
 
-const checkEffect = object<CheckEffect>({
-  do: { const: 'check' },
-  item: ITEM,
-  attempt: WHOLE,
-  round: WHOLE,
-  slot: COUNT,
-  commit: COMMIT_OR_HEAD,
-  of: words<CheckEffect['of']>({ work: true, candidate: true, base: true, stage: true }),
-  commands: TEXTS,
-});
+const checkEffect = object<CheckEffect>(
+  {
+    do: { const: 'check' },
+    item: ITEM,
+    attempt: WHOLE,
+    round: WHOLE,
+    slot: COUNT,
+    commit: COMMIT_OR_HEAD,
+    of: words<CheckEffect['of']>({ work: true, candidate: true, base: true, stage: true }),
+    commands: TEXTS,
+    again: about('they failed where they had been expected to pass: once more on the same tree', {
+      const: true,
+    }),
+  },
+  ['again'],
+);
 
 const candidateEffect = object<CandidateEffect>(
   {
@@ -314,12 +320,13 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       items: kept('what it takes to its end'),
       settings: kept('what it goes by'),
       held: kept('credentials that cannot be used yet'),
+      known: kept('what is known of the head'),
       history: kept('what earlier runs used up'),
       passed: kept('verdicts that hold already'),
       shadow: FLAG,
       mstone: VERSION,
     },
-    optional: ['held', 'mstone'],
+    optional: ['held', 'known', 'mstone'],
   },
   'run.continued': {
     fields: {
@@ -327,10 +334,11 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       items: kept('what it takes to its end'),
       settings: kept('what it goes by'),
       held: kept('credentials that cannot be used yet'),
+      known: kept('what is known of the head'),
       shadow: FLAG,
       mstone: VERSION,
     },
-    optional: ['held', 'mstone'],
+    optional: ['held', 'known', 'mstone'],
   },
   'items.reset': {
     fields: { items: TEXTS, from: kept('where they begin again'), works: kept('what they begin with') },

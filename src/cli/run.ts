@@ -40,6 +40,7 @@ import { heldOver } from '../run/credentials.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce } from '../run/index.js';
 import { verdictKey } from '../run/items.js';
+import { greenOn } from '../run/verdicts.js';
 import { sandboxMissing } from './cage.js';
 import { settle } from './choose.js';
 import { credentialSettings, scrubLogs } from './credentials.js';
@@ -439,6 +440,8 @@ async function runLocked(
   );
   const heldBack = Object.keys(held.closed).length + Object.keys(held.shut).length > 0 ? { held } : {};
   await scrubLogs(logsDir ?? own, redact.forms);
+  const tree = await treeKey(project.repository, head);
+  const known = { tree, green: greenOn(statesOn(target.branch, runs.value), tree) };
   const opening: Event[] = [
     unfinished === undefined
       ? {
@@ -451,6 +454,7 @@ async function runLocked(
           passed: past.passed,
           shadow: follows,
           ...heldBack,
+          known,
           mstone: versionOf(world),
         }
       : {
@@ -460,6 +464,7 @@ async function runLocked(
           settings,
           shadow: follows,
           ...heldBack,
+          known,
           mstone: versionOf(world),
         },
     ...(extra.reset.length > 0

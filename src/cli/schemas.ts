@@ -13,6 +13,7 @@ import type { Approval } from '../model/decision.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Tokens } from '../model/outcome.js';
 import type { PlanState } from '../model/plan.js';
+import type { Flake } from '../model/state.js';
 import type { CostsDocument } from '../report/costs.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
 import type { ExplainDocument, ExplainStep } from '../report/explain.js';
@@ -131,6 +132,16 @@ const statusSchema = object<StatusDocument>({
           'what a person is asked now: before an agent starts, or before its work lands',
           APPROVAL,
         ),
+        flakes: about(
+          'checks that failed where they were expected to pass, and passed on the same tree',
+          list(
+            object<Flake>({
+              of: words<Flake['of']>({ work: true, candidate: true, base: true, stage: true }),
+              command: TEXT,
+              tests: about('that failed, as their runner tells them', TEXTS),
+            }),
+          ),
+        ),
         change: about(
           'how its file differs from what the unfinished run began with',
           words<NonNullable<StatusDocument['milestones'][number]['change']>>({
@@ -140,7 +151,7 @@ const statusSchema = object<StatusDocument>({
           }),
         ),
       },
-      ['commit', 'approval', 'change'],
+      ['commit', 'approval', 'flakes', 'change'],
     ),
   ),
 });
@@ -360,6 +371,9 @@ const explainSchema = object<ExplainDocument>(
                   base: true,
                   stage: true,
                 }),
+                again: about('once more on the same tree, where they had been expected to pass', {
+                  const: true,
+                }),
                 checks: list(checkResult),
                 commit: OID,
                 log: about('absolute', TEXT),
@@ -373,6 +387,7 @@ const explainSchema = object<ExplainDocument>(
                 'findings',
                 'unmet',
                 'of',
+                'again',
                 'checks',
                 'commit',
                 'log',

@@ -87,6 +87,8 @@ export interface CheckEffect {
   readonly commit: Oid | 'head';
   readonly of: 'work' | 'candidate' | 'base' | 'stage';
   readonly commands: readonly string[];
+  /** It failed where it was expected to pass: once more on the same tree. */
+  readonly again?: true;
 }
 
 /** Merge the work with the current head in the object store, TASKS.md in it. */

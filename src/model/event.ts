@@ -7,6 +7,7 @@ import type {
   FollowOutcome,
   LandOutcome,
   Oid,
+  TreeKey,
   Work,
   WorkOutcome,
 } from './outcome.js';
@@ -116,6 +117,13 @@ interface Ended<O> {
   readonly outcome: O;
 }
 
+/** What is known of the head that a run begins on. */
+export interface KnownHead {
+  readonly tree: TreeKey;
+  /** By command that has passed on it, how many tests it ran; -1 where it said nothing of tests. */
+  readonly green: Readonly<Record<string, number>>;
+}
+
 /** Everything that can happen in a run. The journal is a list of these; state is their fold. */
 export type Event =
   | {
@@ -130,6 +138,7 @@ export type Event =
       readonly passed: readonly string[];
       readonly shadow: boolean;
       readonly held?: HeldCredentials;
+      readonly known?: KnownHead;
       /** The version of mstone that wrote this and what follows. */
       readonly mstone?: string;
     }
@@ -142,6 +151,7 @@ export type Event =
       readonly shadow: boolean;
       /** `shut` alone is taken from it: limits are remembered by the run itself. */
       readonly held?: HeldCredentials;
+      readonly known?: KnownHead;
       readonly mstone?: string;
     }
   /**

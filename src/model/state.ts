@@ -1,20 +1,26 @@
 import type { Approval, Decision } from './decision.js';
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, Setback, Work } from './outcome.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, Setback, TreeKey, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
 
 /** The next act that an item needs. */
 export type Step =
   | { readonly is: 'implement'; readonly because: 'first' | 'again' | 'empty' | 'resumed' }
-  | { readonly is: 'check'; readonly commit: Oid | 'head'; readonly of: 'work' | 'base' | 'stage' }
+  /** `again`: what failed the first time, where it had been expected to pass. */
+  | {
+      readonly is: 'check';
+      readonly commit: Oid | 'head';
+      readonly of: 'work' | 'base' | 'stage';
+      readonly again?: readonly CheckResult[];
+    }
   | { readonly is: 'review'; readonly commit: Oid; readonly unreadable?: string }
   /** `merge`: a head to merge into the work first, so that the author sees what the candidate held. */
   | { readonly is: 'remediate'; readonly because: 'checks' | 'review' | 'candidate'; readonly merge?: Oid }
   | { readonly is: 'resolve'; readonly onto: Oid; readonly files: readonly string[] }
   | { readonly is: 'candidate'; readonly commit: Oid }
-  | { readonly is: 'verify'; readonly candidate: Candidate }
+  | { readonly is: 'verify'; readonly candidate: Candidate; readonly again?: readonly CheckResult[] }
   | { readonly is: 'land'; readonly candidate: Candidate };
 
 /** What a waiting item waits for. */
@@ -58,6 +64,14 @@ export interface Rung {
   readonly then: 'continue' | 'fresh' | 'over';
 }
 
+/** A check that failed where it was expected to pass, and passed on the same tree when it was run once more. */
+export interface Flake {
+  readonly of: 'work' | 'candidate' | 'base' | 'stage';
+  readonly command: string;
+  /** Names of the tests that failed, where the runner tells them. */
+  readonly tests: readonly string[];
+}
+
 export interface ItemState {
   readonly item: PlanItem;
   readonly phase: Phase;
@@ -75,6 +89,8 @@ export interface ItemState {
   /** Where it last worked: preferred when it goes on. */
   readonly lastSlot?: SlotId;
   readonly checks: readonly CheckResult[];
+  /** Its checks' whims, in order. */
+  readonly flakes?: readonly Flake[];
   readonly findings: readonly Finding[];
   readonly unmet: readonly CriterionAnswer[];
   /** The commit that a readable approval is bound to. */
@@ -148,6 +164,10 @@ export interface RunState {
   /** Credential → why it is used no more until a person acts: it is refused, or empty. */
   readonly shut: ReadonlyMap<string, ShutCredential>;
   readonly passed: ReadonlySet<string>;
+  /** `<tree> <command>` of each command that has passed: how many tests it ran, -1 where it says nothing of tests. */
+  readonly green: ReadonlyMap<string, number>;
+  /** Commits whose trees are known. */
+  readonly trees: ReadonlyMap<Oid, TreeKey>;
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;
   readonly end?: {

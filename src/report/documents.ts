@@ -10,7 +10,7 @@ import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { Milestone, Recipe, Requirement } from '../model/milestone.js';
 import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
-import type { ItemState, RunState } from '../model/state.js';
+import type { Flake, ItemState, RunState } from '../model/state.js';
 import { awaiting } from '../run/approvals.js';
 import { shortageOf, unmetNeeds } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
@@ -66,6 +66,8 @@ export interface StatusDocument {
     readonly cost_usd: number;
     /** What it waits for a person to approve: its text `before` an agent starts, its work before the `merge`. */
     readonly approval?: Approval;
+    /** Checks that failed where they were expected to pass, and passed on the same tree. */
+    readonly flakes?: readonly Flake[];
     /** How its file differs from what the unfinished run began with. */
     readonly change?: Change;
   }[];
@@ -217,7 +219,7 @@ export function statusDocument(
       ...(commit === undefined ? {} : { commit }),
       cost_usd: item?.costUsd ?? 0,
       ...said({ approval: item !== undefined && state !== undefined ? askedNow(state, item) : undefined }),
-      ...said({ change: since.get(id) }),
+      ...said({ flakes: item?.flakes, change: since.get(id) }),
     })),
   };
 }

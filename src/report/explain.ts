@@ -93,6 +93,8 @@ export interface ExplainStep {
   readonly findings?: readonly Finding[];
   readonly unmet?: readonly CriterionAnswer[];
   readonly of?: 'work' | 'candidate' | 'base' | 'stage';
+  /** Checks that ran once more on the same tree, where they had been expected to pass. */
+  readonly again?: true;
   readonly checks?: readonly CheckResult[];
   readonly commit?: string;
   /** Absolute. */
@@ -142,7 +144,9 @@ function stepDocument(passage: Passage, logOf: (name: string) => string): Explai
           unmet: passage.unmet,
         }
       : {}),
-    ...(passage.did === 'check' ? { of: passage.of, checks: passage.results } : {}),
+    ...(passage.did === 'check'
+      ? { of: passage.of, ...(passage.again ? { again: passage.again } : {}), checks: passage.results }
+      : {}),
     ...('commit' in passage && passage.commit !== undefined ? { commit: passage.commit } : {}),
     ...('log' in passage ? { log: logOf(passage.log) } : {}),
   };
@@ -196,7 +200,8 @@ function passageLines(passage: Passage, paint: Paint, logOf: (name: string) => s
   const { did, ms, outcome, message } = passage;
   const who = 'agent' in passage ? ` by ${oneLine(passage.agent)}` : '';
   const round = 'agent' in passage && passage.round > 0 ? `, round ${passage.round}` : '';
-  const what = did === 'check' ? CHECK_WORDS[passage.of] : `${did}${who}${round}`;
+  const more = did === 'check' && passage.again ? ', once more on the same tree' : '';
+  const what = did === 'check' ? `${CHECK_WORDS[passage.of]}${more}` : `${did}${who}${round}`;
   const facts = [
     ...(ms === undefined ? [] : [formatDuration(ms)]),
     ...('agent' in passage && passage.costUsd > 0 ? [formatUsd(passage.costUsd)] : []),

@@ -19,6 +19,7 @@ import {
   count,
   explainFound,
   explainWait,
+  flakeWords,
   formatDuration,
   formatUntil,
   formatUsd,
@@ -101,11 +102,14 @@ function tellEvent(
       const flight = flightOf(event.id, before);
       const of = flight?.effect.do === 'check' ? flight.effect.of : 'work';
       const took = flight === undefined ? undefined : event.now - flight.since;
-      return tellCheck(
-        `${oneLine(event.item)} ${of === 'candidate' ? 'merged checks' : 'checks'}`,
-        took,
-        event.outcome,
-      );
+      return [
+        ...tellCheck(
+          `${oneLine(event.item)} ${of === 'candidate' ? 'merged checks' : 'checks'}`,
+          took,
+          event.outcome,
+        ),
+        ...tellWhim(event.item, before, state),
+      ];
     }
     case 'candidate.ended':
       return tellCandidate(oneLine(event.item), target, event.outcome);
@@ -284,6 +288,23 @@ function tellCheck(what: string, took: number | undefined, outcome: CheckOutcome
     default:
       return unreachable(outcome);
   }
+}
+
+/** A failure that was not expected, and a second run that passed. */
+function tellWhim(id: string, before: RunState | undefined, state: RunState): readonly Sentence[] {
+  const item = state.items.get(id);
+  if (item === undefined) return [];
+  const { phase, flakes = [] } = item;
+  if (phase.is === 'next' && (phase.step.is === 'check' || phase.step.is === 'verify') && phase.step.again) {
+    return [
+      say(
+        'note',
+        `${oneLine(id)} note: these checks had been expected to pass, and run once more on the same tree`,
+      ),
+    ];
+  }
+  const known = before?.items.get(id)?.flakes?.length ?? 0;
+  return flakes.slice(known).map((flake) => say('note', `${oneLine(id)} note: ${flakeWords(flake)}`));
 }
 
 function howItEnded({ kind, exit, ms }: CheckResult): string {

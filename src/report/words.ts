@@ -7,7 +7,7 @@
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
 import { unreachable } from '../model/result.js';
-import type { ItemState, RunState, Step, Wait } from '../model/state.js';
+import type { Flake, ItemState, RunState, Step, Wait } from '../model/state.js';
 import { awaiting } from '../run/approvals.js';
 import { blockersOf, budgetNeeded, heldBy, unmetNeeds, waitOf } from '../run/questions.js';
 import { oneLine, type Paint, painter } from './text.js';
@@ -252,6 +252,9 @@ export function summaryOf(
       lines.push(`${id} ${explainWait(wait, when)}`);
     }
   }
+  for (const { item, flakes = [] } of items) {
+    for (const flake of flakes) lines.push(`${oneLine(item.id)}: ${flakeWords(flake)}`);
+  }
   const blocked = items.filter((item) => phaseWord(item, state) === 'blocked');
   for (const item of blocked)
     lines.push(`${oneLine(item.item.id)} is blocked by ${names(blockersOf(state, item))}`);
@@ -269,6 +272,10 @@ export function summaryOf(
   }
   return { lines, next: nextCommand(state, [...failed, ...asking], undecided) };
 }
+
+/** `npm test` failed once and passed on the same tree (a flake: adds) */
+export const flakeWords = ({ command, tests }: Flake): string =>
+  `${oneLine(command)} failed once and passed on the same tree (a flake${tests.length === 0 ? '' : `: ${names(tests)}`})`;
 
 function nextCommand(state: RunState, stuck: readonly ItemId[], undecided: readonly ItemId[]): string {
   const { end } = state;

@@ -30,6 +30,8 @@ export type Passage =
   | (Begun & {
       readonly did: 'check';
       readonly of: 'work' | 'candidate' | 'base' | 'stage';
+      /** Once more on the same tree, where they had been expected to pass. */
+      readonly again?: true;
       readonly outcome?: 'passed' | 'failed' | 'unstartable' | 'cancelled';
       readonly message?: string;
       readonly results: readonly CheckResult[];
@@ -96,7 +98,8 @@ function begin({ id: intent, effect, inputs }: StartEvent, id: ItemId): Passage 
     }
     case 'check': {
       const log = `${id}.${effect.attempt}.${intent}.check.log`;
-      return { did: 'check', at, of: effect.of, results: [], log };
+      const again = effect.again === undefined ? {} : { again: effect.again };
+      return { did: 'check', at, of: effect.of, ...again, results: [], log };
     }
     case 'candidate':
       return { did: 'merge', at };

@@ -7,6 +7,7 @@
  */
 import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
+import type { CheckResult } from '../model/outcome.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
 import { awaiting } from './approvals.js';
 import { canRoam, openCredential } from './credentials.js';
@@ -138,9 +139,11 @@ class Desk {
         };
       }
       case 'check':
-        return this.check(item, step.commit, step.of);
+        return this.check(item, step.commit, step.of, step.again);
       case 'verify':
-        return this.mayUseLane(id) ? this.check(item, step.candidate.commit, 'candidate') : undefined;
+        return this.mayUseLane(id)
+          ? this.check(item, step.candidate.commit, 'candidate', step.again)
+          : undefined;
       case 'candidate': {
         const sync = this.state.items.get('sync');
         const waitsForSync = sync !== undefined && id !== 'sync' && sync.phase.is !== 'landed';
@@ -166,7 +169,12 @@ class Desk {
     }
   }
 
-  private check(item: ItemState, commit: CheckEffect['commit'], of: CheckEffect['of']): Effect | undefined {
+  private check(
+    item: ItemState,
+    commit: CheckEffect['commit'],
+    of: CheckEffect['of'],
+    failed?: readonly CheckResult[],
+  ): Effect | undefined {
     const slot = this.slotFor(item);
     if (slot === undefined) return undefined;
     const { id, checks } = item.item;
@@ -179,6 +187,7 @@ class Desk {
       commit,
       of,
       commands: checks,
+      ...(failed === undefined ? {} : { again: true }),
     };
   }
 

@@ -19,6 +19,7 @@ import { nextRung, setbackWords } from './ladder.js';
 import { endCandidate, endFollow, endLand } from './landings.js';
 import { NOTHING_SPENT, spent } from './money.js';
 import { toRemediate } from './remediation.js';
+import { flakesOf, isUnexpected, knowHead, learn } from './verdicts.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
 const FREE_INTERRUPTIONS = 5;
@@ -45,6 +46,8 @@ export function emptyRun(run: string): RunState {
     spend: NOTHING_SPENT,
     shut: new Map(),
     passed: new Set(),
+    green: new Map(),
+    trees: new Map(),
   };
 }
 
@@ -60,7 +63,7 @@ export function reduce(state: RunState, event: Event): RunState {
   switch (event.type) {
     case 'run.started': {
       const history = new Map(event.history.map((past) => [past.id, past]));
-      return {
+      const begun: RunState = {
         ...emptyRun(state.run),
         target: event.target,
         head: event.head,
@@ -71,10 +74,11 @@ export function reduce(state: RunState, event: Event): RunState {
         shut: new Map(Object.entries(event.held?.shut ?? {})),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
+      return knowHead(begun, event.head, event.known);
     }
     case 'run.continued': {
       const { end: _end, rewound: _rewound, shadow: _shadow, pressure: _pressure, ...rest } = state;
-      return {
+      const continued: RunState = {
         ...rest,
         head: event.head,
         settings: event.settings,
@@ -86,6 +90,7 @@ export function reduce(state: RunState, event: Event): RunState {
         ...continuedItems(state, event.items, event.settings),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
+      return knowHead(continued, event.head, event.known);
     }
     case 'items.reset': {
       const items = new Map(state.items);
@@ -461,19 +466,24 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
   const before = itemOf(state, id);
   const step = stepOf(before);
   if (outcome.kind === 'cancelled') return withItem(state, next(before, step));
-  const item = { ...before, checks: outcome.results };
-  if (outcome.kind === 'unstartable') return withItem(state, fail(item, outcome.message));
+  if (outcome.kind === 'unstartable') {
+    return withItem(state, fail({ ...before, checks: outcome.results }, outcome.message));
+  }
 
-  const learnt =
-    outcome.kind === 'passed'
-      ? {
-          ...state,
-          passed: new Set(state.passed).add(
-            verdictKey(outcome.tree, state.settings.folder, item.item.checks),
-          ),
-        }
-      : state;
+  if (step.is !== 'check' && step.is !== 'verify')
+    throw new Error(`a check of ${id} ended in step ${step.is}`);
+  const learnt = learn(state, before, outcome);
   const passed = outcome.kind === 'passed';
+  // Nobody is blamed for what may be a whim of the check's own.
+  if (isUnexpected(state, before, step, outcome)) {
+    return withItem(learnt, next(before, { ...step, again: outcome.results }));
+  }
+  const flakes = flakesOf(step, outcome.results);
+  const item: ItemState = {
+    ...before,
+    checks: outcome.results,
+    ...(flakes.length === 0 ? {} : { flakes: [...(before.flakes ?? []), ...flakes] }),
+  };
 
   if (step.is === 'verify') {
     if (passed) return withItem(learnt, next(item, { is: 'land', candidate: step.candidate }));
@@ -485,7 +495,6 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
     }
     return withItem(learnt, toRemediate(item, 'candidate', outcome.tree, step.candidate.base));
   }
-  if (step.is !== 'check') throw new Error(`a check of ${id} ended in step ${step.is}`);
   switch (step.of) {
     case 'work':
       return withItem(

@@ -17,6 +17,7 @@ import {
   verdictKey,
   withItem,
 } from './items.js';
+import { knowTree } from './verdicts.js';
 
 export function endCandidate(state: RunState, id: ItemId, outcome: CandidateOutcome): RunState {
   const item = itemOf(state, id);
@@ -27,7 +28,7 @@ export function endCandidate(state: RunState, id: ItemId, outcome: CandidateOutc
       const known =
         item.item.checks.length === 0 ||
         state.passed.has(verdictKey(candidate.tree, state.settings.folder, item.item.checks));
-      const moved = { ...state, head: candidate.base };
+      const moved = knowTree({ ...state, head: candidate.base }, candidate.commit, candidate.tree);
       return withItem(
         item.item.kind === 'sync' ? state : moved,
         next(item, known ? { is: 'land', candidate } : { is: 'verify', candidate }),

@@ -89,6 +89,8 @@ export function stateOf(items: readonly ItemState[], more: Partial<RunState> = {
     spend: NOTHING_SPENT,
     shut: new Map(),
     passed: new Set(),
+    green: new Map(),
+    trees: new Map(),
     ...more,
   };
 }
