@@ -9,14 +9,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { judge, readVerdict } from '../brief/verdict.js';
-import type { AgentConfig, Severity } from '../model/config.js';
+import { judge, MOST_FINDINGS, readVerdict, type Terms, type VerdictReply } from '../brief/verdict.js';
+import type { AgentConfig } from '../model/config.js';
 import type { Purpose } from '../model/effect.js';
 import type { Milestone, Recipe } from '../model/milestone.js';
 import type { AgentOutcome, Oid, Repeated, Tokens } from '../model/outcome.js';
 import { plainly, type Redactor } from '../model/redact.js';
 import { unreachable } from '../model/result.js';
-import type { Judgement } from '../model/verdict.js';
+import type { Finding, Judgement } from '../model/verdict.js';
 import { readPlainTail } from '../process/plain.js';
 import { type Cage, caged } from '../process/sandbox.js';
 import { hasStarted, type SupervisedEnd, supervise } from '../process/supervise.js';
@@ -76,8 +76,11 @@ export interface AssignmentRequest {
   readonly redact?: Redactor;
   /** The milestone's `env`; wins over the agent's. */
   readonly milestoneEnv: Readonly<Record<string, string>>;
-  /** Severities that hold work back. */
-  readonly blockOn: readonly Severity[];
+  /** Of a review: what its answer is held against, and which of the files that it names are not there. */
+  readonly judging?: {
+    readonly terms: Terms;
+    readonly absentOf: (files: readonly string[]) => Promise<ReadonlySet<string>>;
+  };
   readonly timeouts: {
     readonly agentMs: number;
     readonly idleMs: number;
@@ -152,7 +155,7 @@ async function performCli<F extends { readonly unknown: number }>(
   cli: Cli<F>,
   callFor: (call: Call) => Invocation,
 ): Promise<AgentReport> {
-  const { dir, logFile, purpose, milestone, session, redact = plainly } = request;
+  const { dir, logFile, purpose, session, redact = plainly } = request;
   /** One process, in a folder of its own; its output begins at this byte of the log. */
   const attend = async (own: string, from: number, resumed: string | undefined) => {
     const { command, env, fixed, files, fleeting } = callFor({
@@ -211,7 +214,17 @@ async function performCli<F extends { readonly unknown: number }>(
     cli.namesNoCost && told.tokens !== undefined
       ? estimateUsd(request.model ?? told.model, told.tokens)
       : undefined;
+  const weighed =
+    outcome.kind === 'finished'
+      ? await weigh(
+          request,
+          verdict === undefined
+            ? { kind: 'unreadable', why: 'it gave no answer in the form asked for' }
+            : readVerdict([verdict]),
+        )
+      : undefined;
   const notes = [
+    ...(weighed?.told ?? []),
     ...(from === undefined ? [] : ['its conversation is not known any more, so a new one was begun']),
     ...(unknown > 0 ? [`${unknown} of its events are of kinds that are not known and were passed over`] : []),
     ...(skipped > 0 ? [`${skipped} lines of its output are too long and were passed over`] : []),
@@ -223,17 +236,7 @@ async function performCli<F extends { readonly unknown: number }>(
     ...(told.session === undefined ? {} : { session: told.session }),
     ...(told.version === undefined ? {} : { version: told.version }),
     ...(told.tokens === undefined ? {} : { tokens: told.tokens }),
-    ...(purpose === 'review' && outcome.kind === 'finished'
-      ? {
-          judgement: judge(
-            verdict === undefined
-              ? { kind: 'unreadable', why: 'it gave no answer in the form asked for' }
-              : readVerdict([verdict]),
-            milestone.criteria,
-            request.blockOn,
-          ),
-        }
-      : {}),
+    ...(weighed === undefined ? {} : { judgement: weighed.judgement }),
     ...(notes.length === 0 ? {} : { told: notes }),
     logBytes: bytes,
   };
@@ -275,14 +278,52 @@ async function performProgram(request: AssignmentRequest): Promise<AgentReport> 
   const said = await readLog(logFile, redact);
   const who = kind.kind === 'recipe' ? undefined : program;
   const outcome = outcomeOf(end, said, who, lastLine(logFile, redact));
+  const weighed = outcome.kind === 'finished' ? await weigh(request, readVerdict(said.verdicts)) : undefined;
   return {
     outcome,
     costUsd: said.costUsd,
-    ...(purpose === 'review' && outcome.kind === 'finished'
-      ? { judgement: judge(readVerdict(said.verdicts), milestone.criteria, request.blockOn) }
-      : {}),
+    ...(weighed === undefined ? {} : { judgement: weighed.judgement }),
+    ...(weighed === undefined || weighed.told.length === 0 ? {} : { told: weighed.told }),
     logBytes: said.bytes,
   };
+}
+
+/** What a review's answer is worth, and what of it could not be taken as it stood; undefined for an author. */
+async function weigh(
+  { purpose, judging, cwd }: AssignmentRequest,
+  reply: VerdictReply,
+): Promise<{ readonly judgement: Judgement; readonly told: readonly string[] } | undefined> {
+  if (purpose !== 'review') return undefined;
+  if (judging === undefined) throw new Error('a review without anything to hold it against');
+  if (reply.kind === 'unreadable') return { judgement: judge(reply, judging.terms), told: [] };
+  const findings = reply.verdict.findings.map((finding) => placed(finding, cwd));
+  const files = [...new Set(findings.flatMap(({ file }) => (file === undefined ? [] : [file])))];
+  const absent = files.length === 0 ? new Set<string>() : await judging.absentOf(files);
+  const { left = 0 } = reply;
+  return {
+    judgement: judge({ ...reply, verdict: { ...reply.verdict, findings } }, judging.terms, absent),
+    told: [
+      ...(left === 0
+        ? []
+        : [
+            `the reviewer has ${left + MOST_FINDINGS} findings; the ${MOST_FINDINGS} most severe are looked at`,
+          ]),
+      ...(absent.size === 0
+        ? []
+        : [
+            `the reviewer names files that are not there (${[...absent].slice(0, 3).join(', ')}${absent.size > 3 ? `, and ${absent.size - 3} more` : ''}): such findings are notes`,
+          ]),
+    ],
+  };
+}
+
+/** Where a finding is, from the folder that was reviewed: reviewers write `./a.ts`, `/abs/…/a.ts` and `a.ts:12`, too. */
+function placed(finding: Finding, cwd: string): Finding {
+  if (finding.file === undefined) return finding;
+  const [, path = finding.file, line] = /^(.+?):(\d{1,9})(?:[:-]\d+)?$/.exec(finding.file) ?? [];
+  const inside = path.startsWith(`${cwd}/`) ? path.slice(cwd.length + 1) : path;
+  const at = finding.line ?? (line === undefined ? 0 : Number(line));
+  return { ...finding, file: inside.replace(/^(?:\.\/)+/, ''), ...(at > 0 ? { line: at } : {}) };
 }
 
 /** Runs the program to its end under this request's limits, from a folder that stands for this one start. */

@@ -22,7 +22,7 @@ function strict(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(strict);
   const object = objectOf(schema);
   if (object === undefined) return schema;
-  const { $schema: _, minimum: _minimum, ...rest } = object;
+  const { $schema: _, minimum: _minimum, maximum: _maximum, ...rest } = object;
   const inner = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, strict(value)]));
   const properties = objectOf(inner.properties);
   if (properties === undefined) return inner;

@@ -54,6 +54,10 @@ export interface PromptFacts {
   readonly conflict?: { readonly onto: Oid; readonly files: readonly string[] };
   /** Severities that hold work back: a reviewer is told what its words weigh. */
   readonly blockOn: readonly Severity[];
+  /** For a reviewer: the least score of an approval, where one is asked for. */
+  readonly threshold?: number;
+  /** For a reviewer: what the author was told to keep to. */
+  readonly authorRules?: readonly string[];
   /** What to type to see the change, `git diff <base>`. */
   readonly diffCommand: string;
   /** One sentence each; `rulesFor(purpose)` unless the caller has more to say. */

@@ -84,6 +84,8 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
     seen: facts.seen ?? null,
     conflict: facts.conflict ? { onto: facts.conflict.onto, files: [...facts.conflict.files] } : null,
     block_on: [...facts.blockOn],
+    threshold: facts.threshold ?? null,
+    author_rules: [...(facts.authorRules ?? [])],
     diff_command: facts.diffCommand,
     rules: [...facts.rules],
     project: (facts.project ?? []).map(({ file, text }) => ({ file, text })),
@@ -249,6 +251,8 @@ function samples(): readonly PromptFacts[] {
     blockOn: ['blocker', 'major'],
     conflict: { onto: '2'.repeat(40), files: ['a.txt'] },
     rules: ['Be kind'],
+    authorRules: ['Be brief'],
+    threshold: 0.5,
     milestoneDiff: '-old\n+new',
     project: [{ file: 'AGENTS.md', text: 'Be brief.' }],
     landed: [

@@ -7,14 +7,17 @@
  */
 import { z } from 'zod';
 import type { Severity } from '../model/config.js';
-import type { CriterionAnswer, Finding, Judgement, Verdict } from '../model/verdict.js';
+import type { CriterionAnswer, Finding, FindingAnswer, Judgement, Note, Verdict } from '../model/verdict.js';
+import { type Grounds, groundsOf } from './cites.js';
 import { plainLine, plainText } from './text.js';
 
 export type VerdictReply =
-  | { readonly kind: 'verdict'; readonly verdict: Verdict }
+  /** `left`: findings beyond those that are looked at. */
+  | { readonly kind: 'verdict'; readonly verdict: Verdict; readonly left?: number }
   | { readonly kind: 'unreadable'; readonly why: string };
 
-const MOST_FINDINGS = 200;
+/** Findings and answers of one verdict that are looked at. */
+export const MOST_FINDINGS = 200;
 const LINE = 500;
 const PROSE = 4_000;
 /** Most severe first. */
@@ -48,6 +51,16 @@ const VerdictSchema = z.object({
   verdict: word(['approve', 'request_changes']),
   criteria: maybe(z.array(z.object({ text: line, met: z.boolean(), evidence: maybe(prose) }))),
   findings: z.array(FindingSchema),
+  answers: maybe(
+    z.array(
+      z.object({
+        id: z.union([z.string(), z.number()]).transform((id) => plainLine(String(id), 40)),
+        answer: word(['fixed', 'still', 'withdrawn']),
+        why: maybe(prose),
+      }),
+    ),
+  ),
+  score: maybe(z.number().min(0).max(1)),
   summary: maybe(prose),
 });
 
@@ -78,7 +91,8 @@ export function readVerdict(lines: readonly unknown[]): VerdictReply {
       why: `its verdict line does not have the form asked for (${problems.join('; ')})`,
     };
   }
-  const { verdict, criteria, findings, summary } = parsed.data;
+  const { verdict, criteria, findings, answers, score, summary } = parsed.data;
+  const left = Math.max(0, findings.length - MOST_FINDINGS);
   return {
     kind: 'verdict',
     verdict: {
@@ -89,8 +103,17 @@ export function readVerdict(lines: readonly unknown[]): VerdictReply {
         ...(answer.evidence ? { evidence: answer.evidence } : {}),
       })),
       findings: named(mostSevere(findings.map(finding))),
+      ...(answers && answers.length > 0
+        ? {
+            answers: answers
+              .slice(0, MOST_FINDINGS)
+              .map(({ id, answer, why }) => ({ id, answer, ...(why ? { why } : {}) })),
+          }
+        : {}),
+      ...(score === undefined ? {} : { score }),
       ...(summary ? { summary } : {}),
     },
+    ...(left === 0 ? {} : { left }),
   };
 }
 
@@ -133,42 +156,174 @@ function named(findings: readonly Finding[]): Finding[] {
   });
 }
 
+/** What changed since a reviewer saw the work: each file with the lines of now, 1-based, both included. */
+export type Changed = ReadonlyMap<string, readonly (readonly [from: number, to: number])[]>;
+
+/** What a verdict is held against. */
+export interface Terms extends Grounds {
+  /** Severities that hold work back. */
+  readonly blockOn: readonly Severity[];
+  /** An approval needs this score at least, 0 to 1. */
+  readonly threshold?: number;
+  /** In a second and later round: what it held against the work, and what changed since. */
+  readonly earlier?: { readonly findings: readonly Finding[]; readonly changed: Changed };
+}
+
 /**
- * What an answer is worth for a milestone that states these criteria, where findings of these severities
- * block. Anything but `approved` approves nothing; `unreadable` is to be asked for once more, with `why`.
+ * What an answer is worth under these terms. Anything but `approved` approves nothing; `unreadable` is to be
+ * asked for once more, with `why`. A finding blocks where all of this holds, and is a note otherwise:
+ *
+ * - its severity is one of `blockOn`;
+ * - what it cites is an exit criterion, a check or a rule (`cites.ts`);
+ * - the file it names is there (`absent` are those that are not);
+ * - in a second and later round: it was held against the work before and is answered as `still`, or it lies
+ *   in what changed since, or it is a `blocker` that cites an exit criterion.
  */
-export function judge(
-  reply: VerdictReply,
-  criteria: readonly string[],
-  blockOn: readonly Severity[],
-): Judgement {
+export function judge(reply: VerdictReply, terms: Terms, absent: ReadonlySet<string> = new Set()): Judgement {
   if (reply.kind === 'unreadable') return reply;
-  const { verdict } = reply;
-  const { unmet, missing } = held(verdict.criteria, criteria);
-  const blocking = verdict.findings.filter((each) => blockOn.includes(each.severity));
+  const { criteria, blockOn, threshold } = terms;
+  const { unmet, missing } = held(reply.verdict.criteria, criteria);
+  const { verdict, unanswered } = answered(reply.verdict, terms.earlier?.findings ?? []);
+  const weighed = weigh(verdict.findings, terms, absent);
+  const blocking = weighed.filter((each) => each.because === undefined);
+  const notes = weighed.flatMap(({ finding, because }): Note[] =>
+    because === undefined ? [] : [because === LIGHT ? finding : { ...finding, because }],
+  );
+  const said = {
+    ...(verdict.criteria.length === 0 ? {} : { criteria: verdict.criteria.slice(0, MOST_FINDINGS) }),
+    ...(verdict.answers === undefined ? {} : { answers: verdict.answers }),
+    ...(verdict.score === undefined ? {} : { score: verdict.score }),
+    ...(verdict.summary === undefined ? {} : { summary: verdict.summary }),
+  };
+  const silent = unanswered.map((id) => `it does not answer its finding ${id} (fixed, still or withdrawn)`);
 
   if (verdict.verdict === 'approve') {
+    const { score } = verdict;
     const objections = [
       ...unmet.map((answer) => `it answers "${brief(answer.text)}" as not met`),
       ...missing.map((text) => `it does not answer the exit criterion "${brief(text)}"`),
-      ...blocking.map((each) => `its finding ${each.id} is a ${each.severity}`),
+      ...blocking.map(({ finding: { id, severity } }) => `its finding ${id} is a ${severity}`),
+      ...silent,
+      ...(threshold === undefined
+        ? []
+        : score === undefined
+          ? [`it gives no score, which an approval needs here (at least ${threshold})`]
+          : score < threshold
+            ? [`its score of ${score} is below ${threshold}`]
+            : []),
     ];
-    if (objections.length === 0) return { kind: 'approved', notes: verdict.findings };
+    if (objections.length === 0) return { kind: 'approved', notes, ...said };
     return { kind: 'unreadable', why: `it says approve, but ${listed(objections)}` };
   }
 
   if (blocking.length === 0 && unmet.length === 0) {
     const bar = blockOn.length === 0 ? 'no severity blocks here' : `blocking are ${blockOn.join(' and ')}`;
+    const heavy = notes.flatMap(({ id, because }) => (because === undefined ? [] : [`${id} ${because}`]));
     return {
       kind: 'unreadable',
-      why: `it says request_changes, but holds no blocking finding (${bar}) and answers no criterion as not met`,
+      why:
+        `it says request_changes, but holds no blocking finding (${bar}) and answers no criterion as not met` +
+        (heavy.length === 0 ? '' : `: ${listed(heavy)}`),
     };
   }
+  if (silent.length > 0) return { kind: 'unreadable', why: listed(silent) };
   return {
     kind: 'refused',
-    findings: [...blocking, ...verdict.findings.filter((each) => !blocking.includes(each))],
+    findings: blocking.map(({ finding }) => finding),
     unmet,
+    ...(notes.length === 0 ? {} : { notes }),
+    ...said,
   };
+}
+
+/** Its severity says why it is a note. */
+const LIGHT = 'does not block';
+
+function weigh(
+  findings: readonly Finding[],
+  terms: Terms,
+  absent: ReadonlySet<string>,
+): { readonly finding: Finding; readonly because?: string }[] {
+  const groundFor = groundsOf(terms);
+  const { blockOn, earlier } = terms;
+  const before = new Set(earlier?.findings.map(({ id }) => id));
+  return findings.map((finding) => {
+    const { id, severity, cites, file } = finding;
+    if (!blockOn.includes(severity)) return { finding, because: LIGHT };
+    if (file !== undefined && absent.has(file)) {
+      return { finding, because: `names ${plainLine(file, 120)}, and there is no such file` };
+    }
+    const ground = groundFor(cites);
+    // What has blocked goes on blocking: its ground was found then.
+    if (before.has(id))
+      return { finding: ground === undefined ? finding : { ...finding, cites: ground.text } };
+    if (ground === undefined) {
+      return {
+        finding,
+        because:
+          cites === undefined
+            ? 'cites no exit criterion, check or rule'
+            : `cites "${brief(cites)}", which is no exit criterion, check or rule here`,
+      };
+    }
+    // In full, however it was cited: the same over rounds, and plain to the author.
+    const grounded = { finding: { ...finding, cites: ground.text } };
+    if (earlier === undefined || isIn(earlier.changed, finding)) return grounded;
+    if (severity === 'blocker' && ground.is === 'criterion') return grounded;
+    return { finding, because: 'is new, and not in what changed since the last review' };
+  });
+}
+
+/** A finding without a line is about its file; one without a file is about no change in particular. */
+function isIn(changed: Changed, { file, line: at }: Finding): boolean {
+  const ranges = file === undefined ? undefined : changed.get(file.replace(/^\.\//, ''));
+  if (ranges === undefined) return false;
+  return at === undefined || ranges.some(([from, to]) => at >= from && at <= to);
+}
+
+/**
+ * A verdict whose findings bear the names of before where they are those of before, and no other's. A finding
+ * that is repeated under its name is `still` there, and one that is said to be so is held against the work
+ * as it was, also where it is not repeated.
+ */
+function answered(
+  verdict: Verdict,
+  earlier: readonly Finding[],
+): { readonly verdict: Verdict; readonly unanswered: readonly string[] } {
+  const said = new Map<string, FindingAnswer>();
+  for (const answer of verdict.answers ?? []) if (!said.has(answer.id)) said.set(answer.id, answer);
+  const gone = (id: string): boolean => (said.get(id)?.answer ?? 'still') !== 'still';
+  const names = new Set([...earlier, ...verdict.findings].map(({ id }) => id));
+  const findings: Finding[] = [];
+  const repeated = new Set<string>();
+  let number = 1;
+  for (const finding of verdict.findings) {
+    const before = earlier.find(({ id }) => id === finding.id);
+    if (before === undefined) findings.push(finding);
+    else if (!gone(finding.id)) {
+      repeated.add(finding.id);
+      findings.push({
+        ...finding,
+        ...((finding.cites ?? before.cites) ? { cites: finding.cites ?? before.cites } : {}),
+      });
+    } else {
+      // Another finding under the name of one that is answered.
+      while (names.has(`F${number}`)) number += 1;
+      names.add(`F${number}`);
+      findings.push({ ...finding, id: `F${number}` });
+    }
+  }
+  const answers: FindingAnswer[] = [];
+  const unanswered: string[] = [];
+  for (const before of earlier) {
+    const answer = said.get(before.id);
+    if (answer !== undefined) answers.push(answer);
+    else if (repeated.has(before.id)) answers.push({ id: before.id, answer: 'still' });
+    else unanswered.push(before.id);
+    if (answer?.answer === 'still' && !repeated.has(before.id)) findings.push(before);
+  }
+  const { answers: _answers, ...rest } = verdict;
+  return { verdict: { ...rest, findings, ...(answers.length === 0 ? {} : { answers }) }, unanswered };
 }
 
 /**

@@ -21,7 +21,7 @@ import type {
   Tokens,
   WorkOutcome,
 } from '../model/outcome.js';
-import type { CriterionAnswer, Finding, Judgement } from '../model/verdict.js';
+import type { CriterionAnswer, Finding, FindingAnswer, Judgement, Note } from '../model/verdict.js';
 import {
   about,
   COUNT,
@@ -66,18 +66,17 @@ export const checkResult = object<CheckResult>(
   ['exit', 'tests'],
 );
 
-export const finding = object<Finding>(
-  {
-    id: TEXT,
-    severity: words<Finding['severity']>({ blocker: true, major: true, minor: true, nit: true }),
-    cites: TEXT,
-    file: TEXT,
-    line: COUNT,
-    problem: TEXT,
-    suggestion: TEXT,
-  },
-  ['cites', 'file', 'line', 'suggestion'],
-);
+const findingFields = {
+  id: TEXT,
+  severity: words<Finding['severity']>({ blocker: true, major: true, minor: true, nit: true }),
+  cites: TEXT,
+  file: TEXT,
+  line: COUNT,
+  problem: TEXT,
+  suggestion: TEXT,
+};
+
+export const finding = object<Finding>(findingFields, ['cites', 'file', 'line', 'suggestion']);
 
 export const criterion = object<CriterionAnswer>({ text: TEXT, met: FLAG, evidence: TEXT }, ['evidence']);
 
@@ -143,9 +142,38 @@ const agentOutcome = kinds<AgentOutcome>({
   interrupted: { fields: { message: TEXT } },
 });
 
+const note = object<Note>({ ...findingFields, because: about('why it holds nothing back', TEXT) }, [
+  'cites',
+  'file',
+  'line',
+  'suggestion',
+  'because',
+]);
+const said = {
+  criteria: list(criterion),
+  answers: list(
+    object<FindingAnswer>(
+      {
+        id: TEXT,
+        answer: words<FindingAnswer['answer']>({ fixed: true, still: true, withdrawn: true }),
+        why: TEXT,
+      },
+      ['why'],
+    ),
+  ),
+  score: about('0 to 1', { type: 'number' }),
+  summary: TEXT,
+};
+
 const judgement = kinds<Judgement>({
-  approved: { fields: { notes: list(finding) } },
-  refused: { fields: { findings: list(finding), unmet: list(criterion) } },
+  approved: {
+    fields: { notes: list(note), ...said },
+    optional: ['criteria', 'answers', 'score', 'summary'],
+  },
+  refused: {
+    fields: { findings: list(finding), unmet: list(criterion), notes: list(note), ...said },
+    optional: ['notes', 'criteria', 'answers', 'score', 'summary'],
+  },
   unreadable: { fields: { why: TEXT } },
 });
 
@@ -154,14 +182,18 @@ const workOutcome = object<WorkOutcome>(
     agent: agentOutcome,
     costUsd: USD,
     estimated: about('`costUsd` is by a table of prices', { const: true }),
-    harvest: object<Harvest>({
-      commit: OID,
-      tree: TEXT,
-      base: OID,
-      changed: FLAG,
-      told: TEXTS,
-      markers: about('files with conflict markers', TEXTS),
-    }),
+    harvest: object<Harvest>(
+      {
+        commit: OID,
+        tree: TEXT,
+        base: OID,
+        changed: FLAG,
+        told: TEXTS,
+        markers: about('files with conflict markers', TEXTS),
+        touches: about('who has a say over paths that it changes', TEXTS),
+      },
+      ['touches'],
+    ),
     judgement,
     logBytes: WHOLE,
     session: about('the conversation by which the agent can go on', TEXT),
@@ -243,6 +275,8 @@ const workEffect = object<WorkEffect>(
     round: WHOLE,
     purpose,
     agent: TEXT,
+    reviewer: about('which of several reviewers', TEXT),
+    role: about('what it looks at the work as', TEXT),
     slot: COUNT,
     from: COMMIT_OR_HEAD,
     base: OID,
@@ -255,7 +289,18 @@ const workEffect = object<WorkEffect>(
     sessionUsd: about('what its conversation has cost before', USD),
     reserveTokens: about('put aside for it', WHOLE),
   },
-  ['base', 'merge', 'session', 'credential', 'reserveUsd', 'capUsd', 'sessionUsd', 'reserveTokens'],
+  [
+    'reviewer',
+    'role',
+    'base',
+    'merge',
+    'session',
+    'credential',
+    'reserveUsd',
+    'capUsd',
+    'sessionUsd',
+    'reserveTokens',
+  ],
 );
 
 const checkEffect = object<CheckEffect>(

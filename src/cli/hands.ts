@@ -67,6 +67,7 @@ import { endTagged } from '../process/tagged.js';
 import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/tasks.js';
 import { cageOf, freshTemporary } from './cage.js';
 import { payFor } from './credentials.js';
+import { judgingOf } from './judging.js';
 import { notesFile, readNote, readNotes } from './notes.js';
 import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
 import type { World } from './world.js';
@@ -341,6 +342,15 @@ export function makeHands(context: HandsContext): Hands {
     const further = furtherPrompt(facts);
     const model = modelOf(milestone, config, effect.agent);
     const mcp = config.mcpServers === undefined ? record.mcp : { mcpServers: config.mcpServers };
+    const judging =
+      effect.purpose === 'review'
+        ? await judgingOf(repository, config, milestone, {
+            effect,
+            checks: facts.checks,
+            base: record.base,
+            from: record.from,
+          })
+        : undefined;
     const cage = await cageOf(world, repository, config, {
       path: record.path,
       reads: [runDir],
@@ -370,7 +380,7 @@ export function makeHands(context: HandsContext): Hands {
       milestoneEnv: milestone.env,
       ...(pay === undefined || pay === 'gone' ? {} : { pay }),
       redact,
-      blockOn: facts.blockOn,
+      ...(judging === undefined ? {} : { judging }),
       timeouts: config.timeouts,
       tag,
       signal,
@@ -710,6 +720,7 @@ function factsOf(
   record: AssignmentRecord,
 ): PromptFacts {
   const { brief } = effect;
+  const { review } = context.config;
   return {
     milestone,
     target: context.target,
@@ -726,7 +737,11 @@ function factsOf(
     unmet: brief.unmet,
     ...(brief.seen === undefined ? {} : { seen: brief.seen }),
     ...(effect.merge === undefined ? {} : { conflict: { onto: effect.merge, files: record.conflicts } }),
-    blockOn: context.config.review === false ? [] : context.config.review.blockOn,
+    blockOn: review === false ? [] : review.blockOn,
+    ...(effect.purpose !== 'review' || review === false || review.threshold === undefined
+      ? {}
+      : { threshold: review.threshold }),
+    ...(effect.purpose === 'review' ? { authorRules: rulesFor('implement', context.repository.layout) } : {}),
     diffCommand: `git diff ${record.base}`,
     rules: rulesFor(effect.purpose, context.repository.layout),
     ...(record.milestoneDiff === undefined ? {} : { milestoneDiff: record.milestoneDiff }),

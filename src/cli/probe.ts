@@ -42,7 +42,6 @@ export async function probe(
       context: '{}\n',
       env: allowedEnvironment(world.env, ownVariables(agent.kind, world.env)),
       milestoneEnv: {},
-      blockOn: [],
       capUsd: MOST_USD,
       timeouts: { agentMs: LONGEST_MS, idleMs: LONGEST_MS },
       tag: `probe.${randomUUID()}`,

@@ -52,6 +52,17 @@ export interface PressureLimits {
   readonly cpu?: number;
 }
 
+export interface ReviewConfig {
+  readonly rounds: number;
+  readonly blockOn: readonly Severity[];
+  /** The least score of an approval, 0 to 1; undefined: none is asked for. */
+  readonly threshold?: number;
+  /** How many of several reviewers must approve; undefined: all. */
+  readonly require?: 'all' | 'majority';
+  /** The model of a reviewer that is the author's own agent; undefined: as the author's. */
+  readonly model?: string;
+}
+
 /** The resolved configuration: every default filled in, every duration in ms. */
 export interface Config {
   /** The folder of milestone files: from the repository's root, with forward slashes. */
@@ -72,7 +83,7 @@ export interface Config {
   readonly stageChecks: readonly string[];
   /** Whether a check that executed no test has failed; `auto`: where a known runner's summary says so. */
   readonly expectTests: boolean | 'auto';
-  readonly review: false | { readonly rounds: number; readonly blockOn: readonly Severity[] };
+  readonly review: false | ReviewConfig;
   /** Whether a person is asked of each milestone, unless it says otherwise itself. */
   readonly approval: Approval | 'none';
   /** Further attempts after the first. */

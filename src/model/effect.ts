@@ -55,6 +55,10 @@ export interface WorkEffect {
   readonly purpose: Purpose;
   /** The agent's name in the configuration. */
   readonly agent: string;
+  /** For `review`, where an item has several reviewers: which of them. */
+  readonly reviewer?: string;
+  /** What it is to look at it as: the name of a role's text. */
+  readonly role?: string;
   /** What it is started on, by name; absent where the agent pays by itself, and in older journals. */
   readonly credential?: string;
   readonly slot: SlotId;

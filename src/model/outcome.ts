@@ -74,6 +74,8 @@ export interface Work {
   readonly commit: Oid;
   readonly tree: TreeKey;
   readonly base: Oid;
+  /** Names of those with `paths` of their own (reviewers, roles) that the whole change touches. */
+  readonly touches?: readonly string[];
 }
 
 /** What an assignment left in its slot, made a commit. */
@@ -89,6 +91,8 @@ export interface Harvest {
   readonly told: readonly string[];
   /** Files in which conflict markers were left; such work is not accepted. */
   readonly markers: readonly string[];
+  /** As in `Work`. */
+  readonly touches?: readonly string[];
 }
 
 export interface Tokens {

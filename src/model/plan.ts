@@ -3,6 +3,7 @@ import type { Diagnostic } from './diagnostic.js';
 import type { ItemId } from './effect.js';
 import type { Milestone, MilestoneId } from './milestone.js';
 import type { Oid } from './outcome.js';
+import type { Reviewer } from './verdict.js';
 
 /** What git's history proves of one milestone: the newest pair of trailers reachable from the target. */
 export interface Landing {
@@ -63,6 +64,10 @@ export interface PlanItem {
   readonly remainingMinutes: number;
   readonly author: string;
   readonly reviewer: string | false;
+  /** All of them, where it is not `reviewer` alone. Each gives a verdict of its own. */
+  readonly reviewers?: readonly Reviewer[];
+  /** Of those without `paths`: all must approve (also where this is absent), or more than half. */
+  readonly require?: 'all' | 'majority';
   readonly resolver: string;
   readonly checks: readonly string[];
   readonly rounds: number;

@@ -3,7 +3,7 @@ import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
 import type { Candidate, CheckoutBlock, CheckResult, Oid, Setback, TreeKey, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
-import type { CriterionAnswer, Finding } from './verdict.js';
+import type { CriterionAnswer, Finding, Opinion } from './verdict.js';
 
 /** The next act that an item needs. */
 export type Step =
@@ -15,7 +15,13 @@ export type Step =
       readonly of: 'work' | 'base' | 'stage';
       readonly again?: readonly CheckResult[];
     }
-  | { readonly is: 'review'; readonly commit: Oid; readonly unreadable?: string }
+  /** `reviewer`: which, where there are several. `unreadable`: what was wrong with its last answer. */
+  | {
+      readonly is: 'review';
+      readonly commit: Oid;
+      readonly reviewer?: string;
+      readonly unreadable?: string;
+    }
   /** `merge`: a head to merge into the work first, so that the author sees what the candidate held. */
   | { readonly is: 'remediate'; readonly because: 'checks' | 'review' | 'candidate'; readonly merge?: Oid }
   | { readonly is: 'resolve'; readonly onto: Oid; readonly files: readonly string[] }
@@ -97,9 +103,9 @@ export interface ItemState {
   readonly approved?: Oid;
   /** A person's approval; it counts while it is of what the item is now. */
   readonly consent?: Decision;
-  /** The commit that the reviewer saw last. */
-  readonly seen?: Oid;
-  /** `<tree>|<failing checks>|<findings>` of every round: a repeat is no progress. */
+  /** What each reviewer said last in this attempt, by its name. */
+  readonly opinions?: Readonly<Record<string, Opinion>>;
+  /** What every round was held back by (`remediation.ts`): a repeat is no progress. */
   readonly fingerprints: readonly string[];
   readonly interruptions: number;
   /** What was done since an assignment last came to its end in order; of a failed attempt until the next begins. */

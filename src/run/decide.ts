@@ -12,15 +12,8 @@ import type { ItemState, RunState, Step } from '../model/state.js';
 import { awaiting } from './approvals.js';
 import { canRoam, openCredential } from './credentials.js';
 import { type Left, leftOf, putAside } from './money.js';
-import {
-  agentsOf,
-  blockersOf,
-  isSettled,
-  isWork,
-  reviewerOf,
-  unmetNeeds,
-  type WorkStep,
-} from './questions.js';
+import { agentsOf, blockersOf, isSettled, isWork, unmetNeeds, type WorkStep } from './questions.js';
+import { reviewerAt } from './reviews.js';
 
 /** Finishing beats starting. */
 const ORDER: Readonly<Record<Step['is'], number>> = {
@@ -254,20 +247,28 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         ...sessionOf(item.item.author),
         brief: { because: step.because, ...nothing, ...setbacks, ...left },
       };
-    case 'review':
+    case 'review': {
+      const reviewer = reviewerAt(item, step);
+      const opinion = item.opinions?.[reviewer.name];
+      // No session: a reviewer goes on in nobody's conversation, least of all in the author's.
       return {
         ...common,
         purpose: 'review',
-        agent: reviewerOf(item),
+        agent: reviewer.agent,
+        ...(step.reviewer === undefined ? {} : { reviewer: reviewer.name }),
+        ...(reviewer.role === undefined ? {} : { role: reviewer.role }),
         from: step.commit,
         ...base,
         brief: {
           because: step.unreadable === undefined ? 'first' : 'unreadable',
           ...(step.unreadable === undefined ? {} : { why: step.unreadable }),
-          ...facts,
-          ...(item.seen === undefined ? {} : { seen: item.seen }),
+          checks: item.checks,
+          findings: opinion?.findings ?? [],
+          unmet: opinion?.unmet ?? [],
+          ...(opinion === undefined ? {} : { seen: opinion.seen }),
         },
       };
+    }
     case 'remediate':
       return {
         ...common,

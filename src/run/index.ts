@@ -12,13 +12,14 @@ import type { CheckOutcome, Setback, Work, WorkOutcome } from '../model/outcome.
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
-import { takeDecision, toCandidate } from './approvals.js';
+import { takeDecision } from './approvals.js';
 import { nextToOpen, openCredential } from './credentials.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
 import { nextRung, setbackWords } from './ladder.js';
 import { endCandidate, endFollow, endLand } from './landings.js';
 import { NOTHING_SPENT, spent } from './money.js';
 import { toRemediate } from './remediation.js';
+import { afterReview, toReview } from './reviews.js';
 import { flakesOf, isUnexpected, knowHead, learn } from './verdicts.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
@@ -161,7 +162,7 @@ function goOnWith(anew: ItemState, work: Work, from: RetryFrom): ItemState {
   // Asked for by name: a verdict that is remembered is not enough.
   return from === 'check' && item.item.checks.length > 0
     ? next(item, { is: 'check', commit: work.commit, of: 'work' })
-    : afterChecks(item, work.commit);
+    : toReview(item, work.commit);
 }
 
 /** The new plan's items with what the run knows of them; what is under way keeps what it began with. */
@@ -206,7 +207,7 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
   switch (effect.do) {
     case 'work': {
       const begins = effect.attempt !== item.attempt;
-      const { work: _work, approved: _approved, seen: _seen, session: _session, ...rest } = doing;
+      const { work: _work, approved: _approved, opinions: _opinions, session: _session, ...rest } = doing;
       const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], ladder: [] } : doing;
       return withItem(next, {
         ...attempt,
@@ -251,8 +252,8 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
     told: told.length > 0 ? [...before.told, ...told] : before.told,
   };
   if (outcome.harvest !== undefined && effect.purpose !== 'review') {
-    const { commit, tree, base } = outcome.harvest;
-    item = { ...item, work: { commit, tree, base } };
+    const { commit, tree, base, touches } = outcome.harvest;
+    item = { ...item, work: { commit, tree, base, ...(touches === undefined ? {} : { touches }) } };
   }
 
   // A reviewer's conversation is nobody else's, and each review begins its own.
@@ -363,7 +364,7 @@ function afterWork(
   effect: WorkEffect,
   outcome: WorkOutcome,
 ): ItemState {
-  const { harvest, judgement } = outcome;
+  const { harvest } = outcome;
   switch (effect.purpose) {
     case 'implement':
       if (harvest === undefined) return fail(item, 'its work could not be taken');
@@ -385,41 +386,20 @@ function afterWork(
         return next(item, { is: 'resolve', onto, files: harvest.markers });
       }
       return toCheck(state, item, harvest.commit);
-    case 'review': {
-      if (step.is !== 'review') throw new Error('a review ended in another step');
-      if (judgement === undefined) return fail(item, 'the review left no answer');
-      const seen = { ...item, seen: step.commit };
-      switch (judgement.kind) {
-        case 'approved':
-          return toCandidate({ ...seen, approved: step.commit, findings: [], unmet: [] }, step.commit);
-        case 'refused':
-          return toRemediate(
-            { ...seen, findings: judgement.findings, unmet: judgement.unmet },
-            'review',
-            item.work?.tree,
-          );
-        case 'unreadable':
-          if (step.unreadable !== undefined) return fail(seen, `the review failed: ${judgement.why}`);
-          return next(item, { is: 'review', commit: step.commit, unreadable: judgement.why });
-      }
-    }
+    case 'review':
+      return afterReview(item, step, outcome);
   }
 }
 
 function toCheck(state: RunState, item: ItemState, commit: string): ItemState {
-  if (item.item.checks.length === 0) return afterChecks(item, commit);
+  if (item.item.checks.length === 0) return toReview(item, commit);
   const tree = item.work?.tree;
   // A remembered verdict for this very tree is as good as a new one.
   if (tree !== undefined && state.passed.has(verdictKey(tree, state.settings.folder, item.item.checks))) {
-    return afterChecks(item, commit);
+    return toReview(item, commit);
   }
   return next(item, { is: 'check', commit, of: 'work' });
 }
-
-const afterChecks = (item: ItemState, commit: string): ItemState =>
-  item.item.reviewer === false || item.approved === commit
-    ? toCandidate(item, commit)
-    : next(item, { is: 'review', commit });
 
 /** An assignment that broke off climbs the ladder; what is over costs an implementer its attempt. */
 function stumble(
@@ -499,7 +479,7 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
     case 'work':
       return withItem(
         learnt,
-        passed ? afterChecks(item, outcome.commit) : toRemediate(item, 'checks', outcome.tree),
+        passed ? toReview(item, outcome.commit) : toRemediate(item, 'checks', outcome.tree),
       );
     case 'base':
       return withItem(

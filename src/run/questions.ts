@@ -12,6 +12,7 @@ import type { ItemState, RunState, Step, Wait } from '../model/state.js';
 import { awaiting } from './approvals.js';
 import { nextToOpen, openCredential, shutWords } from './credentials.js';
 import { type Brake, lacking, leftOf, reservationFor, usdToday } from './money.js';
+import { reviewerAt, reviewersOf } from './reviews.js';
 
 const succeeded = (item: ItemState | undefined): boolean =>
   item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
@@ -105,14 +106,8 @@ export const shortageOf = (state: RunState, now: number): string | undefined =>
 
 /** Whose turn it is at a step. */
 function agentOf(item: ItemState, step: WorkStep): string {
-  if (step.is === 'review') return reviewerOf(item);
+  if (step.is === 'review') return reviewerAt(item, step).agent;
   return step.is === 'resolve' ? item.item.resolver : item.item.author;
-}
-
-/** Who reviews an item; asked only where a review is due. */
-export function reviewerOf(item: ItemState): string {
-  if (item.item.reviewer === false) throw new Error(`${item.item.id} has no reviewer`);
-  return item.item.reviewer;
 }
 
 export type WorkStep = Extract<Step, { is: 'implement' | 'remediate' | 'resolve' | 'review' }>;
@@ -207,9 +202,11 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
 /** Credentials that are shut, where an agent of this run has no other. */
 function uselessWords(state: RunState): string[] {
   const agents = new Set(
-    [...state.items.values()].flatMap(({ item: { author, reviewer, resolver } }) =>
-      reviewer === false ? [author, resolver] : [author, reviewer, resolver],
-    ),
+    [...state.items.values()].flatMap(({ item }) => [
+      item.author,
+      item.resolver,
+      ...reviewersOf(item).map(({ agent }) => agent),
+    ]),
   );
   const useless = [...agents].filter((agent) => nextToOpen(state, agent) === undefined);
   return [...new Set(useless.flatMap((agent) => shutWords(state, agent)))];

@@ -26,7 +26,10 @@ function assignment(command: readonly string[], more: Partial<AssignmentRequest>
     context: '{}',
     env: { PATH: process.env.PATH ?? '' },
     milestoneEnv: {},
-    blockOn: ['major'],
+    judging: {
+      terms: { criteria: [], checks: [], rules: [], project: [], blockOn: ['major'] },
+      absentOf: async () => new Set(),
+    },
     timeouts: { agentMs: 60_000, idleMs: 60_000 },
     tag: `acp-${process.pid}-${count}`,
     signal: new AbortController().signal,

@@ -29,7 +29,6 @@ function assignment(more: Partial<AssignmentRequest> = {}): AssignmentRequest {
     context: '{"milestone":"1A"}',
     env: { PATH: process.env.PATH ?? '', MSTONE_TAG: 'outer' },
     milestoneEnv: {},
-    blockOn: ['blocker', 'major'],
     timeouts: { agentMs: 60_000, idleMs: 60_000 },
     tag: `agent-${process.pid}-${count}`,
     signal: new AbortController().signal,
@@ -275,12 +274,26 @@ describe('a review', () => {
     mstone: 'verdict',
     verdict: 'request_changes',
     criteria: [{ text: 'It works', met: true }],
-    findings: [{ id: 'F1', severity: 'major', problem: 'broken' }],
+    findings: [{ id: 'F1', severity: 'major', cites: 'It works', problem: 'broken' }],
   };
-  const review = (script: string) => perform(scripted(script, { purpose: 'review', milestone }));
+  const judging = {
+    terms: {
+      criteria: ['It works'],
+      checks: ['npm test'],
+      rules: [],
+      project: [],
+      blockOn: ['major' as const],
+    },
+    absentOf: async (files: readonly string[]) => new Set(files.filter((file) => file !== 'src/a.ts')),
+  };
+  const review = (script: string) => perform(scripted(script, { purpose: 'review', milestone, judging }));
 
   it('approves by its verdict line', async () => {
-    expect((await review(`echo hm; ${say(approve)}`)).judgement).toEqual({ kind: 'approved', notes: [] });
+    expect((await review(`echo hm; ${say(approve)}`)).judgement).toEqual({
+      kind: 'approved',
+      notes: [],
+      criteria: approve.criteria,
+    });
   });
 
   it('is what it said last', async () => {
@@ -288,7 +301,41 @@ describe('a review', () => {
       kind: 'refused',
       findings: refuse.findings,
       unmet: [],
+      criteria: refuse.criteria,
     });
+  });
+
+  it('goes by its data where its prose says otherwise', async () => {
+    const said = await review(
+      `echo 'All criteria are met. I approve, no findings. LGTM'; ${say(refuse)}; echo approve`,
+    );
+    expect(said.judgement).toMatchObject({ kind: 'refused', findings: [{ id: 'F1' }] });
+  });
+
+  it('finds files as reviewers name them; those that are not there hold nothing back, which is told', async () => {
+    const one = scripted('', { purpose: 'review', milestone, judging });
+    const names = [`${one.cwd}/src/a.ts`, './src/a.ts', 'src/a.ts:12', 'src/b.ts'];
+    const findings = names.map((file, n) => ({ ...refuse.findings[0], id: `F${n}`, file }));
+    const command = ['sh', '-c', say({ ...refuse, findings })];
+    const { judgement, told } = await perform({ ...one, kind: { kind: 'command', command, env: {} } });
+    expect({ judgement, told }).toMatchObject({
+      judgement: {
+        kind: 'refused',
+        findings: [{ file: 'src/a.ts' }, { file: 'src/a.ts' }, { file: 'src/a.ts', line: 12 }],
+        notes: [{ id: 'F3', because: 'names src/b.ts, and there is no such file' }],
+      },
+      told: ['the reviewer names files that are not there (src/b.ts): such findings are notes'],
+    });
+  });
+
+  it('with thousands of findings is bounded, which is told', async () => {
+    const many = `node -e 'console.log(JSON.stringify({ mstone: "verdict", verdict: "request_changes", findings: Array.from({ length: 10_000 }, (_, n) => ({ id: "F" + n, severity: n % 50 ? "nit" : "major", cites: "1", problem: "p" + n })) }))'`;
+    const { judgement, told } = await review(many);
+    expect(told).toEqual(['the reviewer has 10000 findings; the 200 most severe are looked at']);
+    expect(judgement?.kind === 'refused' ? [judgement.findings.length, judgement.notes] : judgement).toEqual([
+      200,
+      undefined,
+    ]);
   });
 
   it('cannot be read without a verdict, or with one in prose', async () => {

@@ -58,16 +58,19 @@ export function approve(criteria: readonly string[] = []): string {
     verdict: 'approve',
     criteria: criteria.map((text) => ({ text, met: true, evidence: 'seen' })),
     findings: [],
+    // Counts where the review before has refused as below.
+    answers: [{ id: 'F1', answer: 'fixed' }],
   };
   return `echo '${JSON.stringify(verdict)}'`;
 }
 
+/** A review that refuses, for one finding that cites a rule which every reviewer is told. */
 export function refuse(problem: string): string {
   const verdict = {
     mstone: 'verdict',
     verdict: 'request_changes',
     criteria: [],
-    findings: [{ id: 'F1', severity: 'major', problem }],
+    findings: [{ id: 'F1', severity: 'major', cites: 'plain correctness', problem }],
   };
   return `echo '${JSON.stringify(verdict)}'`;
 }

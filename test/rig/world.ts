@@ -260,7 +260,7 @@ export class World {
       if (this.happens(chances.unreadable))
         return { ...done, judgement: { kind: 'unreadable', why: 'prose' } };
       if (this.happens(chances.refused)) {
-        const finding = { id: 'F1', severity: 'major' as const, problem: this.oid('problem') };
+        const finding = { id: 'F1', severity: 'major' as const, cites: this.oid('criterion'), problem: 'p' };
         return { ...done, judgement: { kind: 'refused', findings: [finding], unmet: [] } };
       }
       return { ...done, judgement: { kind: 'approved', notes: [] } };

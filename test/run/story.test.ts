@@ -134,7 +134,7 @@ class Story {
 const approved: Judgement = { kind: 'approved', notes: [] };
 const refused = (problem: string): Judgement => ({
   kind: 'refused',
-  findings: [{ id: 'F1', severity: 'major', problem }],
+  findings: [{ id: 'F1', severity: 'major', cites: problem, problem }],
   unmet: [],
 });
 
@@ -213,7 +213,7 @@ describe('the way of a milestone', () => {
     expect(story.author('1A', 2).brief).toEqual({
       because: 'review',
       checks: [{ command: 'npm test', kind: 'passed', exit: 0, ms: 5, tail: 'out' }],
-      findings: [{ id: 'F1', severity: 'major', problem: 'no usage line' }],
+      findings: [{ id: 'F1', severity: 'major', cites: 'no usage line', problem: 'no usage line' }],
       unmet: [],
     });
     story.check('1A', true, 't2');
@@ -221,7 +221,7 @@ describe('the way of a milestone', () => {
     expect({ from: second.from, seen: second.brief.seen, findings: second.brief.findings }).toEqual({
       from: 'w2',
       seen: 'w1',
-      findings: [{ id: 'F1', severity: 'major', problem: 'no usage line' }],
+      findings: [{ id: 'F1', severity: 'major', cites: 'no usage line', problem: 'no usage line' }],
     });
     expect(story.startable).toEqual(['1A candidate of w2']);
   });
@@ -267,6 +267,180 @@ describe('the way of a milestone', () => {
     unreviewed.author('1A', 0, false);
     unreviewed.author('1A', 0, false);
     expect(unreviewed.phase('1A')?.is).toBe('failed');
+  });
+});
+
+describe('reviews that come to an end', () => {
+  const held = (
+    ...findings: readonly (readonly [id: string, file: string, words?: string])[]
+  ): Judgement => ({
+    kind: 'refused',
+    findings: findings.map(([id, file, words = 'x']) => ({
+      id,
+      severity: 'major',
+      cites: 'It is',
+      file,
+      problem: words,
+    })),
+    unmet: [],
+  });
+  /** A review of each round's tree, until the item moves on; what the author left is `t<n>`. */
+  const rounds = (...told: readonly (readonly [tree: number, judgement: Judgement])[]): Story => {
+    const made = new Story().begin([planItem('1A', { rounds: 9, checks: [] })]);
+    for (const [tree, judgement] of told) {
+      made.author('1A', tree);
+      if (made.startable.some((due) => due.startsWith('1A review'))) made.review('1A', judgement);
+    }
+    return made;
+  };
+
+  it('while each round brings something new they go on', () => {
+    const made = rounds(
+      [1, held(['F1', 'a'], ['F2', 'b'])],
+      [2, held(['F1', 'a'])],
+      [3, held(['F3', 'c'])],
+      [4, approved],
+    );
+    expect(made.startable).toEqual(['1A candidate of w4']);
+  });
+
+  it.each([
+    [
+      'the same files, before a reviewer is asked',
+      [
+        [1, held(['F1', 'a'])],
+        [1, approved],
+      ],
+      'no progress: these are the very files that the review refused before',
+    ],
+    [
+      'the same findings, in whatever words, on other files',
+      [
+        [1, held(['F1', 'a'], ['F2', 'b'])],
+        [2, held(['F2', 'b', 'reworded'], ['F1', 'a', 'said otherwise'])],
+      ],
+      'no progress: the review holds 2 findings against it again, the very same as in the round before',
+    ],
+    [
+      'files that go to and fro',
+      [
+        [1, held(['F1', 'a'])],
+        [2, held(['F2', 'b'])],
+        [1, approved],
+      ],
+      'no progress: these are the very files that the review refused before',
+    ],
+    [
+      'findings that go to and fro, under whatever name',
+      [
+        [1, held(['F1', 'a'])],
+        [2, held(['F2', 'b'])],
+        [3, held(['F3', 'a'])],
+      ],
+      'no progress: the review holds 1 finding against it that was answered before and is back: it goes to and fro',
+    ],
+  ] as const)('they stop at %s', (_, told, message) => {
+    const made = rounds(...told);
+    expect(made.phase('1A')).toEqual({ is: 'asks', message });
+    expect(exitOf(made.state).exit).toBe(3);
+    // Another run of the same text is held back by it as well, and `retry` lets it go on.
+    const { history } = historyOf([made.state]);
+    const later = new Story().begin([planItem('1A', { checks: [] })], { history });
+    expect(later.startable).toEqual([]);
+    later.tell({ type: 'items.reset', items: ['1A'] });
+    expect(later.startable).toEqual(['1A implement #2.1 slot 1']);
+  });
+});
+
+describe('several reviewers', () => {
+  const three = ['claude', 'codex', 'gemini'].map((name) => ({ name, agent: name }));
+  const security = { name: 'security', agent: 'claude', role: 'security', paths: ['src/auth/**'] };
+  const blocker: Judgement = {
+    kind: 'refused',
+    findings: [{ id: 'F1', severity: 'blocker', cites: 'It is', problem: 'no' }],
+    unmet: [],
+  };
+  const reviewed = (
+    over: Partial<PlanItem>,
+    judgements: readonly Judgement[],
+    touches?: readonly string[],
+  ): { story: Story; asked: string[] } => {
+    const made = new Story().begin([planItem('1A', { checks: [], reviewer: 'claude', ...over })]);
+    made.work('1A', {
+      harvest: {
+        commit: 'w1',
+        tree: 't1',
+        base: 'h0',
+        changed: true,
+        told: [],
+        markers: [],
+        ...(touches === undefined ? {} : { touches }),
+      },
+    });
+    const asked = judgements.map((judgement) => {
+      const { agent, reviewer, role } = made.review('1A', judgement);
+      return [agent, reviewer, role].join(' ').trim();
+    });
+    return { story: made, asked };
+  };
+
+  it('are asked one after the other, each for itself, and all must approve', () => {
+    const { story: made, asked } = reviewed({ reviewers: three }, [approved, refused('one'), refused('two')]);
+    expect(asked).toEqual(['claude claude', 'codex codex', 'gemini gemini']);
+    expect(made.startable).toEqual(['1A remediate #1.5 slot 1']);
+    // Two reviewers may both have an F1.
+    expect(made.author('1A', 2).brief.findings.map(({ id }) => id)).toEqual(['codex/F1', 'gemini/F1']);
+    // In the second round each sees what it said itself.
+    const seen = [approved, approved, approved].map((judgement) => {
+      const { brief } = made.review('1A', judgement);
+      return [brief.seen, ...brief.findings.map(({ id, problem }) => `${id} ${problem}`)];
+    });
+    expect(seen).toEqual([['w1'], ['w1', 'F1 one'], ['w1', 'F1 two']]);
+    expect(made.startable).toEqual(['1A candidate of w2']);
+  });
+
+  it.each<[string, readonly Judgement[], string]>([
+    ['two of three', [approved, refused('one'), approved], '1A candidate of w1'],
+    ['one of three', [approved, refused('one'), refused('two')], '1A remediate #1.5 slot 1'],
+    ['two of three against a blocker', [approved, blocker, approved], '1A remediate #1.5 slot 1'],
+  ])('by majority: %s', (_, judgements, then) => {
+    const { story: made } = reviewed({ reviewers: three, require: 'majority' }, judgements);
+    expect(made.startable).toEqual([then]);
+  });
+
+  it('half is no majority, and whoever is asked for its paths is not outvoted', () => {
+    const two = reviewed({ reviewers: three.slice(0, 2), require: 'majority' }, [approved, refused('one')]);
+    expect(two.story.startable).toEqual(['1A remediate #1.4 slot 1']);
+    const over = { reviewers: [...three, security], require: 'majority' as const };
+    const touched = reviewed(over, [approved, approved, approved, refused('a hole')], ['security']);
+    expect(touched.asked.at(-1)).toBe('claude security security');
+    expect(touched.story.startable).toEqual(['1A remediate #1.6 slot 1']);
+    const untouched = reviewed(over, [approved, approved, approved]);
+    expect(untouched.story.startable).toEqual(['1A candidate of w1']);
+  });
+
+  it('whose last answer cannot be used, twice, have not approved, whatever the others say', () => {
+    const { story: made, asked } = reviewed({ reviewers: three, require: 'majority' }, [
+      approved,
+      { kind: 'unreadable', why: 'prose' },
+      { kind: 'unreadable', why: 'prose again' },
+    ]);
+    expect(asked).toEqual(['claude claude', 'codex codex', 'codex codex']);
+    expect(made.phase('1A')).toEqual({ is: 'failed', message: 'the review failed: prose again' });
+  });
+
+  it('never approve in the conversation of the author', () => {
+    story.begin([planItem('1A', { checks: [] })]);
+    story.work('1A', {
+      session: 'own',
+      harvest: { commit: 'w1', tree: 't1', base: 'h0', changed: true, told: [], markers: [] },
+    });
+    const effect = story.work('1A', { session: 'own', judgement: approved });
+    expect(effect.session).toBeUndefined();
+    expect(story.phase('1A')).toEqual({
+      is: 'failed',
+      message: "the review failed: it was given in the author's own conversation",
+    });
   });
 });
 
