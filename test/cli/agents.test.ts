@@ -38,7 +38,14 @@ const filesWith = (folder: string, text: string): string[] =>
     return entry.isFile() && readFileSync(file).includes(text) ? [file] : [];
   });
 
-const APPROVE = { verdict: 'approve', criteria: null, findings: [], summary: null };
+const APPROVE = {
+  verdict: 'approve',
+  criteria: null,
+  findings: [],
+  answers: null,
+  score: null,
+  summary: null,
+};
 const AUTHOR: Readonly<Record<string, readonly Step[]>> = {
   implement: [{ write: { 'a.txt': 'a' } }],
   review: [{ answer: APPROVE }],
@@ -126,7 +133,7 @@ describe('claude', () => {
     expect(author?.mcp).toEqual({ mcpServers: { docs: { command: 'docs-server' } } });
     expect(reviewer?.mcp).toEqual({ mcpServers: {} });
     expect(JSON.parse(p.option(reviewer, '--json-schema') ?? '')).toMatchObject({
-      required: ['verdict', 'criteria', 'findings', 'summary'],
+      required: ['verdict', 'criteria', 'findings', 'answers', 'score', 'summary'],
       additionalProperties: false,
     });
     expect(reviewer?.args).toEqual(expect.arrayContaining(['--disallowedTools', 'Read', 'Bash(git diff *)']));
@@ -232,7 +239,7 @@ describe('claude', () => {
     const finding = {
       id: 'F1',
       severity: 'major',
-      cites: null,
+      cites: 'plain correctness',
       file: null,
       line: null,
       problem: 'not b',
@@ -254,7 +261,7 @@ describe('claude', () => {
         ],
         review: [
           { answer: { ...APPROVE, verdict: 'request_changes', findings: [finding] } },
-          { answer: APPROVE },
+          { answer: { ...APPROVE, answers: [{ id: 'F1', answer: 'fixed', why: null }] } },
         ],
         remediate: [{ write: { 'a.txt': 'b' } }],
       },

@@ -261,13 +261,23 @@ story(
   { config: ['review.rounds', 'review.block_on'], front: ['review_rounds'] },
   async () => {
     const p = project({ agent: 'recipe', review: { rounds: 1, block_on: ['minor'] } });
-    const never = refuse('still not').replace('"major"', '"minor"');
+    // Another criterion each time: what is found again would be no progress.
+    const never = refuse('still not')
+      .replace('"major"', '"minor"')
+      .replace('plain correctness', `'"$(wc -l < "$MSTONE_MILESTONE.txt" | tr -d ' ')"'`);
+    const criteria = ['It is one', 'It is two', 'It is three'];
     const more = 'echo more >> "$MSTONE_MILESTONE.txt"';
-    p.milestone('1A', { implement: more, review: never, remediate: more });
-    p.milestone('1B', { implement: more, review: never, remediate: more, front: 'review_rounds: 2' });
+    p.milestone('1A', { implement: more, review: never, remediate: more, criteria });
+    p.milestone('1B', {
+      implement: more,
+      review: never,
+      remediate: more,
+      criteria,
+      front: 'review_rounds: 2',
+    });
     const major = approve().replace(
       '"findings":[]',
-      '"findings":[{"id":"F1","severity":"major","problem":"x"}]',
+      '"findings":[{"id":"F1","severity":"major","cites":"plain correctness","problem":"x"}]',
     );
     p.milestone('1C', { implement: more, review: major, remediate: more });
     p.commit('Milestones');

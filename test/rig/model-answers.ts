@@ -25,6 +25,7 @@ export interface ReviewAnswer {
     readonly problem: string;
     readonly suggestion: string;
   }[];
+  readonly answers: readonly { readonly id: string; readonly answer: 'fixed'; readonly why: string }[];
   readonly summary: string;
 }
 
@@ -107,6 +108,8 @@ export function approval(...criteria: string[]): Answer {
       verdict: 'approve',
       criteria: criteria.map((text) => ({ text, met: true, evidence: 'seen in the diff' })),
       findings: [],
+      // Counts where the round before was an objection.
+      answers: [{ id: 'F1', answer: 'fixed', why: 'seen in the diff' }],
       summary: 'It does what the milestone asks.',
     },
   };
@@ -120,8 +123,17 @@ export function objection(file: string, problem: string, ...criteria: string[]):
       verdict: 'request_changes',
       criteria: criteria.map((text) => ({ text, met: true, evidence: 'seen in the diff' })),
       findings: [
-        { id: 'F1', severity: 'major', cites: 'correctness', file, line: 1, problem, suggestion: 'Mend it.' },
+        {
+          id: 'F1',
+          severity: 'major',
+          cites: 'plain correctness',
+          file,
+          line: 1,
+          problem,
+          suggestion: 'Mend it.',
+        },
       ],
+      answers: [],
       summary: problem,
     },
   };
