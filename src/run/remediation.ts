@@ -92,11 +92,9 @@ function knownReview(item: ItemState, tree: TreeKey | undefined): string | undef
   }
   const exact = ({ findings }: Round): string => JSON.stringify(findings);
   if (exact(last) === exact(now)) return `${held} again, the very same as in the round before`;
-  // What is about no file, and is no criterion either, may be about anything: only its name tells.
+  // What is about no file, and is no criterion either, may be about anything: its name is part of it.
   const places = ({ findings }: Round): string =>
-    JSON.stringify(
-      findings.map(([id, file, cites]) => (file === '' && id !== '' ? id : [file, cites].join('\0'))).sort(),
-    );
+    JSON.stringify(findings.map(([id, file, cites]) => [file === '' ? id : file, cites].join('\0')).sort());
   const earlier = rounds.slice(0, -1).findIndex((round) => places(round) === places(now));
   return earlier < 0 ? undefined : `${held} that was answered before and is back: it goes to and fro`;
 }
