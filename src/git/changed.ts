@@ -49,7 +49,7 @@ function nameIn(line: string): string {
 }
 
 /** The files in which two commits differ, renamed ones under both names. */
-export async function changedFiles(repo: Repository, from: Oid, to: Oid): Promise<string[]> {
+async function changedFiles(repo: Repository, from: Oid, to: Oid): Promise<string[]> {
   const text = await need(repo.git, {
     args: ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--end-of-options', from, to, '--'],
     cwd: repo.root,
