@@ -1,3 +1,4 @@
+import type { Brakes } from './brakes.js';
 import type { Chosen } from './chosen.js';
 import type { Decision } from './decision.js';
 import type { CandidateEffect, CheckEffect, FollowEffect, ItemId, LandEffect, WorkEffect } from './effect.js';
@@ -93,6 +94,10 @@ export interface ItemHistory {
   readonly estimated?: true;
   readonly interruptions: number;
   readonly fingerprints: readonly string[];
+  readonly ladder?: Brakes['ladder'];
+  readonly starts?: number;
+  readonly fruitless?: number;
+  readonly tree?: Brakes['tree'];
   /** A person's approval of this very text. */
   readonly consent?: Decision;
   /** How it ended, where it did so without landing. */

@@ -1,7 +1,8 @@
+import type { Brakes } from './brakes.js';
 import type { Approval, Decision } from './decision.js';
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, Setback, TreeKey, Work } from './outcome.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, TreeKey, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding, Opinion } from './verdict.js';
 
@@ -64,12 +65,6 @@ export type Phase =
   /** Needs a person: rounds exhausted, no progress, a head that was rewound. */
   | { readonly is: 'asks'; readonly message: string };
 
-/** One step on the ladder of `run/ladder.ts`: how an assignment broke off, and what was done about it. */
-export interface Rung {
-  readonly setback: Setback;
-  readonly then: 'continue' | 'fresh' | 'over';
-}
-
 /** A check that failed where it was expected to pass, and passed on the same tree when it was run once more. */
 export interface Flake {
   readonly of: 'work' | 'candidate' | 'base' | 'stage';
@@ -105,11 +100,8 @@ export interface ItemState {
   readonly consent?: Decision;
   /** What each reviewer said last in this attempt, by its name. */
   readonly opinions?: Readonly<Record<string, Opinion>>;
-  /** What every round was held back by (`remediation.ts`): a repeat is no progress. */
-  readonly fingerprints: readonly string[];
-  readonly interruptions: number;
-  /** What was done since an assignment last came to its end in order; of a failed attempt until the next begins. */
-  readonly ladder: readonly Rung[];
+  /** What stops it in the end: kept for this version of its text, whatever path led there. */
+  readonly brakes: Brakes;
   /** The author's conversation in this attempt, by which it goes on. */
   readonly session?: {
     readonly agent: string;

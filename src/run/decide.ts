@@ -226,7 +226,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
   };
   const facts = { checks: item.checks, findings: item.findings, unmet: item.unmet };
   const nothing: Omit<Brief, 'because'> = { checks: [], findings: [], unmet: [] };
-  const broke = item.ladder.map(({ setback }) => setback);
+  const broke = item.brakes.ladder.map(({ setback }) => setback);
   const setbacks = broke.length === 0 ? {} : { setbacks: broke };
   // What a failed attempt left is to be looked at, not to be built upon.
   const left =

@@ -30,8 +30,7 @@ export function historyOf(runs: readonly RunState[]): { history: ItemHistory[]; 
         attempts: item.attempt - item.forgotten,
         costUsd: item.costUsd,
         ...(item.estimated === undefined ? {} : { estimated: item.estimated }),
-        interruptions: item.interruptions,
-        fingerprints: item.fingerprints,
+        ...item.brakes,
         ...(item.consent?.subject.of === 'before' ? { consent: item.consent } : {}),
         ...(phase.is === 'failed' || phase.is === 'asks'
           ? { end: { is: phase.is, message: phase.message, run: run.run } }

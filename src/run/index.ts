@@ -6,13 +6,14 @@
  * answers for people.
  */
 import { isSameText } from '../model/digest.js';
-import type { Effect, ItemId, WorkEffect } from '../model/effect.js';
+import type { Effect, FollowEffect, ItemId, WorkEffect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { CheckOutcome, Setback, Work, WorkOutcome } from '../model/outcome.js';
 import type { PlanItem } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
-import type { ItemState, RunState, Step } from '../model/state.js';
+import type { ItemState, Phase, RunState, Step } from '../model/state.js';
 import { takeDecision } from './approvals.js';
+import { held, worked } from './brakes.js';
 import { nextToOpen, openCredential } from './credentials.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
 import { nextRung, setbackWords } from './ladder.js';
@@ -69,7 +70,7 @@ export function reduce(state: RunState, event: Event): RunState {
         target: event.target,
         head: event.head,
         settings: event.settings,
-        items: new Map(event.items.map((item) => [item.id, freshItem(item, history.get(item.id))])),
+        items: new Map(event.items.map((item) => [item.id, held(freshItem(item, history.get(item.id)))])),
         passed: new Set(event.passed),
         closed: new Map(Object.entries(event.held?.closed ?? {})),
         shut: new Map(Object.entries(event.held?.shut ?? {})),
@@ -120,16 +121,14 @@ export function reduce(state: RunState, event: Event): RunState {
     case 'follow.started':
       return startFlight(state, event.id, event.effect, event.inputs.now);
     case 'work.ended':
-      return endWork(
-        landFlight(state, event.id),
-        effectOf(state, event.id, 'work'),
-        event.outcome,
-        event.now,
+      return braked(
+        endWork(landFlight(state, event.id), effectOf(state, event.id, 'work'), event.outcome, event.now),
+        event.item,
       );
     case 'check.ended':
-      return endCheck(landFlight(state, event.id), event.item, event.outcome);
+      return braked(endCheck(landFlight(state, event.id), event.item, event.outcome), event.item);
     case 'candidate.ended':
-      return endCandidate(landFlight(state, event.id), event.item, event.outcome);
+      return braked(endCandidate(landFlight(state, event.id), event.item, event.outcome), event.item);
     case 'land.ended':
       return endLand(landFlight(state, event.id), event.item, event.outcome, event.now);
     case 'follow.ended':
@@ -155,6 +154,8 @@ export function reduce(state: RunState, event: Event): RunState {
       return unreachable(event);
   }
 }
+
+const braked = (state: RunState, id: ItemId): RunState => withItem(state, held(itemOf(state, id)));
 
 /** A new attempt that begins with the work of the one before. */
 function goOnWith(anew: ItemState, work: Work, from: RetryFrom): ItemState {
@@ -184,7 +185,7 @@ function continuedItems(
     if (old?.phase.is === 'doing' && !known) continue;
     // Planned again though it had landed: its landing was reverted.
     const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
-    items.set(item.id, known && !undone ? { ...old, item } : freshItem(item, undefined, old?.attempt));
+    items.set(item.id, known && !undone ? held({ ...old, item }) : freshItem(item, undefined, old?.attempt));
   }
   for (const id of items.keys()) parked.delete(id);
   // There may be credentials that there were not when they began to wait.
@@ -200,15 +201,18 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
   const next = { ...state, flights, nextIntent: state.nextIntent + 1 };
   if (effect.do === 'follow') return next;
   const item = itemOf(state, effect.item);
-  if (item.phase.is !== 'next' && item.phase.is !== 'waiting') {
-    throw new Error(`${effect.item} is ${item.phase.is}: ${effect.do} cannot start`);
-  }
-  const doing: ItemState = { ...item, phase: { is: 'doing', step: item.phase.step, intent: id, since: now } };
+  const { phase } = item;
+  const step = phase.is === 'next' || phase.is === 'waiting' ? phase.step : stepBefore(phase, effect);
+  if (step === undefined) throw new Error(`${effect.item} is ${phase.is}: ${effect.do} cannot start`);
+  const doing: ItemState = { ...item, phase: { is: 'doing', step, intent: id, since: now } };
   switch (effect.do) {
     case 'work': {
       const begins = effect.attempt !== item.attempt;
       const { work: _work, approved: _approved, opinions: _opinions, session: _session, ...rest } = doing;
-      const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], ladder: [] } : doing;
+      // Only an attempt that has failed lets the next begin at the foot: a new run does not.
+      const brakes =
+        doing.brakes.ladder.at(-1)?.next === 'over' ? { ...doing.brakes, ladder: [] } : doing.brakes;
+      const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], brakes } : doing;
       return withItem(next, {
         ...attempt,
         attempt: effect.attempt,
@@ -223,6 +227,31 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
     case 'candidate':
     case 'land':
       return withItem(next, doing);
+  }
+}
+
+/** Where this version gives up, one before it may have gone on: what it did is in its journal, and believed. */
+function stepBefore(phase: Phase, effect: Exclude<Effect, FollowEffect>): Step | undefined {
+  if (phase.is !== 'failed' && phase.is !== 'asks') return undefined;
+  switch (effect.do) {
+    case 'work':
+      switch (effect.purpose) {
+        case 'implement':
+          return { is: 'implement', because: effect.brief.because === 'empty' ? 'empty' : 'resumed' };
+        case 'review':
+          return effect.from === 'head' ? undefined : { is: 'review', commit: effect.from };
+        case 'remediate':
+          return { is: 'remediate', because: 'checks' };
+        case 'resolve':
+          return { is: 'resolve', onto: effect.merge ?? '', files: effect.brief.conflict?.files ?? [] };
+      }
+      break;
+    case 'check':
+      return effect.of === 'candidate' ? undefined : { is: 'check', commit: effect.commit, of: effect.of };
+    case 'candidate':
+      return { is: 'candidate', commit: effect.commit };
+    case 'land':
+      return { is: 'land', candidate: effect.candidate };
   }
 }
 
@@ -247,6 +276,7 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
   const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];
   let item: ItemState = {
     ...before,
+    brakes: worked(before.brakes, effect, outcome),
     costUsd: before.costUsd + outcome.costUsd,
     ...(outcome.estimated === undefined ? {} : { estimated: outcome.estimated }),
     told: told.length > 0 ? [...before.told, ...told] : before.told,
@@ -279,7 +309,10 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
   }
   switch (agent.kind) {
     case 'finished':
-      return withItem(state, afterWork(state, { ...item, ladder: [] }, step, effect, outcome));
+      return withItem(
+        state,
+        afterWork(state, { ...item, brakes: { ...item.brakes, ladder: [] } }, step, effect, outcome),
+      );
     case 'overloaded': {
       const overloads = (item.overloads ?? 0) + 1;
       const pause = Math.min(OVERLOAD_MS.longest, OVERLOAD_MS.first * 2 ** (overloads - 1));
@@ -331,8 +364,9 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
     case 'cancelled':
       return withItem(state, next(item, goOn(step)));
     case 'interrupted':
-      if (item.interruptions < FREE_INTERRUPTIONS) {
-        return withItem(state, next({ ...item, interruptions: item.interruptions + 1 }, goOn(step)));
+      if (item.brakes.interruptions < FREE_INTERRUPTIONS) {
+        const brakes = { ...item.brakes, interruptions: item.brakes.interruptions + 1 };
+        return withItem(state, next({ ...item, brakes }, goOn(step)));
       }
       return withItem(state, stumble(state, item, step, { agent: effect.agent, setback: agent, now }));
     case 'unmet':
@@ -412,7 +446,7 @@ function stumble(
   const { session: _session, ...without } = item;
   const climbed: ItemState = {
     ...(then === 'fresh' ? without : item),
-    ladder: [...item.ladder, { setback, then }],
+    brakes: { ...item.brakes, ladder: [...item.brakes.ladder, { setback, next: then }] },
   };
   const wait = (times: number, after: Step): ItemState =>
     release({
@@ -430,7 +464,7 @@ function stumble(
     // Nothing is gained by waiting where a conversation was too long.
     return setback.kind === 'context-exceeded'
       ? next(climbed, goOn(step))
-      : wait(climbed.ladder.length, goOn(step));
+      : wait(climbed.brakes.ladder.length, goOn(step));
   }
   const words = setbackWords(agent, setback);
   if (step.is !== 'implement') return fail(climbed, words);

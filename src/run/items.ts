@@ -2,6 +2,7 @@
  * An item as a run knows it, and the small moves that every fold over it makes.
  */
 import { createHash } from 'node:crypto';
+import type { Brakes } from '../model/brakes.js';
 import { isSameText } from '../model/digest.js';
 import type { ItemId } from '../model/effect.js';
 import type { ItemHistory } from '../model/event.js';
@@ -39,15 +40,23 @@ export function freshItem(item: PlanItem, past?: ItemHistory, forgotten = 0): It
     checks: [],
     findings: [],
     unmet: [],
-    fingerprints: known?.fingerprints ?? [],
-    interruptions: known?.interruptions ?? 0,
-    ladder: [],
+    brakes: brakesFrom(known),
     costUsd: known?.costUsd ?? 0,
     ...(known?.estimated === undefined ? {} : { estimated: known.estimated }),
     ...(known?.consent === undefined ? {} : { consent: known.consent }),
     told: [],
   };
 }
+
+/** What earlier runs know of a version's record. */
+const brakesFrom = (known: ItemHistory | undefined): Brakes => ({
+  ladder: known?.ladder ?? [],
+  fingerprints: known?.fingerprints ?? [],
+  interruptions: known?.interruptions ?? 0,
+  starts: known?.starts ?? 0,
+  fruitless: known?.fruitless ?? 0,
+  ...(known?.tree === undefined ? {} : { tree: known.tree }),
+});
 
 export function itemOf(state: RunState, id: ItemId): ItemState {
   const item = state.items.get(id);

@@ -10,25 +10,28 @@
  * over at the first step, since the next one is all that can be done otherwise; others are started again
  * `retries` times. An assignment that comes to its end in order leaves the ladder.
  *
+ * The ladder is part of the brakes: a new run goes on where the one before stood on it.
+ *
  * It does not know limits, credentials and checks: what waits or is remediated did not break off.
  */
+import type { Rung } from '../model/brakes.js';
 import type { Setback } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
-import type { ItemState, Rung, Step } from '../model/state.js';
+import type { ItemState, Step } from '../model/state.js';
 
 /** What to do about a setback in a step that `agent` worked at. */
 export function nextRung(
-  { ladder, session, item }: Pick<ItemState, 'ladder' | 'session' | 'item'>,
+  { brakes: { ladder }, session, item }: Pick<ItemState, 'brakes' | 'session' | 'item'>,
   { step, agent, setback }: { readonly step: Step; readonly agent: string; readonly setback: Setback },
-): Rung['then'] {
+): Rung['next'] {
   const isFull = setback.kind === 'context-exceeded';
   if (isFull && !ladder.some((rung) => rung.setback.kind === 'context-exceeded')) return 'fresh';
   const climbed = ladder.filter((rung) => rung.setback.kind !== 'context-exceeded');
-  const wasContinued = climbed.some((rung) => rung.then === 'continue');
+  const wasContinued = climbed.some((rung) => rung.next === 'continue');
   const talks = step.is !== 'review' && session?.agent === agent;
   if (talks && !isFull && !wasContinued) return 'continue';
   if (step.is === 'implement') {
-    const begunAnew = ladder.some((rung) => rung.then === 'fresh');
+    const begunAnew = ladder.some((rung) => rung.next === 'fresh');
     return (talks || wasContinued) && !begunAnew ? 'fresh' : 'over';
   }
   const most = Math.max(talks || wasContinued ? 2 : 0, item.retries);

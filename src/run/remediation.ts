@@ -1,7 +1,7 @@
 /**
  * The way back to the author, which ends where nothing changes any more or the rounds are used up.
  *
- * `fingerprints` of an item are what it was held back by, one of each round and over all runs:
+ * `fingerprints` among its brakes are what it was held back by, one of each round and over all runs:
  *
  *   [tree, failing checks, [], []]           for checks
  *   {"review": tree, "findings": [[id, file, cites], …]}   for reviews; an unmet criterion is ["", "", text]
@@ -31,7 +31,8 @@ export function toRemediate(
     because === 'review' ? knownReview(item, tree) : knownChecks(item, because, tree, failing);
   if (standstill !== undefined) return ask(item, `no progress: ${standstill}`);
   const fingerprint = because === 'review' ? JSON.stringify(roundOf(item, tree)) : checksOf(tree, failing);
-  const marked = { ...item, fingerprints: [...item.fingerprints, fingerprint] };
+  const { brakes } = item;
+  const marked = { ...item, brakes: { ...brakes, fingerprints: [...brakes.fingerprints, fingerprint] } };
   if (item.round >= item.item.rounds) {
     return ask(marked, `${usedUp(item.item.rounds)}: ${whatFailed(because, failing, item)}`);
   }
@@ -53,7 +54,7 @@ const knownChecks = (
   tree: TreeKey | undefined,
   failing: readonly string[],
 ): string | undefined =>
-  item.fingerprints.includes(checksOf(tree, failing))
+  item.brakes.fingerprints.includes(checksOf(tree, failing))
     ? `${whatFailed(because, failing, item)} again, with the very same files as before`
     : undefined;
 
@@ -74,7 +75,7 @@ function roundOf({ findings, unmet }: ItemState, tree: TreeKey | undefined): Rou
 }
 
 /** In order; what earlier versions wrote of reviews is none of these. */
-function roundsOf({ fingerprints }: ItemState): Round[] {
+function roundsOf({ brakes: { fingerprints } }: ItemState): Round[] {
   return fingerprints.flatMap((text): Round[] => {
     const value: unknown = text.startsWith('{') ? JSON.parse(text) : undefined;
     return typeof value === 'object' && value !== null && 'review' in value ? [value as Round] : [];

@@ -97,7 +97,7 @@ describe('a failed check', () => {
     expect(way.check('t2', green).next).toBe('land');
     expect(way.flakes).toEqual([{ of: 'candidate', command: 'npm test', tests: ['adds'] }]);
     // Nobody was asked to mend anything.
-    expect(way.state.items.get('1A')).toMatchObject({ round: 0, fingerprints: [] });
+    expect(way.state.items.get('1A')).toMatchObject({ round: 0, brakes: { fingerprints: [] } });
   });
 
   it('goes to the author where it fails twice', () => {

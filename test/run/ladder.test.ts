@@ -1,5 +1,6 @@
 /** The ladder that is climbed when assignments break off: what comes after what, and what is told on the way. */
 import { describe, expect, it } from 'vitest';
+import type { Brakes } from '../../src/model/brakes.js';
 import type { WorkEffect } from '../../src/model/effect.js';
 import type { AgentOutcome, Setback } from '../../src/model/outcome.js';
 import type { RunState, Step } from '../../src/model/state.js';
@@ -20,21 +21,23 @@ const STEPS: Readonly<Record<string, Step>> = {
   remediate: { is: 'remediate', because: 'checks' },
 };
 
+const NOTHING: Brakes = { ladder: [], fingerprints: [], interruptions: 0, starts: 0, fruitless: 0 };
+
 /** What is done about each setback in turn, until it is over; a fresh conversation has another session. */
 function climb(step: string, setbacks: readonly Setback[], { talks = true, retries = 1 } = {}): string[] {
-  const taken: { setback: Setback; then: 'continue' | 'fresh' | 'over' }[] = [];
+  const taken: { setback: Setback; next: 'continue' | 'fresh' | 'over' }[] = [];
   for (const setback of setbacks) {
     const item = planItem('1A', { retries });
     const session = talks ? { session: { agent: 'author', id: 's', costUsd: 0 } } : {};
     const agent = step === 'review' ? 'reviewer' : 'author';
     const then = nextRung(
-      { item, ladder: taken, ...session },
+      { item, brakes: { ...NOTHING, ladder: taken }, ...session },
       { step: STEPS[step] ?? { is: 'implement', because: 'first' }, agent, setback },
     );
-    taken.push({ setback, then });
+    taken.push({ setback, next: then });
     if (then === 'over') break;
   }
-  return taken.map(({ then }) => then);
+  return taken.map((rung) => rung.next);
 }
 
 describe('the ladder', () => {
@@ -164,7 +167,7 @@ describe('on the ladder', () => {
     const { state, starts } = lived([silent, limited, circles, { kind: 'finished' }]);
     expect(starts.map(({ session = 'new' }) => session)).toEqual(['new', 's1', 's1', 'new']);
     expect(state.items.get('1A')).toMatchObject({
-      ladder: [],
+      brakes: { ladder: [] },
       attempt: 1,
       phase: { step: { is: 'candidate' } },
     });

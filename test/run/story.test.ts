@@ -486,6 +486,9 @@ describe('brakes', () => {
         costUsd: 0,
         interruptions: 0,
         fingerprints: [],
+        starts: 1,
+        fruitless: 1,
+        ladder: [{ setback: { kind: 'crashed', message: 'exit 1' }, next: 'over' }],
         end: { is: 'failed', message: 'author crashed: exit 1 (attempt 1 of 1)', run: 'R' },
       },
     ]);
