@@ -109,7 +109,7 @@ async function sweepAndSay(world: World, project: Project, options: CleanOptions
         : undefined,
     );
   }
-  const { config, layout } = await readCheckout(world, repository.root, {});
+  const { config, layout } = await readCheckout(world, repository, {});
   const slotsDir = slotsFolder(world, repository, config);
   const sweep =
     options.all === true

@@ -36,7 +36,7 @@ export interface ConfigDocument {
 export async function config(world: World & { color: boolean }, options: ConfigOptions): Promise<number> {
   const repository = await openRepository(world.cwd, world.env);
   if (!repository.ok) return sayDiagnostics(world, repository.error);
-  const { settings, configDiagnostics } = await readCheckout(world, repository.value.root, {});
+  const { settings, configDiagnostics } = await readCheckout(world, repository.value, {});
   const failed = hasErrors(configDiagnostics);
   const rows = [...settings.values].map(([key, value]) => ({
     key,

@@ -632,7 +632,7 @@ async function judgeWorktrees(repository: Repository, slotsDir: string): Promise
 async function mend(world: World, repository: Repository): Promise<string[]> {
   const fixed: string[] = [];
   const owner = await readOwner(join(repository.stateDir, 'lock'));
-  const { config } = await readCheckout(world, repository.root, {});
+  const { config } = await readCheckout(world, repository, {});
   const slotsDir = slotsFolder(world, repository, config);
   const broken = (await findSlots(repository, slotsDir)).slots.filter(({ state }) => state !== 'whole');
   const isStale = owner !== undefined && ownerIsAlive(owner) === 'dead';

@@ -1,7 +1,6 @@
 /** The file of keys, and whether it is safe to use: read by nobody else, and where no commit can take it up. */
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative } from 'node:path';
-import { parseKeysFile } from '../config/credentials.js';
 import type { Credential } from '../model/credential.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { shown } from '../model/shown.js';
@@ -62,6 +61,7 @@ export async function readKeysFile(
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
     return refused(isMissing ? 'it is not there' : shown(message, 200), elsewhere);
   }
+  const { parseKeysFile } = await import('../config/credentials.js');
   const read = parseKeysFile(text);
   if (read.ok) return { credentials: read.value, diagnostics: [] };
   const form = 'write it as `[{"name": "work", "env": {"ANTHROPIC_API_KEY": "…"}}]`';

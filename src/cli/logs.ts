@@ -111,7 +111,7 @@ async function unknown(
   id: string,
   logged: ReadonlySet<string>,
 ): Promise<number | undefined> {
-  const { milestones } = await readCheckout(world, repository.root, {});
+  const { milestones } = await readCheckout(world, repository, {});
   const ids = milestones.map((milestone) => milestone.id);
   if (ids.includes(id) || /^(?:\d+-gate|base)$/.test(id)) return undefined;
   const near = nearest(id, [...new Set([...logged, ...ids])]);

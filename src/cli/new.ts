@@ -15,7 +15,7 @@ export async function newMilestone(
   const repository = await openRepository(world.cwd, world.env);
   if (!repository.ok) return sayDiagnostics(world, repository.error);
   const { root } = repository.value;
-  const { config, layout, diagnostics } = await readCheckout(world, root, {});
+  const { config, layout, diagnostics } = await readCheckout(world, repository.value, {});
   const astray = diagnostics.filter(({ code }) => code === 'not-plain' || code === 'places-collide');
   if (astray.length > 0) return sayDiagnostics(world, astray);
   const folder = join(root, layout.milestones);

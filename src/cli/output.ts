@@ -5,9 +5,8 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import { type MessageCode, messages } from '../model/messages.js';
 import { plainly, type Redactor } from '../model/redact.js';
 import type { ItemState } from '../model/state.js';
-import { lineReporter, ndjsonReporter, type Reporter } from '../report/index.js';
-import { liveReporter } from '../report/live.js';
-import { type VerboseOptions, verboseReporter } from '../report/verbose.js';
+import type { Reporter } from '../report/index.js';
+import type { VerboseOptions } from '../report/verbose.js';
 import { formatDiagnostic } from '../report/words.js';
 import type { World } from './world.js';
 
@@ -48,28 +47,32 @@ export function formOf(world: World, form: OutputForm): Exclude<OutputForm, 'aut
   return world.stdout.isTTY === true && !world.env.CI && world.env.TERM !== 'dumb' ? 'tty' : 'plain';
 }
 
-export function makeReporter(
+export async function makeReporter(
   world: World & { readonly color: boolean },
   form: OutputForm,
   tail: (item: ItemState) => string | undefined,
   /** With what agents and checks print as well: where their logs are. */
   logOf?: VerboseOptions['logOf'],
   redact: Redactor = plainly,
-): Reporter {
+): Promise<Reporter> {
   const { stdout, stderr, color, now } = world;
   const write = (text: string): void => {
     stdout.write(text);
   };
+  // Most commands report nothing of the kind.
+  const { lineReporter, ndjsonReporter } = await import('../report/index.js');
   switch (formOf(world, form)) {
     case 'tty':
-      return liveReporter({ stdout, stderr, color, now, tail });
+      return (await import('../report/live.js')).liveReporter({ stdout, stderr, color, now, tail });
     case 'ndjson':
       return ndjsonReporter({ write });
     case 'quiet':
       return lineReporter({ write, color, now, quiet: true });
     default: {
       const lines = lineReporter({ write, color, now });
-      return logOf === undefined ? lines : verboseReporter(lines, { write, color, now, logOf, redact });
+      if (logOf === undefined) return lines;
+      const { verboseReporter } = await import('../report/verbose.js');
+      return verboseReporter(lines, { write, color, now, logOf, redact });
     }
   }
 }

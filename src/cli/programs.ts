@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { KNOWN_AGENTS } from '../model/known-agents.js';
 import { allowedEnvironment } from '../process/environment.js';
-import { runProcess } from '../process/index.js';
 import type { World } from './world.js';
 
 /** Longest time that a program may take to tell its version. */
@@ -43,6 +42,7 @@ export const findInstalled = (program: string, path: string | undefined): Promis
 
 /** What `PROGRAM --version` says, such as `2.1.329`; undefined where it says nothing of the kind in time. */
 export async function versionOf(world: World, program: string): Promise<string | undefined> {
+  const { runProcess } = await import('../process/index.js');
   const said = await runProcess({
     command: program,
     args: ['--version'],

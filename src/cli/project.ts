@@ -1,12 +1,13 @@
 /** What a command starts from: the repository, the configuration and the milestones, from disk or from a commit. */
-import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { lstatSync, readdirSync } from 'node:fs';
+import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import { type ConfigSources, type Origin, resolveConfig } from '../config/index.js';
+import type { ConfigSources, Origin, ResolvedConfig } from '../config/index.js';
 import { readLandings } from '../git/history.js';
 import { openRepository, type Repository, type ResolvedTarget, resolveTarget } from '../git/index.js';
 import { listFilesAt, readFileAt, readFilesAt } from '../git/tree.js';
-import { type MilestoneEntry, type MilestoneReader, readMilestones } from '../milestone/index.js';
+import { type MilestoneEntry, type MilestoneReader, readMilestones } from '../milestone/folder.js';
 import { parseName } from '../milestone/name.js';
 import type { Config } from '../model/config.js';
 import { type Credential, isSecret } from '../model/credential.js';
@@ -18,7 +19,9 @@ import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import { shellWord } from '../report/words.js';
+import { type Cache, keyOf, openCache, readValue, writeValue } from './cache.js';
 import { readableByOthers, readKeysFile } from './keys-file.js';
+import { openMilestones } from './milestone-cache.js';
 import type { World } from './world.js';
 
 export const PURPOSES = ['implement', 'review', 'remediate', 'resolve'] as const;
@@ -31,7 +34,7 @@ export interface Sources {
   readonly configured: boolean;
   readonly layout: Layout;
   /** By dotted key: every setting as it holds, and who decided it. */
-  readonly settings: Pick<ReturnType<typeof resolveConfig>, 'values' | 'origins'>;
+  readonly settings: Pick<ResolvedConfig, 'values' | 'origins'>;
   /** What must not be written or shown anywhere. */
   readonly secrets: readonly string[];
   /** The user's own prompt templates, by purpose. */
@@ -53,8 +56,11 @@ interface Place {
 }
 
 /** Reads from the checkout as it is: `validate`, `plan`. */
-export const readCheckout = (world: World, root: string, flags: ConfigSources['flags']): Promise<Sources> =>
-  readSources(world, root, checkoutPlace(root), flags);
+export const readCheckout = (
+  world: World,
+  repository: Pick<Repository, 'root' | 'stateDir'>,
+  flags: ConfigSources['flags'],
+): Promise<Sources> => readSources(world, repository, checkoutPlace(repository.root), flags);
 
 /** Where things are as the checkout's configuration says, whatever is wrong with the rest of it. */
 export async function readLayout(world: World, root: string): Promise<Layout> {
@@ -74,7 +80,7 @@ export const readCommit = (
   repository: Repository,
   commit: Oid,
   flags: ConfigSources['flags'],
-): Promise<Sources> => readSources(world, repository.root, commitPlace(repository, commit), flags);
+): Promise<Sources> => readSources(world, repository, commitPlace(repository, commit), flags);
 
 /** The checkout as it is where it stands on the target, else what is committed there. */
 export async function readPlanned(
@@ -83,29 +89,15 @@ export async function readPlanned(
   flags: ConfigSources['flags'],
 ): Promise<Sources> {
   if (repository.branch === target.branch || target.target === undefined) {
-    return readCheckout(world, repository.root, flags);
+    return readCheckout(world, repository, flags);
   }
   return readCommit(world, repository, target.target, flags);
 }
 
 function checkoutPlace(root: string): Place {
   return {
-    async list(folder) {
-      const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(absent([]));
-      return Promise.all(
-        entries.map(async (entry) => ({
-          path: `${folder}/${entry.name}`,
-          kind: entry.isFile()
-            ? ('file' as const)
-            : entry.isSymbolicLink()
-              ? ('symlink' as const)
-              : entry.isDirectory()
-                ? ('directory' as const)
-                : ('other' as const),
-          size: entry.isFile() ? (await lstat(join(root, folder, entry.name))).size : 0,
-        })),
-      );
-    },
+    // At once: of a thousand files, promises take longer than the disk.
+    list: async (folder) => listFolder(join(root, folder), folder),
     read: (path) => readFile(join(root, path)).catch(absent(undefined)),
     async findOdd({ milestones }) {
       const kindOf = async (path: string, wanted: 'file' | 'folder'): Promise<Diagnostic[]> => {
@@ -124,17 +116,41 @@ function checkoutPlace(root: string): Place {
   };
 }
 
+function listFolder(path: string, folder: string): MilestoneEntry[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).map((entry) => {
+      const about = { path: `${folder}/${entry.name}`, size: 0 };
+      if (entry.isSymbolicLink()) return { ...about, kind: 'symlink' };
+      if (entry.isDirectory()) return { ...about, kind: 'directory' };
+      if (!entry.isFile()) return { ...about, kind: 'other' };
+      const { size, mtimeMs, ctimeMs, ino, dev } = lstatSync(`${path}/${entry.name}`);
+      return {
+        ...about,
+        kind: 'file',
+        size,
+        changedMs: Math.max(mtimeMs, ctimeMs),
+        stamp: `${size} ${mtimeMs} ${ctimeMs} ${ino} ${dev}`,
+      };
+    });
+  } catch (error) {
+    return absent([])(error as NodeJS.ErrnoException);
+  }
+}
+
 function commitPlace(repository: Repository, commit: Oid): Place {
+  let plain: readonly string[] = [];
   let files: Promise<Map<string, Buffer>> | undefined;
   return {
     async list(folder) {
       const entries = await listFilesAt(repository, commit, folder);
-      const plain = entries.filter((file) => file.kind === 'file').map((file) => file.path);
-      // All by one git process, asked for with the first of them.
-      files = readFilesAt(repository, commit, plain);
+      plain = entries.filter((file) => file.kind === 'file').map((file) => file.path);
       return entries;
     },
-    read: async (path) => (await files)?.get(path) ?? (await readFileAt(repository, commit, path)),
+    async read(path) {
+      // All by one git process, asked for with the first of them.
+      if (plain.includes(path)) files ??= readFilesAt(repository, commit, plain);
+      return (await files)?.get(path) ?? (await readFileAt(repository, commit, path));
+    },
     findOdd: async () => [],
   };
 }
@@ -197,6 +213,7 @@ async function readConfig(
   place: Place,
   odd: readonly Diagnostic[],
   flags: ConfigSources['flags'],
+  cache?: Cache,
 ) {
   const named = world.configFile === undefined ? undefined : await readNamed(world.configFile, root);
   const bytes =
@@ -214,7 +231,7 @@ async function readConfig(
     unreadable.push({ severity: 'warning', code: 'user-file-unreadable', message });
     return undefined;
   });
-  const resolved = resolveConfig({
+  const resolved = await resolve(world, cache, {
     flags,
     env: world.env,
     cpus: world.cpus,
@@ -259,6 +276,26 @@ async function readConfig(
   };
 }
 
+/** The settings, as they were resolved before where every word of them is the same. */
+async function resolve(
+  { home }: World,
+  cache: Cache | undefined,
+  sources: ConfigSources,
+): Promise<ResolvedConfig> {
+  const env = Object.entries(sources.env).filter(([name]) => name.startsWith('MSTONE_'));
+  const key = keyOf([{ ...sources, env: env.sort() }, home]);
+  const kept = (cache && readValue<[string, ResolvedConfig][]>(cache, 'settings')) ?? [];
+  const known = kept.find(([of]) => of === key)?.[1];
+  if (known !== undefined) return known;
+  const { resolveConfig } = await import('../config/index.js');
+  const resolved = resolveConfig(sources);
+  // Secrets are kept where their owner put them, and nowhere else.
+  if (cache !== undefined && resolved.secrets.length === 0) {
+    writeValue(cache, 'settings', [[key, resolved], ...kept.slice(0, 3)]);
+  }
+  return resolved;
+}
+
 /** A name says which credential is limited: it must say one. */
 const sameName = (configured: readonly Credential[], filed: readonly Credential[]): Diagnostic[] =>
   filed
@@ -288,17 +325,19 @@ async function openToOthers(file: string, origin: Origin | undefined): Promise<D
 
 async function readSources(
   world: World,
-  root: string,
+  { root, stateDir }: Pick<Repository, 'root' | 'stateDir'>,
   place: Place,
   flags: ConfigSources['flags'],
 ): Promise<Sources> {
   const first = await place.findOdd(DEFAULT_LAYOUT);
+  const cache = openCache(stateDir, world);
   const { config, configured, layout, values, origins, secrets, diagnostics } = await readConfig(
     world,
     root,
     place,
     first,
     flags,
+    cache,
   );
   // The configuration says where to look for the rest.
   const odd = (await place.findOdd(layout)).filter(
@@ -313,7 +352,9 @@ async function readSources(
       return bytes;
     },
   };
-  const read = await readMilestones(reader);
+  const known = openMilestones(cache, world.now());
+  const read = await readMilestones({ ...reader, ...known });
+  known.save();
   const templates = new Map<string, string>();
   for (const purpose of PURPOSES) {
     const text = isOdd ? undefined : await place.read(`${templatesIn(layout)}/${purpose}.md`);
@@ -349,24 +390,50 @@ export async function openProject(
 ): Promise<Result<Project, Diagnostic[]>> {
   const repository = await openRepository(world.cwd, world.env);
   if (!repository.ok) return repository;
-  const target = await resolveTarget(repository.value, onto);
+  const target = await resolveTarget(repository.value, onto ?? repository.value.branch);
   if (!target.ok) return target;
   return ok({
     repository: repository.value,
     target: target.value,
-    landings: await landingsOf(repository.value, target.value),
+    landings: await landingsFrom(openCache(repository.value.stateDir, world), repository.value, target.value),
   });
 }
 
-/** What has landed, read off the target and off `mstone/<target>` where that is ahead or beside it. */
+/** Landings by the commit that they were read from, the newest last. */
+export type KnownLandings = Map<Oid, ReadonlyMap<MilestoneId, Landing>>;
+const MOST_HEADS = 4;
+
+/** What has landed, as it was read before where the target is where it was, or only went on. */
+async function landingsFrom(
+  cache: Cache,
+  repository: Repository,
+  target: ResolvedTarget,
+): Promise<ReadonlyMap<MilestoneId, Landing>> {
+  const kept = readValue<KnownLandings>(cache, 'landings');
+  const known: KnownLandings = new Map(kept);
+  const landings = await landingsOf(repository, target, known);
+  if ([target.target, target.head].some((head) => head !== undefined && kept?.has(head) !== true)) {
+    writeValue(cache, 'landings', known);
+  }
+  return landings;
+}
+
+/**
+ * What has landed, read off the target and off `mstone/<target>` where that is ahead or beside it. What is `known`
+ * already is not read again, and what is read is known from then on.
+ */
 export async function landingsOf(
   repository: Repository,
   target: Pick<ResolvedTarget, 'head' | 'target'>,
+  known: KnownLandings = new Map(),
 ): Promise<ReadonlyMap<MilestoneId, Landing>> {
   const landings = new Map<MilestoneId, Landing>();
   for (const head of new Set([target.target, target.head])) {
     if (head === undefined) continue;
-    for (const [id, landing] of await readLandings(repository, head)) landings.set(id, landing);
+    const those = known.get(head) ?? (await readLandings(repository, head, known));
+    known.set(head, those);
+    for (const old of [...known.keys()].slice(0, -MOST_HEADS)) known.delete(old);
+    for (const [id, landing] of those) landings.set(id, landing);
   }
   return landings;
 }

@@ -2,7 +2,6 @@
 import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { checkTemplates } from '../brief/prompt.js';
 import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
@@ -46,7 +45,6 @@ import { settle } from './choose.js';
 import { credentialSettings, scrubLogs } from './credentials.js';
 import { readDeadline } from './deadline.js';
 import { dropDecision, readDecisions, watchDecisions } from './decisions.js';
-import { makeHands, slotsFolder } from './hands.js';
 import {
   besideEvents,
   formOf,
@@ -344,8 +342,12 @@ async function runLocked(
     );
   }
   const templates = await readTemplates(world, sources.templates);
-  const broken = checkTemplates(templates, templatesIn(layout));
-  if (broken.length > 0) return sayDiagnostics(world, broken);
+  // Those that come with mstone are right.
+  if (sources.templates.size > 0) {
+    const { checkTemplates } = await import('../brief/prompt.js');
+    const broken = checkTemplates(templates, templatesIn(layout));
+    if (broken.length > 0) return sayDiagnostics(world, broken);
+  }
   const past = historyOf(statesOn(target.branch, runs.value));
   const last = runs.value.at(-1);
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
@@ -393,6 +395,8 @@ async function runLocked(
     return blocked ? 1 : 0;
   }
 
+  // What acts is loaded where there is something to do.
+  const { makeHands, slotsFolder } = await import('./hands.js');
   const unfiltered = await missingFilters(world, repository, head);
   const unsafe = await sandboxMissing(world, config);
   const missing = [...unfiltered, ...unsafe];
@@ -483,7 +487,7 @@ async function runLocked(
   const begun = opening.reduce(reduce, unfinished?.state ?? emptyRun(runId));
   opening.push(...(await waitingDecisions(repository.stateDir, runs.value, begun)));
 
-  const reporter = makeReporter(
+  const reporter = await makeReporter(
     terminal,
     options.output,
     (item) => lastWords(logsDir ?? own, item, redact),

@@ -64,7 +64,7 @@ async function statusOnce(world: Terminal, options: { readonly json?: boolean })
   const runs = await knownRuns(repository.stateDir);
   if (!runs.ok) return sayDiagnostics(world, runs.error);
   const last = runs.value.at(-1);
-  const sources = await readCheckout(world, repository.root, {});
+  const sources = await readCheckout(world, repository, {});
   const made = makePlan({
     target: target.branch,
     milestones: [...sources.milestones],

@@ -1,6 +1,6 @@
 /** The environment's word on flags that the command line does not give: `MSTONE_STAGE=2` is `--stage 2`. */
 import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
-import { FLAG_VARIABLES } from '../config/keys.js';
+import { FLAG_VARIABLES } from '../config/flags.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
 import { shown } from '../model/shown.js';

@@ -19,7 +19,7 @@ export async function examineSources(
   world: World,
   repository: Repository,
 ): Promise<Sources & { readonly diagnostics: readonly Diagnostic[] }> {
-  const sources = await readCheckout(world, repository.root, {});
+  const sources = await readCheckout(world, repository, {});
   const { milestones, layout, diagnostics: read, templates } = sources;
   const own = await readTemplates(world, templates);
   const diagnostics = [...read, ...checkTemplates(own, templatesIn(layout))];

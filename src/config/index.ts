@@ -15,6 +15,7 @@ import { installWords } from '../model/newer.js';
 import { shown, shownValue } from '../model/shown.js';
 import { parseSize } from '../model/size.js';
 import { parseCredentials } from './credentials.js';
+import { FLAG_VARIABLES } from './flags.js';
 import {
   AGENT_FIELDS,
   agentFields,
@@ -26,7 +27,6 @@ import {
   configKeys,
   DEPRECATED,
   envName,
-  FLAG_VARIABLES,
   isLeafKey,
   LATER_VALUES,
   type LeafKey,
@@ -79,20 +79,23 @@ interface Layer {
 
 const emptyLayer = (): Layer => ({ words: new Map(), agents: new Map(), broken: new Set() });
 
+/** Every setting as it holds. */
+export interface ResolvedConfig {
+  readonly config: Config;
+  /** By dotted key, each agent as `agents.NAME`. */
+  readonly origins: ReadonlyMap<string, Origin>;
+  /** By the same keys: what holds, durations in ms; `undefined` where nobody says anything. */
+  readonly values: ReadonlyMap<string, unknown>;
+  /** Values of all credentials in any source, of profiles that do not hold too, and of agents' own keys. */
+  readonly secrets: readonly string[];
+  readonly diagnostics: Diagnostic[];
+}
+
 /**
  * Resolves every setting. Where there are errors among the diagnostics the configuration is still
  * whole, what could not be read left at its default, but nothing should be started with it.
  */
-export function resolveConfig(sources: ConfigSources): {
-  config: Config;
-  /** By dotted key, each agent as `agents.NAME`. */
-  origins: ReadonlyMap<string, Origin>;
-  /** By the same keys: what holds, durations in ms; `undefined` where nobody says anything. */
-  values: ReadonlyMap<string, unknown>;
-  /** Values of all credentials in any source, of profiles that do not hold too, and of agents' own keys. */
-  secrets: readonly string[];
-  diagnostics: Diagnostic[];
-} {
+export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   const diagnostics: Diagnostic[] = [];
   const flags = readFlags(sources.flags, diagnostics);
   const environment = readEnvironment(sources.env, diagnostics);

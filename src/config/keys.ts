@@ -9,6 +9,8 @@ import { AUTH_ORDERS, LOGIN } from '../model/credential.js';
 import { parseDuration } from '../model/duration.js';
 import { SIZE } from '../model/size.js';
 
+export { FLAG_VARIABLES } from './flags.js';
+
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
 
@@ -483,33 +485,6 @@ export const MEANT: Readonly<Record<string, LeafKey | 'agents'>> = {
 
 /** `review.block_on` → `MSTONE_REVIEW_BLOCK_ON`. */
 export const envName = (key: string): string => `MSTONE_${key.toUpperCase().replaceAll('.', '_')}`;
-
-/** Flags whose twin in the environment is no setting: they say how one command goes, not how the project is. */
-export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
-  ['--stage', 'MSTONE_STAGE'],
-  ['--until', 'MSTONE_UNTIL'],
-  ['--only', 'MSTONE_ONLY'],
-  ['--with-needs', 'MSTONE_WITH_NEEDS'],
-  ['--force', 'MSTONE_FORCE'],
-  ['--stale', 'MSTONE_STALE'],
-  ['--onto', 'MSTONE_ONTO'],
-  ['--keep-going', 'MSTONE_KEEP_GOING'],
-  ['--fail-fast', 'MSTONE_FAIL_FAST'],
-  ['--commit', 'MSTONE_COMMIT'],
-  ['--dry-run', 'MSTONE_DRY_RUN'],
-  ['--output', 'MSTONE_OUTPUT'],
-  ['--quiet', 'MSTONE_QUIET'],
-  ['--profile', 'MSTONE_PROFILE'],
-  ['--config', 'MSTONE_CONFIG'],
-  ['--deadline', 'MSTONE_DEADLINE'],
-  ['--verbose', 'MSTONE_VERBOSE'],
-  ['--from', 'MSTONE_FROM'],
-  ['--follow', 'MSTONE_FOLLOW'],
-  ['--now', 'MSTONE_STOP_NOW'],
-  ['--wait', 'MSTONE_STOP_WAIT'],
-  ['--color', 'MSTONE_COLOR'],
-  ['-C', 'MSTONE_DIR'],
-]);
 
 /** Flags of `run` that are settings: their twin is the setting's own. */
 export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([

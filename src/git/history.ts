@@ -11,7 +11,7 @@
  * landings, marks, and what the user did; a squash of several landings is the user's and counts. Not
  * required is a merge or a change to TASKS.md alone: that would lose every squash.
  */
-import { type SimpleGit, simpleGit } from 'simple-git';
+import type { SimpleGit } from 'simple-git';
 import type { MilestoneId } from '../model/milestone.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
@@ -43,9 +43,25 @@ interface Pair {
 const ID = /^\d{1,3}([A-Z]{1,2}|-gate)$/;
 const DIGEST = /^v\d+:[0-9a-f]+$/;
 
-/** The newest landing of each milestone (and stage gate) that is reachable from `head`. */
-export async function readLandings(repo: Repository, head: Oid): Promise<Map<MilestoneId, Landing>> {
-  const reader = openReader(repo);
+/**
+ * The newest landing of each milestone (and stage gate) that is reachable from `head`. `known` are those that were
+ * read from other commits: where `head` only went on from one of them, no more is read than what came since.
+ */
+export async function readLandings(
+  repo: Repository,
+  head: Oid,
+  known: ReadonlyMap<Oid, ReadonlyMap<MilestoneId, Landing>> = new Map(),
+): Promise<Map<MilestoneId, Landing>> {
+  for (const [from, landings] of [...known].reverse()) {
+    const since = await readSince(repo, from, head);
+    if (since === undefined) continue;
+    const newest = new Map<MilestoneId, Landing>();
+    for (const commit of since) {
+      for (const pair of commit.pairs) if (!newest.has(pair.id)) newest.set(pair.id, landingOf(commit, pair));
+    }
+    return new Map([...landings, ...newest]);
+  }
+  const reader = await openReader(repo);
   const commits = await readCommits(reader, head);
   const landings = new Map<MilestoneId, Landing>();
   if (!commits.some((commit) => commit.pairs.length > 0)) return landings;
@@ -63,21 +79,42 @@ export async function readLandings(repo: Repository, head: Oid): Promise<Map<Mil
       const gone = reverted.has(commit.oid);
       // A mark that was taken back is as if it had never been: what stood before it speaks again.
       if (gone && pair.mark !== undefined) continue;
-      landings.set(pair.id, {
-        id: pair.id,
-        digest: pair.digest,
-        state: gone ? 'todo' : (pair.mark ?? 'done'),
-        ...(pair.mark === undefined ? {} : { marked: true as const }),
-        commit: commit.oid,
-        at: commit.at,
-        ...(pair.run === undefined ? {} : { run: pair.run }),
-        ...(pair.agent === undefined ? {} : { agent: pair.agent }),
-        ...(pair.review === undefined ? {} : { review: pair.review }),
-        subject: commit.message.slice(0, commit.message.indexOf('\n')),
-      });
+      landings.set(pair.id, { ...landingOf(commit, pair), ...(gone ? { state: 'todo' } : {}) });
     }
   }
   return landings;
+}
+
+const landingOf = (commit: Commit, pair: Pair): Landing => ({
+  id: pair.id,
+  digest: pair.digest,
+  state: pair.mark ?? 'done',
+  ...(pair.mark === undefined ? {} : { marked: true as const }),
+  commit: commit.oid,
+  at: commit.at,
+  ...(pair.run === undefined ? {} : { run: pair.run }),
+  ...(pair.agent === undefined ? {} : { agent: pair.agent }),
+  ...(pair.review === undefined ? {} : { review: pair.review }),
+  subject: commit.message.slice(0, commit.message.indexOf('\n')),
+});
+
+/**
+ * The commits by which a branch went on from one commit to another, the newest first, where they alone say what
+ * changed: a line of first parents, on which every merge is a landing and nothing is reverted. Each of its
+ * commits has the earlier one among its ancestors, so what it says is newer than all that was known there; what
+ * the landings brought beside it is an agent's and proves nothing. Undefined where more must be looked at.
+ */
+async function readSince(repo: Repository, from: Oid, head: Oid): Promise<readonly Commit[] | undefined> {
+  const args = ['log', '-z', '--first-parent', ...LOG_FORMAT, '--end-of-options', head, `^${from}`, '--'];
+  // A commit that is gone: history was written anew and swept.
+  const answer = await repo.git({ args, cwd: repo.root });
+  if (answer.code !== 0) return undefined;
+  const commits = parseCommits(answer.text);
+  const isPlain = commits.every(
+    (commit) =>
+      !/^This reverts commit /m.test(commit.message) && (commit.parents.length < 2 || isLandingMerge(commit)),
+  );
+  return isPlain && commits.at(-1)?.parents[0] === from ? commits : undefined;
 }
 
 const COST = /^(\d{1,9}(?:\.\d{1,6})?) USD( \(estimated\))?$/;
@@ -87,7 +124,7 @@ export async function readLandingCosts(
   repo: Repository,
   head: Oid,
 ): Promise<(LandingCost & { readonly commit: Oid })[]> {
-  const reader = openReader(repo);
+  const reader = await openReader(repo);
   const commits = await readCommits(reader, head);
   if (!commits.some((commit) => commit.pairs.length > 0)) return [];
   const merges = new Set(commits.filter(isLandingMerge).map((commit) => commit.oid));
@@ -120,15 +157,23 @@ async function readCommits(reader: SimpleGit, head: Oid): Promise<Commit[]> {
     '--basic-regexp',
     '--grep=^Mstone-Milestone: ',
     '--grep=^This reverts commit ',
-    '--format=%H%n%P%n%ct%n%B',
-    '--encoding=UTF-8',
-    '--no-show-signature',
-    '--no-color',
-    '--no-patch',
+    ...LOG_FORMAT,
     '--end-of-options',
     head,
     '--',
   ]);
+  return parseCommits(output);
+}
+
+const LOG_FORMAT = [
+  '--format=%H%n%P%n%ct%n%B',
+  '--encoding=UTF-8',
+  '--no-show-signature',
+  '--no-color',
+  '--no-patch',
+];
+
+function parseCommits(output: string): Commit[] {
   return output
     .split('\0')
     .filter((record) => record !== '')
@@ -237,7 +282,8 @@ function readPairs(trailers: readonly Trailer[]): Pair[] {
 }
 
 /** simple-git for reading history: its output has no limit, and no exit code of it is asked about. */
-function openReader(repo: Repository): SimpleGit {
+async function openReader(repo: Repository): Promise<SimpleGit> {
+  const { simpleGit } = await import('simple-git');
   return simpleGit({
     baseDir: repo.root,
     trimmed: false,

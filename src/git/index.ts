@@ -65,8 +65,9 @@ export async function openRepository(
     return refuse('no-such-folder', `there is no folder ${dir}`, 'name an existing folder with -C');
   }
   const git = makeGit(environment, tag);
-  const version = await versionOf(git, dir);
-  if (version === undefined) {
+  const facts = await readFacts(git, dir);
+  const version = facts?.version ?? (facts && (await versionOf(git, dir)));
+  if (version === undefined || facts === undefined) {
     return refuse('git-missing', 'git was not found', 'install git 2.38 or newer and put it on the PATH');
   }
   if (isOlder(version)) {
@@ -81,55 +82,110 @@ export async function openRepository(
       },
     ]);
   }
-
-  const facts = await git({
-    args: [
-      'rev-parse',
-      '--is-bare-repository',
-      '--is-inside-work-tree',
-      '--is-shallow-repository',
-      '--show-object-format',
-    ],
-    cwd: dir,
-  });
-  if (facts.code !== 0) return refuseStranger(dir, facts.stderr);
-  const [bare, inside, shallow, format] = facts.text.split('\n');
-  if (bare === 'true') {
+  if ('stderr' in facts) return refuseStranger(dir, facts.stderr);
+  if (facts.bare) {
     return refuse(
       'bare-repository',
       'this is a bare repository: there is no checkout to read milestones from',
       'run mstone in a clone of it',
     );
   }
-  if (inside !== 'true') {
+  if (!facts.inside) {
     return refuse('inside-git', "this is git's own folder, not a checkout", 'go to the checkout, or use -C');
   }
-  if (shallow === 'true') {
+  if (facts.shallow) {
     return refuse(
       'shallow-clone',
       'this clone is shallow: history that proves what has landed may be missing',
       'git fetch --unshallow',
     );
   }
-
-  // One question each: a path may hold line breaks.
-  const root = await need(git, { args: ['rev-parse', '--show-toplevel'], cwd: dir });
-  const commonDir = await realpath(
-    await need(git, { args: ['rev-parse', '--path-format=absolute', '--git-common-dir'], cwd: dir }),
-  );
-  const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: dir });
-  const born = await git({ args: ['rev-parse', '-q', '--verify', 'HEAD^{commit}'], cwd: dir });
+  const { root, commonDir, head, born } = facts.places ?? (await askPlaces(git, dir));
+  const common = await realpath(commonDir);
   return ok({
     git,
     env: gitEnvironment(environment, tag),
     root: await realpath(root),
-    commonDir,
-    stateDir: join(commonDir, 'mstone'),
-    ...(head.code === 0 && head.text.startsWith(HEADS) ? { branch: head.text.slice(HEADS.length) } : {}),
-    unborn: born.code !== 0,
-    objectFormat: format === 'sha256' ? 'sha256' : 'sha1',
+    commonDir: common,
+    stateDir: join(common, 'mstone'),
+    ...(head?.startsWith(HEADS) ? { branch: head.slice(HEADS.length) } : {}),
+    unborn: !born,
+    objectFormat: facts.format,
     layout: DEFAULT_LAYOUT,
   });
+}
+
+interface Places {
+  readonly root: string;
+  readonly commonDir: string;
+  /** The ref that HEAD is on. */
+  readonly head?: string;
+  /** HEAD names a commit. */
+  readonly born: boolean;
+}
+
+interface Facts {
+  readonly version?: string;
+  readonly bare: boolean;
+  readonly inside: boolean;
+  readonly shallow: boolean;
+  readonly format: 'sha1' | 'sha256';
+  /** Undefined where one answer to all does not tell them apart. */
+  readonly places?: Places;
+}
+
+/** All that is to be known of a repository by one git process; why git refuses it; undefined without a git. */
+async function readFacts(
+  git: Git,
+  dir: string,
+): Promise<Facts | { readonly version?: string; readonly stderr: string } | undefined> {
+  const what = [
+    '--is-bare-repository',
+    '--is-inside-work-tree',
+    '--is-shallow-repository',
+    '--show-object-format',
+  ];
+  const where = ['--path-format=absolute', '--git-common-dir', '--show-toplevel'];
+  try {
+    // Without a checkout or a commit it ends early, having said what it knows.
+    const answer = await git({
+      args: ['rev-parse', ...what, ...where, 'HEAD^{commit}', '--symbolic-full-name', 'HEAD'],
+      cwd: dir,
+      // On stderr it says which git it is, too.
+      env: { GIT_TRACE2_EVENT: '2', GIT_TRACE2_EVENT_BRIEF: 'true' },
+    });
+    const exe = /^\{"event":"version",.*"exe":"(\d[^"]*)"/m.exec(answer.stderr)?.[1];
+    const version = exe === undefined ? {} : { version: exe };
+    const stderr = answer.stderr.replace(/^\{"event":.*\n?/gm, '');
+    const [bare, inside, shallow, format, commonDir, root, oid, head, ...more] = answer.text.split('\n');
+    if (format === undefined) return { ...version, stderr };
+    const known = {
+      ...version,
+      bare: bare === 'true',
+      inside: inside === 'true',
+      shallow: shallow === 'true',
+    };
+    const facts = { ...known, format: format === 'sha256' ? ('sha256' as const) : ('sha1' as const) };
+    // A path may hold line breaks.
+    const isPlain = answer.code === 0 && oid !== undefined && /^[0-9a-f]{40,64}$/.test(oid);
+    if (!isPlain || commonDir === undefined || root === undefined || more.length > 0) return facts;
+    return { ...facts, places: { commonDir, root, born: true, ...(head === undefined ? {} : { head }) } };
+  } catch (error) {
+    if (error instanceof GitError) return undefined;
+    throw error;
+  }
+}
+
+/** The same, one question each. */
+async function askPlaces(git: Git, dir: string): Promise<Places> {
+  const root = await need(git, { args: ['rev-parse', '--show-toplevel'], cwd: dir });
+  const commonDir = await need(git, {
+    args: ['rev-parse', '--path-format=absolute', '--git-common-dir'],
+    cwd: dir,
+  });
+  const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: dir });
+  const born = await git({ args: ['rev-parse', '-q', '--verify', 'HEAD^{commit}'], cwd: dir });
+  return { root, commonDir, born: born.code === 0, ...(head.code === 0 ? { head: head.text } : {}) };
 }
 
 /** The repository as its configuration lays it out: which file is the view that trees are compared without. */
@@ -151,8 +207,7 @@ export async function resolveTarget(
       'git switch <branch>, or name one with --onto <branch>',
     );
   }
-  const valid = await repo.git({ args: ['check-ref-format', HEADS + branch], cwd: repo.root });
-  if (valid.code !== 0 || branch.startsWith('-')) {
+  if (!(await isRefName(repo, HEADS + branch)) || branch.startsWith('-')) {
     return refuse('invalid-branch', `${quote(branch)} cannot be the name of a branch`, 'give a local branch');
   }
   if (branch.startsWith('mstone/')) {
@@ -202,8 +257,14 @@ export async function listRefs(repo: Repository, ...prefixes: string[]): Promise
 /** Points a ref under `refs/mstone/` to a commit, so that no gc takes it. */
 export async function pin(repo: Repository, ref: string, oid: Oid): Promise<void> {
   if (!ref.startsWith('refs/mstone/')) throw new Error(`not a ref of mstone's: ${ref}`);
-  await need(repo.git, { args: ['check-ref-format', ref], cwd: repo.root });
+  if (!(await isRefName(repo, ref))) throw new Error(`not the name of a ref: ${ref}`);
   await need(repo.git, { args: ['update-ref', '--end-of-options', ref, oid], cwd: repo.root });
+}
+
+/** Whether git takes it for the name of a ref; asked only where the name has more than letters and digits. */
+async function isRefName(repo: Repository, ref: string): Promise<boolean> {
+  if (/^refs(\/[A-Za-z0-9_][A-Za-z0-9_-]*)+$/.test(ref)) return true;
+  return (await repo.git({ args: ['check-ref-format', ref], cwd: repo.root })).code === 0;
 }
 
 /**
@@ -213,7 +274,7 @@ export async function pin(repo: Repository, ref: string, oid: Oid): Promise<void
 export async function moveView(repo: Repository, id: string, oid: Oid): Promise<string | undefined> {
   const branch = `mstone/${id}`;
   const ref = HEADS + branch;
-  await need(repo.git, { args: ['check-ref-format', ref], cwd: repo.root });
+  if (!(await isRefName(repo, ref))) throw new Error(`not the name of a ref: ${ref}`);
   const holder = (await listWorktrees(repo)).find((worktree) => worktree.branch === ref);
   if (holder !== undefined) {
     return `branch ${branch} is checked out in ${holder.path}, so it was left where it is; the work is ${oid}`;

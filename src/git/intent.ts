@@ -12,7 +12,7 @@ import { basename, dirname, join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Oid } from '../model/outcome.js';
 import { isAlive, type ProcessIdentity, selfIdentity } from '../process/identity.js';
-import { runProcess } from '../process/index.js';
+import { runShort } from '../process/short.js';
 import { endTagged, findTagged } from '../process/tagged.js';
 import { listWorktrees, type Repository } from './index.js';
 
@@ -147,7 +147,7 @@ export async function removeStaleLocks(repo: Repository, intent: Intent): Promis
 /** Whether a git works in one of these folders. Where the system does not tell where: any git counts. */
 async function isGitIn(folders: readonly string[]): Promise<boolean> {
   if (process.platform !== 'linux') {
-    const outcome = await runProcess({
+    const outcome = await runShort({
       command: 'ps',
       args: ['-ax', '-o', 'comm='],
       cwd: '/',

@@ -2,7 +2,7 @@
  * One git command, by its exit code. All plumbing goes through here: simple-git loses the exit code of
  * `merge-tree` and refuses `-c core.hooksPath`.
  */
-import { runProcess } from '../process/index.js';
+import { runShort } from '../process/short.js';
 
 export interface GitCall {
   readonly args: readonly string[];
@@ -84,7 +84,7 @@ export function gitEnvironment(
 export function makeGit(environment: Readonly<Record<string, string | undefined>>, tag?: string): Git {
   const base = gitEnvironment(environment, tag);
   return async ({ args, cwd, input, env, signal }) => {
-    const outcome = await runProcess({
+    const outcome = await runShort({
       command: 'git',
       args: [...PINNED_ARGUMENTS, ...args],
       cwd,

@@ -10,6 +10,7 @@ export interface ListedFile {
   /** From the repository's root, with forward slashes. */
   readonly path: string;
   readonly kind: 'file' | 'symlink' | 'directory' | 'other';
+  readonly oid: Oid;
   /** Bytes; 0 for what is neither file nor symlink. */
   readonly size: number;
 }
@@ -214,10 +215,11 @@ export async function listFilesAt(repo: Repository, commit: string, dir: string)
     .filter((line) => line !== '')
     .map((line) => {
       const tab = line.indexOf('\t');
-      const [mode = '', , , size = '-'] = line.slice(0, tab).split(/ +/);
+      const [mode = '', , oid = '', size = '-'] = line.slice(0, tab).split(/ +/);
       const name = line.slice(tab + 1);
       return {
         path: folder === '' ? name : `${folder}/${name}`,
+        oid,
         kind: kindOf(mode),
         size: size === '-' ? 0 : Number(size),
       };

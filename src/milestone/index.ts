@@ -10,28 +10,13 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import { hasErrors } from '../model/diagnostic.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
-import { shown } from '../model/shown.js';
 import { milestoneDigests } from './digest.js';
 import { readFrontMatter } from './front-matter.js';
 import { readKeys } from './keys.js';
 import { readMarkdown } from './markdown.js';
-import { baseName, claimedId, parseName } from './name.js';
+import { parseName } from './name.js';
+import { byPlace, LARGEST_KB, tooLarge } from './place.js';
 import { readSections } from './sections.js';
-
-const LARGEST_KB = 256;
-
-/** Where milestones are read from. Paths are relative to the repository's root, with forward slashes. */
-export interface MilestoneReader {
-  /** What is in the milestones' folder itself, not below it. Sizes in bytes. */
-  list(): Promise<readonly MilestoneEntry[]>;
-  read(path: string): Promise<Uint8Array>;
-}
-
-export interface MilestoneEntry {
-  readonly path: string;
-  readonly kind: 'file' | 'symlink' | 'directory' | 'other';
-  readonly size: number;
-}
 
 /** Reads one milestone. Without an error among the diagnostics there is a milestone, else there is none. */
 export function parseMilestone(
@@ -129,98 +114,6 @@ export function parseMilestone(
   return { milestone, diagnostics };
 }
 
-/**
- * Reads all milestones of a folder, by stage and then by letters (`Z` before `AA`), and says everything
- * that is wrong with any of them. What does not begin with a digit is no milestone; folders and files
- * that are not markdown are passed over in silence.
- */
-export async function readMilestones(
-  reader: MilestoneReader,
-): Promise<{ milestones: Milestone[]; diagnostics: Diagnostic[] }> {
-  const entries = [...(await reader.list())].sort((a, b) => (a.path < b.path ? -1 : 1));
-  const diagnostics: Diagnostic[] = [];
-  const milestones: Milestone[] = [];
-  const toRead: MilestoneEntry[] = [];
-  const claims = new Map<string, string>();
-  const doubles = new Set<string>();
-
-  for (const entry of entries) {
-    const { path: file, kind, size } = entry;
-    const name = baseName(file);
-    if (!/\.md$/i.test(name) || (kind === 'directory' && !/^\d/.test(name))) continue;
-    if (!/^\d/.test(name)) {
-      const message = 'ignored: the names of milestones begin with a number, as in `1A.md`';
-      diagnostics.push({ severity: 'note', code: 'ignored', file, message });
-      continue;
-    }
-    const id = claimedId(name);
-    const first = id === undefined ? undefined : claims.get(id);
-    if (id !== undefined && first === undefined) claims.set(id, file);
-    if (first !== undefined) {
-      doubles.add(file).add(first);
-      diagnostics.push({
-        severity: 'error',
-        code: 'duplicate-id',
-        file,
-        message: `${shown(baseName(first))} and ${shown(name)} are both milestone ${id}`,
-        fix:
-          baseName(first).toLowerCase() === name.toLowerCase()
-            ? 'remove one of them: a disk that is blind to case shows only one'
-            : 'rename or remove one of them',
-      });
-    }
-    if (kind !== 'file') {
-      diagnostics.push({
-        severity: 'error',
-        code: 'not-a-file',
-        file,
-        message: 'a milestone must be a plain file',
-        found: kind === 'other' ? 'something else' : `a ${kind}`,
-      });
-    } else if (size > LARGEST_KB * 1024) {
-      const parts = parseName(file);
-      if ('code' in parts) diagnostics.push(parts);
-      diagnostics.push(tooLarge(file, size));
-    } else toRead.push(entry);
-  }
-
-  // A few at a time: a folder may hold more files than a process may open.
-  for (let from = 0; from < toRead.length; from += 32) {
-    const batch = toRead.slice(from, from + 32);
-    for (const result of await Promise.all(batch.map(({ path }) => readOne(reader, path)))) {
-      // To be called as one that is there is no way out.
-      diagnostics.push(
-        ...result.diagnostics.filter(
-          ({ code, file = '' }) => code !== 'milestone-name' || !doubles.has(file),
-        ),
-      );
-      if (result.milestone && !milestones.some(({ id }) => id === result.milestone?.id)) {
-        milestones.push(result.milestone);
-      }
-    }
-  }
-  milestones.sort(byId);
-  diagnostics.sort(byPlace);
-  return { milestones, diagnostics };
-}
-
-async function readOne(
-  reader: MilestoneReader,
-  file: string,
-): Promise<{ milestone?: Milestone; diagnostics: Diagnostic[] }> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await reader.read(file);
-  } catch (error) {
-    // Files vanish and rights are missing; what has no such code is a bug and goes on up.
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    const message = 'the file could not be read';
-    const found = shown(error.message, 200);
-    return { diagnostics: [{ severity: 'error', code: 'unreadable', file, message, found }] };
-  }
-  return parseMilestone(file, bytes);
-}
-
 /** UTF-8 without a byte-order mark, line ends LF; undefined for what is not text. */
 function decode(bytes: Uint8Array): string | undefined {
   if (bytes.includes(0)) return undefined;
@@ -231,16 +124,6 @@ function decode(bytes: Uint8Array): string | undefined {
     throw error;
   }
 }
-
-const tooLarge = (file: string, size: number): Diagnostic => ({
-  severity: 'error',
-  code: 'too-large',
-  file,
-  message: 'the file is too large for a milestone',
-  expected: `at most ${LARGEST_KB} KB`,
-  found: `${Math.ceil(size / 1024)} KB`,
-  fix: 'put long reference material into files of its own and name them in the milestone',
-});
 
 /** One line, nothing in it that moves a cursor: it becomes a commit's subject and a line on screen. */
 const cleanTitle = (title: string): string =>
@@ -253,11 +136,3 @@ const cleanTitle = (title: string): string =>
 
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   [...new Set(a)].sort().join() === [...new Set(b)].sort().join();
-
-const byId = (a: Milestone, b: Milestone): number =>
-  a.stage - b.stage || a.letters.length - b.letters.length || (a.letters < b.letters ? -1 : 1);
-
-const byPlace = (a: Diagnostic, b: Diagnostic): number => {
-  const [left, right] = [a.file ?? '', b.file ?? ''];
-  return left === right ? (a.line ?? 0) - (b.line ?? 0) : left < right ? -1 : 1;
-};

@@ -5,10 +5,11 @@
  * or git is, and it never passes a text to a shell unless the caller names the shell as the command.
  */
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { AwakeClock } from './awake.js';
-import { isRemains, listProcesses } from './identity.js';
+import { endProcessGroup, KeptOutput, LINGER_MS, STDERR_BYTES } from './group.js';
+
+export { signalGroup } from './group.js';
 
 export interface ProcessRequest {
   readonly command: string;
@@ -42,16 +43,10 @@ export type ProcessOutcome =
   /** The program or the folder is not there, or may not be run. */
   | { readonly kind: 'not-found'; readonly message: string };
 
-const STDERR_BYTES = 64 * 1024;
-/** From the polite signal to the sure one. */
-const GRACE_MS = 2_000;
-const GROUP_POLL_MS = 10;
 /** How often a log's size is looked at. */
 const LOG_POLL_MS = 200;
 /** How often a timeout looks at the clock. */
 const TIMER_MS = 500;
-/** From the leader's exit until its output counts as complete though somebody still holds the pipe. */
-const LINGER_MS = 500;
 
 /**
  * Runs one program to its end in a process group of its own.
@@ -157,67 +152,4 @@ function afterAwake(ms: number, act: () => void): () => void {
   };
   look();
   return () => clearTimeout(timer);
-}
-
-/** Ends a process group: SIGTERM, and SIGKILL for what is left of it after 2 s. */
-async function endProcessGroup(group: number | undefined): Promise<void> {
-  if (group === undefined || !isGroupAlive(group)) return;
-  signalGroup(group, 'SIGTERM');
-  const begun = performance.now();
-  while (isGroupAlive(group)) {
-    if (performance.now() - begun >= GRACE_MS) return signalGroup(group, 'SIGKILL');
-    await sleep(GROUP_POLL_MS);
-  }
-}
-
-/** Whether a group has a living member: where nobody reaps orphans, a dead one would count for ever. */
-function isGroupAlive(group: number): boolean {
-  try {
-    process.kill(-group, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  if (process.platform !== 'linux') return true;
-  return listProcesses().some(({ stat }) => stat.group === group && !isRemains(stat.state));
-}
-
-/** Signals a process group; one that is gone already is no error. */
-export function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, signal);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
-  }
-}
-
-/** Bytes as they arrive: all of them up to a limit, or the last of them. */
-class KeptOutput {
-  private chunks: Buffer[] = [];
-  private size = 0;
-  private readonly limit: number;
-  private readonly tail: boolean;
-
-  constructor(limit: number, tail: boolean) {
-    this.limit = limit;
-    this.tail = tail;
-  }
-
-  /** False when the limit is passed and only the head may be kept. */
-  add(chunk: Buffer): boolean {
-    this.chunks.push(chunk);
-    this.size += chunk.length;
-    if (this.size <= this.limit) return true;
-    if (!this.tail) return false;
-    while (this.chunks.length > 1 && this.size - (this.chunks[0]?.length ?? 0) >= this.limit) {
-      this.size -= this.chunks.shift()?.length ?? 0;
-    }
-    return true;
-  }
-
-  bytes(): Buffer {
-    const all = Buffer.concat(this.chunks);
-    return this.tail ? all.subarray(Math.max(0, all.length - this.limit)) : all.subarray(0, this.limit);
-  }
 }

@@ -5,7 +5,7 @@
  * why. Options are those of bwrap(1); later ones cover earlier ones, so the order matters.
  */
 import { tmpdir } from 'node:os';
-import { runProcess } from './index.js';
+import { runShort } from './short.js';
 
 /** What a program in a sandbox may do beside reading. All paths are absolute. */
 export interface Cage {
@@ -57,11 +57,11 @@ export function caged(
 
 /** Why no sandbox can be made here; undefined where it can. Takes some ms. */
 export async function whyNoSandbox(env: Readonly<Record<string, string>>): Promise<string | undefined> {
-  const tried = await runProcess({
+  const tried = await runShort({
     ...caged(['true'], { writable: [], readable: [], hidden: [], temporary: tmpdir(), network: true }),
     cwd: '/',
     env,
-    timeoutMs: 10_000,
+    signal: AbortSignal.timeout(10_000),
     maxBytes: 64 * 1024,
   });
   switch (tried.kind) {

@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runProcess } from './index.js';
+import { runShort } from './short.js';
 
 export const TAG_NAME = 'MSTONE_TAG';
 
@@ -110,7 +110,7 @@ function readEnviron(pid: number): Buffer | undefined {
 
 /** `ps -E` prints the environment behind the command; macOS hides that of its own programs. */
 async function findByPs(tag: string): Promise<number[]> {
-  const outcome = await runProcess({
+  const outcome = await runShort({
     command: 'ps',
     args: ['-Eww', '-ax', '-o', 'pid=', '-o', 'command='],
     cwd: '/',

@@ -20,7 +20,13 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u20
 export const oneLine = (text: string): string =>
   text.replace(ESCAPES, '').replace(LINE_BREAKS, ' ').replace(CONTROLS, '').trim();
 
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+let segmenter: Intl.Segmenter | undefined;
+const clustersOf = (text: string): Intl.Segments => {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return segmenter.segment(text);
+};
+/** Each character takes a column. */
+const isPlain = (text: string): boolean => !/[^\u0020-\u007e]/.test(text);
 
 /** Zero columns: marks on the character before, and what has no shape. */
 const SHAPELESS = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u;
@@ -39,8 +45,9 @@ function widthOf(cluster: string): number {
 
 /** Columns that a harmless line takes in a terminal. */
 export function textWidth(text: string): number {
+  if (isPlain(text)) return text.length;
   let width = 0;
-  for (const { segment } of segmenter.segment(text)) width += widthOf(segment);
+  for (const { segment } of clustersOf(text)) width += widthOf(segment);
   return width;
 }
 
@@ -50,11 +57,11 @@ export const padTo = (text: string, width: number): string =>
 /** At most `width` columns, the last of them `…` where something was cut. */
 export function cutTo(text: string, width: number): string {
   // Each cluster takes a column or none; the cheap test spares most texts the walk.
-  if (text.length <= width && !/[^\u0020-\u007e]/.test(text)) return text;
+  if (text.length <= width && isPlain(text)) return text;
   let kept = '';
   let used = 0;
   let beforeLast = '';
-  for (const { segment } of segmenter.segment(text)) {
+  for (const { segment } of clustersOf(text)) {
     used += widthOf(segment);
     if (used > width) return `${beforeLast}…`;
     kept += segment;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type MilestoneEntry, type MilestoneReader, readMilestones } from '../../src/milestone/index.js';
+import { type MilestoneEntry, type MilestoneReader, readMilestones } from '../../src/milestone/folder.js';
 
 type Files = Readonly<Record<string, string | MilestoneEntry['kind'] | { readonly size: number }>>;
 const KINDS = ['symlink', 'directory', 'other'];
