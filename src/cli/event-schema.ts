@@ -4,7 +4,14 @@
  * an effect's `brief`) is told to be there, and no more.
  */
 import type { Decision } from '../model/decision.js';
-import type { CandidateEffect, CheckEffect, FollowEffect, LandEffect, WorkEffect } from '../model/effect.js';
+import type {
+  CandidateEffect,
+  CheckEffect,
+  FollowEffect,
+  LandEffect,
+  PublishEffect,
+  WorkEffect,
+} from '../model/effect.js';
 import type { Entry, Event, Inputs } from '../model/event.js';
 import type {
   AgentOutcome,
@@ -16,6 +23,7 @@ import type {
   FollowOutcome,
   Harvest,
   LandOutcome,
+  PublishOutcome,
   Repeated,
   TestRun,
   Tokens,
@@ -41,7 +49,7 @@ const MOMENT = { type: 'number' };
 const MS = { type: 'number', minimum: 0 };
 const USD = { type: 'number', minimum: 0 };
 const OID = { type: 'string', pattern: '^[0-9a-f]{40,64}$' };
-const ITEM = about('a milestone (`1A`), a gate (`1-gate`), `base`, `sync` or `follow`', TEXT);
+const ITEM = about('a milestone (`1A`), a gate (`1-gate`), `base`, `sync`, `follow` or `publish`', TEXT);
 const FLAG = { type: 'boolean' };
 const kept = (what: string): Schema => about(`${what}; kept for replay`, {});
 
@@ -344,6 +352,33 @@ const candidateEffect = object<CandidateEffect>(
 const landEffect = object<LandEffect>({ do: { const: 'land' }, item: ITEM, attempt: WHOLE, candidate });
 const followEffect = object<FollowEffect>({ do: { const: 'follow' }, item: { const: 'follow' } });
 
+const publishEffect = object<PublishEffect>(
+  {
+    do: { const: 'publish' },
+    item: { const: 'publish' },
+    what: about('a milestone, or `stage 1`', TEXT),
+    items: TEXTS,
+    commit: OID,
+    tag: TEXT,
+    pull: object<NonNullable<PublishEffect['pull']>>({ remote: TEXT, branch: TEXT, base: TEXT }),
+  },
+  ['tag', 'pull'],
+);
+const publishOutcome = kinds<PublishOutcome>({
+  published: {
+    fields: {
+      tag: about('whether it was made; one that is there is not moved', {
+        enum: ['made', 'there', 'elsewhere'],
+      }),
+      pull: about('where it is, or what opens it', {
+        anyOf: [fields({ url: TEXT }), fields({ command: TEXT })],
+      }),
+    },
+    optional: ['tag', 'pull'],
+  },
+  failed: { fields: { message: TEXT, command: about('what to type', TEXT) } },
+});
+
 type Typed<T extends Event['type']> = Omit<Extract<Event, { readonly type: T }>, 'type'>;
 type Told<T extends Event['type']> = {
   readonly fields: Fields<Typed<T>>;
@@ -400,6 +435,8 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
   'land.ended': over(landOutcome),
   'follow.started': begun(followEffect),
   'follow.ended': over(followOutcome),
+  'publish.started': begun(publishEffect),
+  'publish.ended': over(publishOutcome),
   note: {
     fields: {
       item: ITEM,

@@ -40,6 +40,7 @@ import type {
   CheckEffect,
   ItemId,
   LandEffect,
+  PublishEffect,
   Purpose,
   WorkEffect,
 } from '../model/effect.js';
@@ -53,6 +54,7 @@ import type {
   Harvest,
   LandOutcome,
   Oid,
+  PublishOutcome,
   WorkOutcome,
 } from '../model/outcome.js';
 import type { Landing, PlanItem } from '../model/plan.js';
@@ -70,6 +72,7 @@ import { payFor } from './credentials.js';
 import { judgingOf } from './judging.js';
 import { notesFile, readNote, readNotes } from './notes.js';
 import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
+import { publish } from './publish.js';
 import type { World } from './world.js';
 
 export interface HandsContext {
@@ -119,7 +122,7 @@ interface AssignmentRecord {
   readonly knows?: Pick<PromptFacts, 'project' | 'landed' | 'notes' | 'moved'>;
 }
 
-type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow'>;
+type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow' | 'publish'>;
 
 export function makeHands(context: HandsContext): Hands {
   const { world, repository, run, runDir, config, target, redact } = context;
@@ -562,11 +565,28 @@ export function makeHands(context: HandsContext): Hands {
   };
 
   const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> => {
-    const where = { target: await resolve(), lastKnown: made.base, slots: [slotsDir] };
+    const where = {
+      target: await resolve(),
+      lastKnown: made.base,
+      slots: [slotsDir],
+      hold: config.land !== 'each',
+    };
     const outcome = await land(repository, { ...where, candidate: made });
     if (outcome.kind === 'landed') lastKnown = outcome.commit;
     return outcome;
   };
+  const publishing = (id: string, effect: PublishEffect): Promise<PublishOutcome> =>
+    publish(
+      {
+        world,
+        repository,
+        folder: join(runDir, 'pulls'),
+        milestones,
+        commitOf: async (item) => (await landingsOf(repository, await look())).get(item)?.commit,
+        tag: tagOf(id),
+      },
+      effect,
+    );
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   const clean = <O>(outcome: O): O => redacted(outcome, redact);
@@ -576,6 +596,7 @@ export function makeHands(context: HandsContext): Hands {
       check(id, effect, signal).catch(asUnstartable).then(unlessFull).then(clean),
     candidate: (id, effect) => candidate(id, effect).catch(asRefused).then(unlessFull).then(clean),
     land: (_id, effect) => landing(effect).catch(asRefused).then(unlessFull).then(clean),
+    publish: (id, effect) => publishing(id, effect).catch(asUnpublished).then(clean),
     follow: () => following().catch(asBlocked).then(unlessFull).then(clean),
   };
 }
@@ -645,6 +666,12 @@ const asRefused = (error: unknown): { kind: 'refused'; message: string } => {
   if (!(error instanceof GitError)) throw error;
   return { kind: 'refused', message: error.message };
 };
+
+const asUnpublished = (error: unknown): PublishOutcome => ({
+  kind: 'failed',
+  message: asRefused(error).message,
+  command: 'mstone doctor',
+});
 
 const asBlocked = (error: unknown): FollowOutcome => {
   const { message } = asRefused(error);

@@ -164,6 +164,8 @@ async function markOnce(
     lastKnown: head,
     slots: [slotsFolder(world, repository, config)],
     again: againWords(options, to),
+    // What waits beside the target by agreement goes on waiting.
+    hold: config.land !== 'each' && head !== target.target,
   });
   switch (landed.kind) {
     case 'landed':

@@ -63,6 +63,7 @@ export function stepsWords(settled: Settled): string {
     ...(chosen?.worktrees === undefined ? [] : worktreeWords(chosen.worktrees)),
     `Review: ${reviewWords(config, chosen)}`,
     ...approvalWords(settled),
+    ...landWords(config),
     `Agents at once: ${jobs}`,
     ...(chosen?.agent === undefined ? [] : [`Cost: ${costWords(config)}; agents bill your account`]),
     ...(chosen?.worktrees === undefined
@@ -70,6 +71,22 @@ export function stepsWords(settled: Settled): string {
       : ['None of this is in a file yet: mstone init writes an mstone.yaml.']),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Where work lands, where that is not said by the target's name alone. */
+function landWords({ land, pr, runBranch, stageTag }: Config): string[] {
+  const when: Readonly<Record<Config['land'], string>> = {
+    each: 'with each milestone',
+    stage: 'once a stage is complete',
+    end: 'at the end of the run',
+    pr: `through pull requests, one for each ${pr.per}`,
+  };
+  return [
+    ...(land === 'each' && !runBranch
+      ? []
+      : [`Lands: ${when[land]}${runBranch ? ', on a new branch run/<date>' : ''}`]),
+    ...(stageTag === undefined ? [] : [`Tags: ${shown(stageTag)}`]),
+  ];
 }
 
 /** Milestones that are to run and of which a person is asked, each with when. */

@@ -383,6 +383,11 @@ function runOptions(command: Command) {
   return termOptions(selectionOptions(command))
     .option('--onto <branch>', 'land on this branch (default: the one checked out)')
     .addOption(
+      new Option('--run-branch', 'land on a new branch, run/<date>, made from the one checked out').conflicts(
+        'onto',
+      ),
+    )
+    .addOption(
       new Option(
         '-k, --keep-going',
         'continue with what does not depend on a failure (the default)',

@@ -7,7 +7,9 @@ import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { requiredFilters } from '../git/filters.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
+import { readLandings } from '../git/history.js';
 import { laidOut, type Repository } from '../git/index.js';
+import { forgetMerged } from '../git/landing.js';
 import { makeGit } from '../git/plumbing.js';
 import { readFileAt, treeKey } from '../git/tree.js';
 import { watchHost } from '../host/index.js';
@@ -19,7 +21,7 @@ import type { Config } from '../model/config.js';
 import { dayOf } from '../model/day.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Effect } from '../model/effect.js';
-import type { Budget, Event, RetryFrom, RunSettings } from '../model/event.js';
+import type { Budget, Event, LandTerms, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
@@ -67,6 +69,7 @@ import {
   withoutErrors,
 } from './project.js';
 import { findWorks } from './retry-from.js';
+import { makeRunBranch, ownBranch } from './run-branch.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { watchSources } from './sources-watch.js';
 import {
@@ -76,6 +79,7 @@ import {
   knownRuns,
   lostProofs,
   readTemplates,
+  statesFrom,
   statesOn,
   underLock,
   unfinishedOf,
@@ -87,6 +91,7 @@ type Terminal = World & { readonly color: boolean };
 
 export interface RunOptions extends SelectionOptions {
   readonly onto?: string;
+  readonly runBranch?: boolean;
   readonly jobs?: string;
   readonly failFast?: boolean;
   readonly keepGoing?: boolean;
@@ -260,6 +265,7 @@ async function prepareAndRun(caller: Terminal, asked: RunOptions, extra: Extra):
     ...(options.agent === undefined ? {} : { agent: options.agent }),
     ...(options.maxCost === undefined ? {} : { 'budget.usd': options.maxCost }),
     ...(options.model === undefined ? {} : { model: options.model }),
+    ...(options.runBranch === true ? { run_branch: 'true' } : {}),
   };
   const said = options.deadline === undefined ? undefined : readDeadline(options.deadline, world.now());
   if (said !== undefined && !said.ok) return sayDiagnostics(world, [said.error]);
@@ -313,9 +319,21 @@ async function runLocked(
   if (unfinished !== undefined) await endTagged(`${unfinished.run}.git`, { graceMs: 1000 });
 
   // Read now that nobody else can land: what was read before the lock may be old.
-  const opened = await openProject(world, options.onto);
+  const last = runs.value.at(-1);
+  const kept = extra.again ? last?.state : unfinished?.state;
+  const onto = ownBranch(kept, repository, options.onto);
+  const opened = await openProject(world, onto ?? options.onto);
   if (!opened.ok) return sayDiagnostics(world, opened.error);
-  const { target } = opened.value;
+  const merged = await forgetMerged(repository, opened.value.target.branch);
+  if (merged !== undefined) {
+    const { branch } = opened.value.target;
+    say(
+      world,
+      `${branch} holds all that was on mstone/${branch}, which begins anew; what it was is ${merged}`,
+    );
+    return runLocked(world, terminal, repository, flags, options, extra);
+  }
+  let { target } = opened.value;
   if (target.head === undefined) {
     return sayError(world, 'no-commit', `${target.branch} has no commit`);
   }
@@ -348,13 +366,13 @@ async function runLocked(
     const broken = checkTemplates(templates, templatesIn(layout));
     if (broken.length > 0) return sayDiagnostics(world, broken);
   }
-  const past = historyOf(statesOn(target.branch, runs.value));
-  const last = runs.value.at(-1);
+  const home = onto === undefined ? target.branch : (kept?.settings.from ?? target.branch);
+  const past = historyOf(statesFrom(home, runs.value));
   const redone = extra.again && last !== undefined ? landedIn(last.state) : undefined;
-  const project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
+  let project = { ...opened.value, repository: laidOut(opened.value.repository, layout) };
   const lost = lostProofs(target.branch, runs.value, sources.milestones, project.landings);
-  const kept = unfinished?.state.settings.chosen;
-  const made = await planRun(world, project, sources, options, { past, redone, lost, kept });
+  const choice = unfinished?.state.settings.chosen;
+  const made = await planRun(world, project, sources, options, { past, redone, lost, kept: choice });
   if (!made.ok) {
     // What gave up is named with what tries it again; the plan of a run takes it for what is still to be done.
     const failed = givenUp(target.branch, runs.value, sources.milestones);
@@ -385,7 +403,9 @@ async function runLocked(
   sayDiagnostics(world, [...plan.notes, ...(await formerView(world, project, head))]);
 
   const follows = target.shadow !== undefined && target.head !== target.target;
-  if (items.length === 0 && unfinished === undefined && !follows) {
+  const beside = follows ? await stagesBeside(repository, target) : [];
+  const wouldFollow = follows && couldFollow(config, plan, beside);
+  if (items.length === 0 && unfinished === undefined && !wouldFollow) {
     const done = plan.milestones.filter((milestone) => milestone.state === 'done').length;
     const stale = plan.milestones.filter((milestone) => milestone.state === 'stale');
     const blocked = plan.milestones.some(({ state, milestone }) => state === 'blocked' && milestone.enabled);
@@ -397,6 +417,16 @@ async function runLocked(
 
   // What acts is loaded where there is something to do.
   const { makeHands, slotsFolder } = await import('./hands.js');
+  let from = onto === undefined ? undefined : kept?.settings.from;
+  if (config.runBranch && onto === undefined && options.onto === undefined && unfinished === undefined) {
+    const made = await makeRunBranch(world, project, head);
+    if (!made.ok) return sayDiagnostics(world, [made.error]);
+    from = target.branch;
+    project = made.value;
+    target = project.target;
+    say(world, `Landing on ${target.branch}, made from ${from}`);
+  }
+
   const unfiltered = await missingFilters(world, repository, head);
   const unsafe = await sandboxMissing(world, config);
   const missing = [...unfiltered, ...unsafe];
@@ -422,7 +452,11 @@ async function runLocked(
   }
   await mkdir(join(runDir, 'assignments'), { recursive: true, mode: 0o700 });
   // Before the first agent starts, and where a run under way has not said it already.
-  if (chosen !== undefined && options.output !== 'quiet' && JSON.stringify(chosen) !== JSON.stringify(kept)) {
+  if (
+    chosen !== undefined &&
+    options.output !== 'quiet' &&
+    JSON.stringify(chosen) !== JSON.stringify(choice)
+  ) {
     say(world, `${stepsWords({ plan, config, chosen })}\n`);
   }
   const journal = await openJournal(join(runDir, 'journal.ndjson'), runId);
@@ -435,6 +469,7 @@ async function runLocked(
       day: dayBeside(world, runs.value, runId),
     }),
     ...paid.value,
+    ...(await landTerms(project, plan, config, from)),
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
   const held = heldOver(
@@ -590,6 +625,48 @@ async function waitingDecisions(
     }
   }
   return events;
+}
+
+/** When the target gets what lands, and what is told of it; nothing where each landing is the target's. */
+async function landTerms(
+  { repository, target }: Project,
+  plan: Plan,
+  { land, pr, stageTag }: Config,
+  from: string | undefined,
+): Promise<Pick<RunSettings, 'land' | 'stageTag' | 'completes' | 'from'>> {
+  const branch = from === undefined ? {} : { from };
+  if (land === 'each' && stageTag === undefined) return branch;
+  const stages = [...new Set(plan.milestones.map(({ milestone }) => milestone.stage))];
+  const terms: LandTerms | undefined =
+    land === 'each'
+      ? undefined
+      : land === 'pr'
+        ? { is: land, ...pr, base: from ?? target.branch }
+        : land === 'end'
+          ? { is: land }
+          : { is: land, beside: await stagesBeside(repository, target) };
+  return {
+    ...branch,
+    ...(terms === undefined ? {} : { land: terms }),
+    ...(stageTag === undefined ? {} : { stageTag }),
+    completes: stages.filter((stage) => completes(plan, stage)),
+  };
+}
+
+/** Whether a run that has nothing else to do would move the target. */
+function couldFollow({ land }: Config, plan: Plan, beside: readonly number[]): boolean {
+  if (land === 'pr') return false;
+  return land !== 'stage' || beside.every((stage) => completes(plan, stage));
+}
+
+/** Stages of which something has landed that the target does not hold yet. */
+async function stagesBeside(repository: Repository, { target, head }: Project['target']): Promise<number[]> {
+  if (head === undefined || head === target) return [];
+  const there = target === undefined ? new Map() : await readLandings(repository, target);
+  const beside = [...(await readLandings(repository, head))].filter(
+    ([id, { commit, marked }]) => !marked && there.get(id)?.commit !== commit,
+  );
+  return [...new Set(beside.map(([id]) => Number.parseInt(id, 10)))].sort((a, b) => a - b);
 }
 
 /** Where a new run's logs go, where that is not beside its journal: it stays there whatever is configured later. */

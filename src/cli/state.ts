@@ -107,6 +107,10 @@ export const logsOf = (stateDir: string, { run, settings }: Pick<RunState, 'run'
 export const statesOn = (branch: string, runs: readonly KnownRun[]): RunState[] =>
   runs.map(({ state }) => state).filter((state) => state.target === branch);
 
+/** Those and the states of the runs that began there and landed on branches of their own: brakes hold for all. */
+export const statesFrom = (branch: string, runs: readonly KnownRun[]): RunState[] =>
+  runs.map(({ state }) => state).filter((state) => state.target === branch || state.settings.from === branch);
+
 /** Milestones that a run gave up in the version that they still have, each with its reason. */
 export function givenUp(
   branch: string,

@@ -146,6 +146,7 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   const perMilestone = said('budget.per_milestone');
   const perDay = said('budget.per_day');
   const tokens = said('budget.tokens');
+  const stageTag = said('tags.stage');
   const jobs = said('jobs') ?? 1;
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
@@ -196,6 +197,10 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     briefLimit: said('brief_limit') ?? 200_000,
     ...(mcpServers !== undefined && { mcpServers }),
     limits: { wait: said('limits.wait') ?? true },
+    land: said('land') ?? 'each',
+    pr: { per: said('pr.per') ?? 'stage', remote: said('pr.remote') ?? 'origin' },
+    runBranch: said('run_branch') ?? false,
+    ...(stageTag !== undefined && { stageTag }),
     pressure: said('pressure')
       ? {
           ...limit('memory', said('pressure.memory'), (text) => Number.parseInt(text, 10) / 100),

@@ -83,6 +83,10 @@ const jobs = z.union([
 
 const money = z.number().positive().max(1e9);
 
+/** What git takes for a name, whatever the stage's number is. */
+const TAG =
+  /^(?![-/.])(?!.*(?:\.\.|\/\/|\/\.|\.lock(?:\/|$)|\.\/|[/.]$))[A-Za-z0-9._/-]*\{stage\}[A-Za-z0-9._/-]*$/;
+
 /** Never what stands for a CLI's own login. */
 const credentialName = agentName.refine((name) => name !== LOGIN);
 const secretVariable = z.string().regex(/^(?!(?:MSTONE|GIT)_)[A-Za-z_][A-Za-z0-9_]*$/);
@@ -427,10 +431,37 @@ const SHAPES = {
       'Further places where what is in the sandbox may write, such as the cache of a package manager',
   },
   land: {
-    schema: z.literal('each'),
-    type: '`each`',
+    schema: z.enum(['each', 'stage', 'end', 'pr']),
+    type: '`each`, `stage`, `end` or `pr`',
     default: 'each',
-    description: 'When finished work reaches the target',
+    description:
+      'When finished work reaches the target: with each landing, once a stage is complete, at the end of the run, or through pull requests; until then it is on `mstone/<target>`',
+  },
+  'pr.per': {
+    schema: z.enum(['milestone', 'stage']),
+    type: '`milestone` or `stage`',
+    default: 'stage',
+    description: 'With `land: pr`: a pull request for each of these',
+  },
+  'pr.remote': {
+    schema: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/),
+    type: "a remote's name, such as `origin`",
+    default: 'origin',
+    description: 'With `land: pr`: where branches are pushed to',
+  },
+  run_branch: {
+    schema: z.boolean(),
+    type: '`true` or `false`',
+    default: 'false',
+    description:
+      'A run lands on a new branch of its own, `run/2026-11-20-06-30`, made from the one checked out',
+  },
+  'tags.stage': {
+    schema: z.string().regex(TAG),
+    type: 'the name of a tag with `{stage}` in it, such as `stage-{stage}`',
+    default: '(none)',
+    description:
+      'What the commit with which a stage is complete is tagged with; a tag that is there is never moved',
   },
 } as const satisfies Record<string, Shape>;
 
@@ -453,7 +484,6 @@ export const CONFIG_VERSION = 1;
 /** Words of the design that this version refuses. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   stages: ['overlap'],
-  land: ['stage', 'end', 'pr'],
 };
 
 /** Keys of before, and of tools like this one: each still means its successor, with a warning. */
@@ -493,6 +523,7 @@ export const FLAG_KEYS: ReadonlyMap<string, LeafKey> = new Map([
   ['--model', 'model'],
   ['--no-wait', 'limits.wait'],
   ['--max-cost', 'budget.usd'],
+  ['--run-branch', 'run_branch'],
 ]);
 
 /** Names that mstone gives to agents. They are no settings, even where a nested mstone inherits them. */

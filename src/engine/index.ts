@@ -242,6 +242,8 @@ function intentOf(id: string, effect: Effect, inputs: Inputs): Event {
       return { type: 'land.started', id, effect, inputs };
     case 'follow':
       return { type: 'follow.started', id, effect, inputs };
+    case 'publish':
+      return { type: 'publish.started', id, effect, inputs };
     default:
       return unreachable(effect);
   }
@@ -266,6 +268,8 @@ async function perform(ports: Ports, id: string, effect: Effect, signal: AbortSi
       return ended('land.ended', await ports.land(id, effect));
     case 'follow':
       return ended('follow.ended', await ports.follow(id, effect));
+    case 'publish':
+      return ended('publish.ended', await ports.publish(id, effect));
     default:
       return unreachable(effect);
   }

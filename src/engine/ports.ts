@@ -1,10 +1,18 @@
-import type { CandidateEffect, CheckEffect, FollowEffect, LandEffect, WorkEffect } from '../model/effect.js';
+import type {
+  CandidateEffect,
+  CheckEffect,
+  FollowEffect,
+  LandEffect,
+  PublishEffect,
+  WorkEffect,
+} from '../model/effect.js';
 import type { Event } from '../model/event.js';
 import type {
   CandidateOutcome,
   CheckOutcome,
   FollowOutcome,
   LandOutcome,
+  PublishOutcome,
   WorkOutcome,
 } from '../model/outcome.js';
 import type { RunState } from '../model/state.js';
@@ -28,6 +36,7 @@ export interface Ports {
   candidate(id: string, effect: CandidateEffect): Promise<CandidateOutcome>;
   land(id: string, effect: LandEffect): Promise<LandOutcome>;
   follow(id: string, effect: FollowEffect): Promise<FollowOutcome>;
+  publish(id: string, effect: PublishEffect): Promise<PublishOutcome>;
   /**
    * Whether the machine can bear one more agent. Asked before an agent starts, so it may look no more often
    * than is sensible; `again` is when (epoch ms) it looks anew. Never rejects.

@@ -8,6 +8,7 @@
  */
 import type { Candidate, CheckoutBlock, FollowOutcome, LandOutcome, Oid } from '../model/outcome.js';
 import { advance, type MoveOptions, repair } from './advance.js';
+import { readLandings } from './history.js';
 import {
   isAncestor,
   listRefs,
@@ -32,6 +33,8 @@ export interface LandRequest {
    * type once the way is free.
    */
   readonly again?: string;
+  /** The target is left where it is, by agreement: landings go to the shadow branch. */
+  readonly hold?: boolean;
 }
 
 /** What stands where landings go, held against what was known. */
@@ -103,9 +106,11 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
     if (!isOnShadow && head !== candidate.base) return { kind: 'moved', head };
 
     const goal = isOnShadow ? head : candidate.commit;
-    let block: CheckoutBlock;
+    let block: CheckoutBlock | undefined;
     const stuck = repaired.stuck.get(target.ref);
-    if (stuck !== undefined) {
+    if (request.hold === true) {
+      block = undefined;
+    } else if (stuck !== undefined) {
       block = stuck;
     } else if (!(await isAncestor(repo, here, goal))) {
       block = {
@@ -120,13 +125,20 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
       if (outcome.kind === 'lost') continue;
       block = outcome.block;
     }
-    if (isOnShadow) return { kind: 'landed', commit: candidate.commit, on: 'shadow', block };
-    if (request.again !== undefined)
+    const onShadow: LandOutcome = {
+      kind: 'landed',
+      commit: candidate.commit,
+      on: 'shadow',
+      ...(block === undefined ? {} : { block }),
+    };
+    if (isOnShadow) return onShadow;
+    if (request.again !== undefined && block !== undefined)
       return { kind: 'refused', message: block.message, command: block.command };
 
     const stuckShadow = repaired.stuck.get(target.shadowRef);
     if (stuckShadow !== undefined) {
-      return { kind: 'refused', message: `${block.message}; ${options.follow}: ${stuckShadow.message}` };
+      const why = block === undefined ? '' : `${block.message}; `;
+      return { kind: 'refused', message: `${why}${options.follow}: ${stuckShadow.message}` };
     }
     const followed = (await readFollowed(repo, branch)).get(followedRef(branch));
     const outcome = await advance(
@@ -139,9 +151,10 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
       },
       options,
     );
-    if (outcome.kind === 'moved') return { kind: 'landed', commit: candidate.commit, on: 'shadow', block };
+    if (outcome.kind === 'moved') return onShadow;
     if (outcome.kind === 'blocked') {
-      const message = `${block.message}; and ${options.follow} cannot move either: ${outcome.block.message}`;
+      const why = block === undefined ? '' : `${block.message}; and `;
+      const message = `${why}${options.follow} cannot move${block === undefined ? '' : ' either'}: ${outcome.block.message}`;
       return { kind: 'refused', message };
     }
   }
@@ -184,6 +197,30 @@ export async function follow(
     if (outcome.kind === 'blocked') return outcome;
   }
   return blocked(`${branch} does not stand still`, `git merge --ff-only ${options.follow}`);
+}
+
+/**
+ * Forgets a shadow branch of which the target holds everything by other commits, as after a squash that kept
+ * the trailers: to merge the two would bring nothing. What it was stays pinned. Returns that pin.
+ */
+export async function forgetMerged(repo: Repository, branch: string): Promise<string | undefined> {
+  const target = await readTarget(repo, branch);
+  const { shadow, shadowRef } = target;
+  if (shadow === undefined || target.target === undefined || target.head === target.target) return undefined;
+  if (await isAncestor(repo, target.target, shadow)) return undefined;
+  const there = await readLandings(repo, target.target);
+  for (const [id, { digest, state }] of await readLandings(repo, shadow)) {
+    const proof = there.get(id);
+    if (proof?.digest !== digest || proof.state !== state) return undefined;
+  }
+  const changes = await shadowGone(repo, target);
+  if (!changes.some(({ ref }) => ref === shadowRef)) return undefined;
+  const kept = `refs/mstone/pins/merged/${shadow.slice(0, 12)}`;
+  await pin(repo, kept, shadow);
+  for (const { ref, old } of changes) {
+    if (old !== undefined) await repo.git({ args: ['update-ref', '-d', ref, old], cwd: repo.root });
+  }
+  return kept;
 }
 
 /** Somebody deleted the branch that landings are meant for. */

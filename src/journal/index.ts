@@ -93,6 +93,8 @@ const EVENT_TYPES: Readonly<Record<Event['type'], true>> = {
   'land.ended': true,
   'follow.started': true,
   'follow.ended': true,
+  'publish.started': true,
+  'publish.ended': true,
   note: true,
   'run.paused': true,
   'run.ended': true,

@@ -125,6 +125,13 @@ export interface Config {
   /** By name, as under `mcpServers` in `.mcp.json`; absent: those of that file on the target. */
   readonly mcpServers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly limits: { readonly wait: boolean };
+  /** When the target gets what landed. */
+  readonly land: 'each' | 'stage' | 'end' | 'pr';
+  readonly pr: { readonly per: 'milestone' | 'stage'; readonly remote: string };
+  /** A run lands on a new branch of its own. */
+  readonly runBranch: boolean;
+  /** `{stage}` in it is the stage's number; absent: nothing is tagged. */
+  readonly stageTag?: string;
   /** While one of them is reached, no agent starts beside those at work. */
   readonly pressure: false | PressureLimits;
   /** US dollars and tokens; without `usd` or `perDay` money has no limit, whatever is put aside. */

@@ -131,4 +131,17 @@ export interface FollowEffect {
   readonly item: 'follow';
 }
 
-export type Effect = WorkEffect | CheckEffect | CandidateEffect | LandEffect | FollowEffect;
+/** Tell the world of what has landed: tag a stage, push a branch and open a pull request of it. */
+export interface PublishEffect {
+  readonly do: 'publish';
+  readonly item: 'publish';
+  /** A milestone's id, or `stage 1`: what it is told and remembered by. */
+  readonly what: string;
+  /** What landed in it. */
+  readonly items: readonly ItemId[];
+  readonly commit: Oid;
+  readonly tag?: string;
+  readonly pull?: { readonly remote: string; readonly branch: string; readonly base: string };
+}
+
+export type Effect = WorkEffect | CheckEffect | CandidateEffect | LandEffect | FollowEffect | PublishEffect;

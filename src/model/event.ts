@@ -1,13 +1,22 @@
 import type { Brakes } from './brakes.js';
 import type { Chosen } from './chosen.js';
 import type { Decision } from './decision.js';
-import type { CandidateEffect, CheckEffect, FollowEffect, ItemId, LandEffect, WorkEffect } from './effect.js';
+import type {
+  CandidateEffect,
+  CheckEffect,
+  FollowEffect,
+  ItemId,
+  LandEffect,
+  PublishEffect,
+  WorkEffect,
+} from './effect.js';
 import type {
   CandidateOutcome,
   CheckOutcome,
   FollowOutcome,
   LandOutcome,
   Oid,
+  PublishOutcome,
   TreeKey,
   Work,
   WorkOutcome,
@@ -61,6 +70,19 @@ export interface ShutCredential {
   readonly since: number;
 }
 
+/** When the target gets what landed, where that is not with each landing. */
+export type LandTerms =
+  /** `beside`: stages of which something waits beside the target already. */
+  | { readonly is: 'stage'; readonly beside: readonly number[] }
+  | { readonly is: 'end' }
+  /** Through pull requests alone, into `base` of `remote`. */
+  | {
+      readonly is: 'pr';
+      readonly per: 'milestone' | 'stage';
+      readonly remote: string;
+      readonly base: string;
+    };
+
 /** The settings a run goes by; a continued run may bring others. */
 export interface RunSettings {
   readonly jobs: number;
@@ -81,6 +103,13 @@ export interface RunSettings {
   readonly credentials?: Readonly<Record<string, AgentCredentials>>;
   /** By credential: a mark that changes when its key does, too short to tell anything of it. */
   readonly marks?: Readonly<Record<string, string>>;
+  readonly land?: LandTerms;
+  /** What each landed stage is tagged with; `{stage}` is its number. */
+  readonly stageTag?: string;
+  /** Stages of which nothing is left once this run has done all it is to do; where `land` or `stageTag` asks. */
+  readonly completes?: readonly number[];
+  /** The branch that this run was started on, where it lands on a new one of its own. */
+  readonly from?: string;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }
@@ -181,6 +210,8 @@ export type Event =
   | ({ readonly type: 'land.ended' } & Ended<LandOutcome>)
   | ({ readonly type: 'follow.started' } & Started<FollowEffect>)
   | ({ readonly type: 'follow.ended' } & Ended<FollowOutcome>)
+  | ({ readonly type: 'publish.started' } & Started<PublishEffect>)
+  | ({ readonly type: 'publish.ended' } & Ended<PublishOutcome>)
   /**
    * Something the user should know. `pressure`: what the machine is short of, so that agents that could start
    * do not; empty once it no longer is. Nothing else changes.

@@ -108,6 +108,12 @@ const MESSAGES = {
     'an agent, or a check, cannot … anything',
     'type it in your own terminal',
   ),
+  'no-run-branch': entry(
+    2,
+    'A run was to land on a new branch, which cannot be made',
+    'no branch … can be made: …',
+    'rename what is in the way, or name a branch: mstone run --onto BRANCH',
+  ),
   'unknown-stage': entry(
     2,
     'There is no milestone with that number',

@@ -208,3 +208,15 @@ export type FollowOutcome =
   | { readonly kind: 'blocked'; readonly block: CheckoutBlock }
   | { readonly kind: 'diverged'; readonly target: Oid; readonly shadow: Oid }
   | { readonly kind: 'rewound'; readonly expected: Oid; readonly found: Oid };
+
+/** What became of a tag and a pull request. */
+export type PublishOutcome =
+  | {
+      readonly kind: 'published';
+      /** `elsewhere`: it is at another commit, where it stays. */
+      readonly tag?: 'made' | 'there' | 'elsewhere';
+      /** Without `url` it is to be opened by hand: `command` does it. */
+      readonly pull?: { readonly url: string } | { readonly command: string };
+    }
+  /** Nothing is lost: `command` is what to type. */
+  | { readonly kind: 'failed'; readonly message: string; readonly command: string };

@@ -2,7 +2,7 @@ import type { Brakes } from './brakes.js';
 import type { Approval, Decision } from './decision.js';
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, TreeKey, Work } from './outcome.js';
+import type { Candidate, CheckoutBlock, CheckResult, Oid, PublishOutcome, TreeKey, Work } from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding, Opinion } from './verdict.js';
 
@@ -148,6 +148,10 @@ export interface RunState {
   readonly head: Oid;
   /** Landings go to `mstone/<target>` while the checkout is in the way. */
   readonly shadow?: { readonly block?: CheckoutBlock; readonly tried: boolean };
+  /** What was tagged and pushed, by `what`; what of it is still to be opened by hand. */
+  readonly published?: ReadonlyMap<string, Extract<PublishOutcome, { kind: 'published' }>>;
+  /** What could not be published; it is tried again when the run is taken up. */
+  readonly unpublished?: { readonly what: string; readonly message: string; readonly command: string };
   readonly rewound?: { readonly expected: Oid; readonly found: Oid };
   readonly settings: RunSettings;
   readonly items: ReadonlyMap<ItemId, ItemState>;

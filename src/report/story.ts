@@ -1,6 +1,6 @@
 /** What an event says to people: pure, so that the plain lines and the live screen tell the same story. */
 import type { Decision } from '../model/decision.js';
-import type { Effect, WorkEffect } from '../model/effect.js';
+import type { Effect, PublishEffect, WorkEffect } from '../model/effect.js';
 import type { Event } from '../model/event.js';
 import type {
   CandidateOutcome,
@@ -8,6 +8,7 @@ import type {
   CheckResult,
   FollowOutcome,
   LandOutcome,
+  PublishOutcome,
   WorkOutcome,
 } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
@@ -117,6 +118,10 @@ function tellEvent(
       return tellLanding(oneLine(event.item), state, event.outcome);
     case 'follow.ended':
       return tellFollowing(target, event.outcome);
+    case 'publish.ended': {
+      const flight = flightOf(event.id, before);
+      return flight?.effect.do === 'publish' ? tellPublishing(flight.effect, event.outcome) : [];
+    }
     case 'note':
       return [
         say(
@@ -129,6 +134,7 @@ function tellEvent(
     case 'candidate.started':
     case 'land.started':
     case 'follow.started':
+    case 'publish.started':
     case 'run.paused':
     case 'run.ended':
       return [];
@@ -386,6 +392,31 @@ function tellFollowing(target: string, outcome: FollowOutcome): readonly Sentenc
       return unreachable(outcome);
   }
 }
+
+function tellPublishing({ what, tag, pull }: PublishEffect, outcome: PublishOutcome): readonly Sentence[] {
+  if (outcome.kind === 'failed') {
+    const { message, command } = outcome;
+    return [say('bad', `${what} could not be published: ${oneLine(message)} (${oneLine(command)})`)];
+  }
+  return [
+    ...(outcome.tag === undefined || outcome.tag === 'there' ? [] : [tellTag(what, tag ?? '', outcome.tag)]),
+    ...(outcome.pull === undefined
+      ? []
+      : 'url' in outcome.pull
+        ? [say('good', `${what} is a pull request: ${oneLine(outcome.pull.url)}`)]
+        : [
+            say(
+              'note',
+              `${what} is pushed as ${oneLine(pull?.branch ?? '')}; open its pull request: ${oneLine(outcome.pull.command)}`,
+            ),
+          ]),
+  ];
+}
+
+const tellTag = (what: string, tag: string, became: 'made' | 'elsewhere'): Sentence =>
+  became === 'made'
+    ? say('plain', `${what} is tagged ${oneLine(tag)}`)
+    : say('note', `${what} is not tagged: ${oneLine(tag)} is there, at another commit, and stays`);
 
 /** Items that took a turn which no event names: failed, asking, waiting to try again. */
 function tellTurns(

@@ -263,6 +263,14 @@ export function summaryOf(
       `${target} no longer holds ${shortOid(state.rewound.expected)}, it is at ${shortOid(state.rewound.found)}: both are kept, nothing lands`,
     );
   }
+  const { unpublished } = state;
+  if (unpublished) {
+    lines.push(`${unpublished.what} could not be published: ${oneLine(unpublished.message)}`);
+  }
+  for (const [what, { pull }] of state.published ?? []) {
+    if (pull !== undefined && 'command' in pull)
+      lines.push(`${what} waits for its pull request: ${oneLine(pull.command)}`);
+  }
   const block = state.shadow?.block;
   if (block) lines.push(`${target} could not follow: ${oneLine(block.message)}`);
   const { end } = state;
@@ -279,6 +287,9 @@ export const flakeWords = ({ command, tests }: Flake): string =>
 
 function nextCommand(state: RunState, stuck: readonly ItemId[], undecided: readonly ItemId[]): string {
   const { end } = state;
+  if (end?.is === 'paused' && end.exit === 3 && state.unpublished !== undefined) {
+    return `${oneLine(state.unpublished.command)} && mstone resume`;
+  }
   if (end?.is === 'paused' && end.exit === 3 && undecided.length > 0) {
     return `mstone approve ${undecided.map(shellWord).join(' ')} && mstone resume`;
   }
@@ -298,7 +309,11 @@ function nextCommand(state: RunState, stuck: readonly ItemId[], undecided: reado
   const block = state.shadow?.block;
   if (block) return oneLine(block.command);
   if (end.exit !== 0) return 'mstone resume';
-  return `git log --graph --oneline ${shellWord(state.target)}`;
+  for (const { pull } of state.published?.values() ?? []) {
+    if (pull !== undefined && 'command' in pull) return oneLine(pull.command);
+  }
+  const where = state.shadow === undefined ? state.target : `mstone/${state.target}`;
+  return `git log --graph --oneline ${shellWord(where)}`;
 }
 
 /** Text as one word of a POSIX shell: the user is going to paste it. */

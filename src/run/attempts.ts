@@ -106,6 +106,7 @@ function begin({ id: intent, effect, inputs }: StartEvent, id: ItemId): Passage 
     case 'land':
       return { did: 'land', at };
     case 'follow':
+    case 'publish':
       return undefined;
     default:
       return unreachable(effect);
@@ -160,6 +161,7 @@ function end(passage: Passage, event: EndEvent): Passage {
       };
     }
     case 'follow.ended':
+    case 'publish.ended':
       return passage;
     default:
       return unreachable(event);

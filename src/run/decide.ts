@@ -5,13 +5,14 @@
  * `decide(reduce(s, intent of e1)) = [e2, e3, …]` where `decide(s) = [e1, e2, e3, …]`. A journal can
  * therefore be replayed intent by intent.
  */
-import type { Brief, CheckEffect, Effect, SlotId, WorkEffect } from '../model/effect.js';
+import type { Brief, CheckEffect, Effect, FollowEffect, SlotId, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
 import type { CheckResult } from '../model/outcome.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
 import { awaiting } from './approvals.js';
 import { canRoam, openCredential } from './credentials.js';
 import { type Left, leftOf, putAside } from './money.js';
+import { toPublish, wantsToFollow } from './publishing.js';
 import { agentsOf, blockersOf, isSettled, isWork, unmetNeeds, type WorkStep } from './questions.js';
 import { reviewerAt } from './reviews.js';
 
@@ -31,13 +32,19 @@ const ORDER: Readonly<Record<Step['is'], number>> = {
 export function decide(state: RunState, { now, capacity }: Inputs): Effect[] {
   if (state.end !== undefined || state.rewound !== undefined) return [];
 
-  const desk = new Desk(state, Math.min(capacity, state.settings.jobs), now);
-  const effects: Effect[] = [];
+  // Nothing lands while the target catches up.
+  const follow = wantsToFollow(state) ? ({ do: 'follow', item: 'follow' } as const) : undefined;
+  const publish = toPublish(state);
+  const effects: Effect[] = [
+    ...(follow === undefined ? [] : [follow]),
+    ...(publish === undefined ? [] : [publish]),
+  ];
+  const busy = follow === undefined ? state : withFollow(state, follow);
+  const desk = new Desk(busy, Math.min(capacity, state.settings.jobs), now);
   for (const { item, step } of dueSteps(state, now)) {
     const effect = desk.take(item, step, now);
     if (effect !== undefined) effects.push(effect);
   }
-  if (effects.length === 0 && wantsToFollow(state)) effects.push({ do: 'follow', item: 'follow' });
   return effects;
 }
 
@@ -301,9 +308,8 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
   }
 }
 
-/** Once all is settled, the target is asked once whether it can catch up with what landed beside it. */
-const wantsToFollow = (state: RunState): boolean =>
-  state.shadow !== undefined &&
-  !state.shadow.tried &&
-  state.flights.size === 0 &&
-  [...state.items.values()].every((item) => isSettled(state, item));
+/** As if it had begun. */
+const withFollow = (state: RunState, effect: FollowEffect): RunState => ({
+  ...state,
+  flights: new Map(state.flights).set('follow', { id: 'follow', effect, since: 0 }),
+});

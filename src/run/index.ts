@@ -19,6 +19,7 @@ import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withIt
 import { nextRung, setbackWords } from './ladder.js';
 import { endCandidate, endFollow, endLand } from './landings.js';
 import { NOTHING_SPENT, spent } from './money.js';
+import { endPublish } from './publishing.js';
 import { toRemediate } from './remediation.js';
 import { afterReview, toReview } from './reviews.js';
 import { flakesOf, isUnexpected, knowHead, learn } from './verdicts.js';
@@ -79,7 +80,14 @@ export function reduce(state: RunState, event: Event): RunState {
       return knowHead(begun, event.head, event.known);
     }
     case 'run.continued': {
-      const { end: _end, rewound: _rewound, shadow: _shadow, pressure: _pressure, ...rest } = state;
+      const {
+        end: _end,
+        rewound: _rewound,
+        shadow: _shadow,
+        pressure: _pressure,
+        unpublished: _unpublished,
+        ...rest
+      } = state;
       const continued: RunState = {
         ...rest,
         head: event.head,
@@ -119,6 +127,7 @@ export function reduce(state: RunState, event: Event): RunState {
     case 'candidate.started':
     case 'land.started':
     case 'follow.started':
+    case 'publish.started':
       return startFlight(state, event.id, event.effect, event.inputs.now);
     case 'work.ended':
       return braked(
@@ -133,6 +142,11 @@ export function reduce(state: RunState, event: Event): RunState {
       return endLand(landFlight(state, event.id), event.item, event.outcome, event.now);
     case 'follow.ended':
       return endFollow(landFlight(state, event.id), event.outcome);
+    case 'publish.ended': {
+      const flight = state.flights.get(event.id)?.effect;
+      const what = flight?.do === 'publish' ? flight.what : '';
+      return endPublish(landFlight(state, event.id), what, event.outcome);
+    }
     case 'note': {
       if (event.pressure === undefined) return state;
       const { pressure: _before, ...rest } = state;
@@ -199,7 +213,7 @@ function continuedItems(
 function startFlight(state: RunState, id: string, effect: Effect, now: number): RunState {
   const flights = new Map(state.flights).set(id, { id, effect, since: now });
   const next = { ...state, flights, nextIntent: state.nextIntent + 1 };
-  if (effect.do === 'follow') return next;
+  if (effect.do === 'follow' || effect.do === 'publish') return next;
   const item = itemOf(state, effect.item);
   const { phase } = item;
   const step = phase.is === 'next' || phase.is === 'waiting' ? phase.step : stepBefore(phase, effect);

@@ -159,7 +159,13 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   if (state.flights.size > 0) return { is: 'going' };
   if (state.rewound !== undefined) return { is: 'ended', ...exitOf(state) };
   const open = [...state.items.values()].filter((item) => !isSettled(state, item));
-  if (open.length === 0) return { is: 'ended', ...exitOf(state) };
+  const unpublished =
+    state.unpublished === undefined ? [] : [`${state.unpublished.what} could not be published`];
+  if (open.length === 0) {
+    if (unpublished.length === 0) return { is: 'ended', ...exitOf(state) };
+    // Taken up again it is tried again.
+    return { is: 'paused', exit: troubleOf(state)?.exit ?? 3, why: unpublished.join('') };
+  }
 
   const held = new Map(open.map((item) => [item, heldBy(state, item, now)]));
   const waits = open.flatMap((item) => {
@@ -183,6 +189,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
     ...(asked.length === 0
       ? []
       : [`${asked.join(', ')} ${asked.length === 1 ? 'waits' : 'wait'} for your approval`]),
+    ...unpublished,
     ...(reasons.has('deadline') ? ['the deadline has come'] : []),
     ...(reasons.has('budget') ? [moneyWords(state)] : []),
     ...(reasons.has('day') ? [dayWords(state, now)] : []),
@@ -193,7 +200,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   return {
     is: 'paused',
     // What failed elsewhere counts for more than a pause, but the run can be resumed all the same.
-    exit: troubleOf(state)?.exit ?? (shut.length + asked.length > 0 ? 3 : 75),
+    exit: troubleOf(state)?.exit ?? (shut.length + asked.length + unpublished.length > 0 ? 3 : 75),
     why: why.join('; '),
     ...(why.length > 1 ? {} : endOf(state, first?.until, reasons.has('day') ? now : undefined)),
   };
@@ -235,10 +242,13 @@ const tokenWords = ({ settings, spend }: RunState): string =>
 export function exitOf(state: RunState): { exit: 0 | 1 | 3 | 5; why: string } {
   const trouble = troubleOf(state);
   if (trouble !== undefined) return trouble;
-  if (state.shadow !== undefined)
-    return { exit: 3, why: `${state.target} could not follow mstone/${state.target}` };
+  if (isBehind(state)) return { exit: 3, why: `${state.target} could not follow mstone/${state.target}` };
   return { exit: 0, why: 'all done' };
 }
+
+/** Whether the target should have caught up with what landed beside it, and has not. */
+export const isBehind = ({ shadow, settings: { land } }: RunState): boolean =>
+  shadow !== undefined && (land === undefined || land.is === 'end' || (land.is === 'stage' && shadow.tried));
 
 /** What has gone wrong for good so far, the worst of it. */
 function troubleOf(state: RunState): { exit: 1 | 3 | 5; why: string } | undefined {

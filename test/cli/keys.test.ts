@@ -749,6 +749,53 @@ describe('a person', () => {
   });
 });
 
+describe('where work lands', () => {
+  story(
+    'is beside the target until a stage is complete, which is tagged',
+    { config: ['land', 'tags.stage'] },
+    async () => {
+      const p = project({ agent: 'recipe', review: false, land: 'stage', tags: { stage: 's{stage}' } });
+      p.milestone('1A', { implement: 'echo a > a.txt' });
+      p.milestone('1B', { implement: 'echo b > b.txt', front: 'approval: before' });
+      p.commit('Milestones');
+      expect((await p.mstone('run')).code).toBe(3);
+      expect([p.landed(), p.landed('mstone/main'), p.git('tag')]).toEqual([
+        ['Milestones'],
+        ['Milestones', '1A: Part 1A'],
+        '',
+      ]);
+      expect((await p.mstone('approve', '1B')).code).toBe(0);
+      expect((await p.mstone('resume')).code).toBe(0);
+      expect([p.landed().length, p.git('tag')]).toEqual([3, 's1']);
+    },
+  );
+
+  story(
+    'is a branch of the run, pushed to another remote for each milestone',
+    { config: ['run_branch', 'pr.per', 'pr.remote'] },
+    async () => {
+      const p = project({
+        agent: 'recipe',
+        review: false,
+        run_branch: true,
+        land: 'pr',
+        pr: { per: 'milestone', remote: 'up' },
+      });
+      p.milestone('1A', { implement: 'echo a > a.txt' });
+      p.commit('Milestones');
+      const bare = join(p.env.HOME ?? '', 'up.git');
+      p.git('init', '-q', '--bare', bare);
+      p.git('remote', 'add', 'up', bare);
+      // Whether or not there is a `gh` on this machine, it knows no such repository.
+      const run = await p.mstone('run');
+      expect([0, 3]).toContain(run.code);
+      expect(run.stdout).toContain('gh pr create --head mstone/1A --base main');
+      expect(p.git('ls-remote', bare, 'refs/heads/*')).toMatch(/^[0-9a-f]{40}\trefs\/heads\/mstone\/1A$/);
+      expect(p.landed()).toEqual(['Milestones']);
+    },
+  );
+});
+
 describe('what a later version will accept', () => {
   let p: TestProject;
   beforeAll(() => {

@@ -208,7 +208,6 @@ describe('mstone.yaml', () => {
     'timeouts: 3m',
     'worktrees: { keep: [/x] }',
     'stages: overlap',
-    'land: pr',
     'agents: { mine: { kind: command } }',
     'agents: { mine: { kind: command, command: [] } }',
     'agents: { mine: { kind: recipe, command: [a] } }',

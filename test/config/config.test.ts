@@ -64,6 +64,9 @@ const DEFAULTS: Config = {
   expectTests: 'auto',
   review: { rounds: 3, blockOn: ['blocker', 'major'] },
   approval: 'none',
+  land: 'each',
+  pr: { per: 'stage', remote: 'origin' },
+  runBranch: false,
   retries: 1,
   backoffMs: 30_000,
   worktrees: { setup: [], copy: [], keep: [] },
@@ -121,6 +124,11 @@ describe('each setting', () => {
     'review.rounds': ['review: {rounds: 5}', '5', { review: { rounds: 5, blockOn: ['blocker', 'major'] } }],
     'review.block_on': ['review: {block_on: [nit]}', 'nit', { review: { rounds: 3, blockOn: ['nit'] } }],
     approval: ['approval: merge', 'merge', { approval: 'merge' }],
+    land: ['land: pr', 'pr', { land: 'pr' }],
+    'pr.per': ['pr: {per: milestone}', 'milestone', { pr: { per: 'milestone', remote: 'origin' } }],
+    'pr.remote': ['pr: {remote: up}', 'up', { pr: { per: 'stage', remote: 'up' } }],
+    run_branch: ['run_branch: true', 'true', { runBranch: true }],
+    'tags.stage': ['tags: {stage: "v/{stage}"}', 'v/{stage}', { stageTag: 'v/{stage}' }],
     retries: ['retries: 0', '0', { retries: 0 }],
     backoff: ['backoff: 2s', '2s', { backoffMs: 2000 }],
     'worktrees.dir': [
@@ -232,22 +240,22 @@ describe('each setting', () => {
     expect([description, type]).toEqual([expect.stringMatching(/\S/), expect.stringMatching(/\S/)]);
   });
 
-  test.each([
-    ['stages', 'strict', 'overlap'],
-    ['land', 'each', 'pr'],
-  ])('%s has one value for now, and others are refused with a word', (key, only, later) => {
-    expect(resolve({ project: `${key}: ${only}` })).toEqual(DEFAULTS);
-    expect(told({ project: `${key}: ${later}` })).toEqual([
-      `error unsupported-value mstone.yaml:1 \`${key}: ${later}\` is not supported yet`,
-    ]);
-    expect(told({ env: { [`MSTONE_${key.toUpperCase()}`]: later } })).toHaveLength(1);
-    expect(told({ project: `${key}: nonsense` })).toEqual([
-      `error invalid-value mstone.yaml:1 \`${key}\` cannot be read; "nonsense"`,
-    ]);
-  });
+  test.each([['stages', 'strict', 'overlap']])(
+    '%s has one value for now, and others are refused with a word',
+    (key, only, later) => {
+      expect(resolve({ project: `${key}: ${only}` })).toEqual(DEFAULTS);
+      expect(told({ project: `${key}: ${later}` })).toEqual([
+        `error unsupported-value mstone.yaml:1 \`${key}: ${later}\` is not supported yet`,
+      ]);
+      expect(told({ env: { [`MSTONE_${key.toUpperCase()}`]: later } })).toHaveLength(1);
+      expect(told({ project: `${key}: nonsense` })).toEqual([
+        `error invalid-value mstone.yaml:1 \`${key}\` cannot be read; "nonsense"`,
+      ]);
+    },
+  );
 
   test('every setting of the table is in one of these tests', () => {
-    expect(configKeys.map(({ key }) => key).sort()).toEqual([...Object.keys(SET), 'stages', 'land'].sort());
+    expect(configKeys.map(({ key }) => key).sort()).toEqual([...Object.keys(SET), 'stages'].sort());
   });
 
   test.each([

@@ -7,6 +7,7 @@ import type {
   CheckOutcome,
   FollowOutcome,
   LandOutcome,
+  PublishOutcome,
   WorkOutcome,
 } from '../../src/model/outcome.js';
 import type { PlanItem } from '../../src/model/plan.js';
@@ -158,6 +159,7 @@ export class World {
       land: (id, effect) => this.perform(id, effect, () => this.land(effect)),
       follow: (id, effect) =>
         this.perform(id, effect, (): FollowOutcome => ({ kind: 'followed', head: this.head })),
+      publish: (id, effect) => this.perform(id, effect, (): PublishOutcome => ({ kind: 'published' })),
       pressure: async () => this.pressure(),
       report,
     };
