@@ -247,7 +247,7 @@ export function exitOf(state: RunState): { exit: 0 | 1 | 3 | 5; why: string } {
 }
 
 /** Whether the target should have caught up with what landed beside it, and has not. */
-export const isBehind = ({ shadow, settings: { land } }: RunState): boolean =>
+const isBehind = ({ shadow, settings: { land } }: RunState): boolean =>
   shadow !== undefined && (land === undefined || land.is === 'end' || (land.is === 'stage' && shadow.tried));
 
 /** What has gone wrong for good so far, the worst of it. */
