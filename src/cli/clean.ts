@@ -232,6 +232,8 @@ async function sweepScratch({ stateDir }: Repository): Promise<Sweep['scratch']>
   const there = new Set(await readdir(stateDir).catch(absent([] as string[])));
   return [
     { name: 'attributes', why: 'made again by the next merge' },
+    { name: 'detached.log', why: 'what runs in the background printed, beside their journals' },
+    { name: 'detached.log.old', why: 'what runs in the background printed, beside their journals' },
     { name: 'tmp', why: 'left by git commands that have ended' },
   ]
     .filter(({ name }) => there.has(name))

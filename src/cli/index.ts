@@ -26,6 +26,9 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
 /** What a stream says whose reader is no longer there. */
 const GONE: readonly string[] = ['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'];
 
+/** The exit code of a run whose terminal was closed. */
+const HANGUP = 129;
+
 /** What `bin/mstone.js` calls. */
 export async function start(): Promise<void> {
   // Whoever closes the other end (`mstone status | head -1`, a terminal that went away) has seen enough: a run
@@ -45,6 +48,8 @@ export async function start(): Promise<void> {
   }
   try {
     process.exitCode = await main(process.argv.slice(2), { ...processWorld(), closed: closed.signal });
+    // Agents go on without us; what waits for them here would keep us alive as long.
+    if (process.exitCode === HANGUP) process.exit();
   } catch (error) {
     const text = stackOf(error, home);
     process.stderr.write(

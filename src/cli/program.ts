@@ -21,12 +21,12 @@ Exit codes:
   0  all done, or up to date           4  another run holds the lock
   1  a milestone failed or was blocked 5  the target fails its own checks
   2  usage, configuration, graph error 75 paused, \`mstone resume\` goes on
-  3  needs you                         130, 143  interrupted, resumable
+  3  needs you                         129, 130, 143  interrupted, resumable
 `;
 
 /** Commands whose flags have twins in the environment. */
 const TWINNED: ReadonlySet<string> = new Set(
-  'run plan resume retry stop logs demo validate config'.split(' '),
+  'run plan resume retry stop logs demo validate config attach'.split(' '),
 );
 
 export function makeProgram(world: World, exit: (code: number) => void): Command {
@@ -119,13 +119,15 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
   )
     .argument('[ids...]', "only these milestones; patterns such as '2*' in quotes")
     .addOption(new Option('-n, --dry-run', 'show the plan and change nothing'))
-    .action(async (ids, { quiet, ...options }) =>
+    .action(async (ids, { quiet, detach, ...options }) =>
       exit(
-        await (await import('./run.js')).run(here(), {
-          ...options,
-          ids,
-          ...(quiet ? { output: 'quiet' } : {}),
-        }),
+        detach
+          ? await (await import('./detach.js')).detach(here())
+          : await (await import('./run.js')).run(here(), {
+              ...options,
+              ids,
+              ...(quiet ? { output: 'quiet' } : {}),
+            }),
       ),
     );
 
@@ -137,8 +139,12 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     ),
   )
     .argument('[run]', 'the id of an unfinished run')
-    .action(async (id, options) =>
-      exit(await (await import('./run.js')).resume(here(), { ...options, run: id })),
+    .action(async (id, { detach, ...options }) =>
+      exit(
+        detach
+          ? await (await import('./detach.js')).detach(here())
+          : await (await import('./run.js')).resume(here(), { ...options, run: id }),
+      ),
     );
 
   termOptions(
@@ -156,8 +162,12 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
         'review',
       ] as const),
     )
-    .action(async (ids, options) =>
-      exit(await (await import('./run.js')).retry(here(), { ...options, ids })),
+    .action(async (ids, { detach, ...options }) =>
+      exit(
+        detach
+          ? await (await import('./detach.js')).detach(here())
+          : await (await import('./run.js')).retry(here(), { ...options, ids }),
+      ),
     );
 
   selectionOptions(
@@ -249,6 +259,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .option('--now', 'end its agents, too; their work is kept')
     .option('--wait', 'show what is still at work, and return when it has ended')
     .action(async (options) => exit(await (await import('./stop.js')).stop(here(), options)));
+
+  command(
+    'attach',
+    'Show the run under way, whatever terminal it was started in; Ctrl-C leaves the view, not the run.',
+    '  mstone attach\n  mstone attach --output plain',
+  )
+    .addOption(outputOption())
+    .action(async (options) => exit(await (await import('./attach.js')).attach(here(), options)));
 
   command(
     'init',
@@ -412,6 +430,12 @@ function termOptions<A extends unknown[], O extends OptionValues>(command: Comma
     .option(
       '--deadline <time>',
       'start no agent from then on, and pause with exit 75: 6:30, 8h, 2026-11-21T06:30:00Z',
+    )
+    .addOption(
+      new Option(
+        '--detach',
+        'go on in the background, whatever becomes of this terminal; `mstone attach` shows it',
+      ).conflicts(['verbose', 'quiet', 'dryRun', 'output']),
     )
     .addOption(
       new Option(

@@ -533,7 +533,9 @@ async function runLocked(
   const control = new Control();
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
   const stopListening = world.onSignal((signal) => {
-    if (signal === 'SIGTERM') control.cancel(143, 'told to end: agents are ended, their work is kept');
+    if (signal === 'SIGHUP')
+      control.leave('its terminal was closed: agents go on, `mstone resume` takes them up');
+    else if (signal === 'SIGTERM') control.cancel(143, 'told to end: agents are ended, their work is kept');
     else if (signal === 'SIGUSR2') {
       // `mstone stop`: asked for as often as you like, it is never the second Ctrl-C.
       if (control.draining === undefined) control.drain(130, interruptedWords(state, 'mstone stop'));
@@ -956,7 +958,7 @@ function logFile(logsDir: string, id: string, effect: Effect): string | undefine
 }
 
 /** The last line that an item's agent printed, for the screen. */
-function lastWords(logsDir: string, item: ItemState, redact: Redactor): string | undefined {
+export function lastWords(logsDir: string, item: ItemState, redact: Redactor): string | undefined {
   if (item.phase.is !== 'doing' || item.attempt === 0) return undefined;
   const { step } = item.phase;
   if (step.is !== 'implement' && step.is !== 'review' && step.is !== 'remediate' && step.is !== 'resolve')

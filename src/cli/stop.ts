@@ -136,7 +136,7 @@ async function waitForEnd(world: World, stateDir: string, owner: Owner, begun: R
   }
 }
 
-async function noRun(world: World, stateDir: string): Promise<number> {
+export async function noRun(world: World, stateDir: string): Promise<number> {
   const state = await newestRun(stateDir);
   const left = state === undefined || state.end?.is === 'ended' ? 0 : runningIn(state).length;
   // Agents outlive an mstone that was killed.
@@ -150,7 +150,7 @@ async function noRun(world: World, stateDir: string): Promise<number> {
  * The run that this process drives: one that it opened after it took the lock, and that has not ended.
  * From that moment on it listens for signals.
  */
-async function drivenBy(owner: Owner, stateDir: string): Promise<RunState | undefined> {
+export async function drivenBy(owner: Owner, stateDir: string): Promise<RunState | undefined> {
   const newest = (await listRuns(stateDir)).at(-1);
   if (newest === undefined) return undefined;
   const read = await readJournal(newest.file);
@@ -164,7 +164,7 @@ async function drivenBy(owner: Owner, stateDir: string): Promise<RunState | unde
   return opened !== undefined && state.end === undefined && opened.at >= owner.since ? state : undefined;
 }
 
-async function newestRun(stateDir: string): Promise<RunState | undefined> {
+export async function newestRun(stateDir: string): Promise<RunState | undefined> {
   const newest = (await listRuns(stateDir)).at(-1);
   if (newest === undefined) return undefined;
   const read = await readJournal(newest.file);

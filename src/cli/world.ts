@@ -17,8 +17,11 @@ export interface World {
   readonly closed?: AbortSignal;
   /** Epoch ms. */
   now(): number;
-  /** Calls `handler` for SIGINT, SIGTERM and SIGUSR2 (`mstone stop`) until the returned function is called. */
-  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM' | 'SIGUSR2') => void): () => void;
+  /** Calls `handler` for these, SIGUSR2 being `mstone stop`, until the returned function is called. */
+  onSignal(handler: (signal: 'SIGINT' | 'SIGTERM' | 'SIGUSR2' | 'SIGHUP') => void): () => void;
+  /** What this mstone was called with, behind the program's name, and how to call it again. */
+  readonly argv: readonly string[];
+  readonly program: readonly string[];
   readonly cpus: number;
   /** What the machine has left. */
   readonly host: Host;
@@ -61,14 +64,18 @@ export function processWorld(): World {
       process.on('SIGINT', handler);
       process.on('SIGTERM', handler);
       process.on('SIGUSR2', handler);
+      process.on('SIGHUP', handler);
       // A request to stop that comes too late must not kill whoever is about to end anyway.
       process.on('SIGUSR2', ignore);
       return () => {
         process.off('SIGINT', handler);
         process.off('SIGTERM', handler);
         process.off('SIGUSR2', handler);
+        process.off('SIGHUP', handler);
       };
     },
+    argv: process.argv.slice(2),
+    program: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
     cpus: availableParallelism(),
     host: realHost(),
     home,

@@ -18,6 +18,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--profile', 'MSTONE_PROFILE'],
   ['--config', 'MSTONE_CONFIG'],
   ['--deadline', 'MSTONE_DEADLINE'],
+  ['--detach', 'MSTONE_DETACH'],
   ['--verbose', 'MSTONE_VERBOSE'],
   ['--from', 'MSTONE_FROM'],
   ['--follow', 'MSTONE_FOLLOW'],

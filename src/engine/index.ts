@@ -21,6 +21,7 @@ import type { Ports } from './ports.js';
 /** How the user interferes with a run under way. */
 export class Control {
   private drainSignal: number | undefined;
+  private left = false;
   private words: string[] = [];
   private decisions: Decision[] = [];
   private readonly cancelled = new AbortController();
@@ -36,6 +37,16 @@ export class Control {
   cancel(exit: 130 | 143, words: string): void {
     this.drain(exit, words);
     this.cancelled.abort();
+  }
+
+  /** SIGHUP: mstone alone ends, at once; what runs goes on and is found by whoever resumes. */
+  leave(words: string): void {
+    this.left = true;
+    this.tell(words);
+  }
+
+  get leaving(): boolean {
+    return this.left;
   }
 
   /** Something that the user should know while the run goes on: becomes a note. */
@@ -121,6 +132,10 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     // Endings and the intents that follow from them go to disk together.
     const notes = control.takeWords().map((text): Event => ({ type: 'note', text }));
     const endings = [...notes, ...inbox.splice(0)];
+    if (control.leaving) {
+      await believe([...endings, { type: 'run.paused', exit: 129, why: 'its terminal was closed' }]);
+      return state;
+    }
     let ahead = endings.reduce(reduce, state);
     for (const decision of control.takeDecisions()) {
       if (!isNews(ahead, decision)) continue;

@@ -217,7 +217,7 @@ export type Event =
    * do not; empty once it no longer is. Nothing else changes.
    */
   | { readonly type: 'note'; readonly item?: ItemId; readonly text: string; readonly pressure?: string }
-  /** Left in order, to be resumed: 75, 130 or 143. */
+  /** Left in order, to be resumed: 75, 129, 130 or 143. */
   | { readonly type: 'run.paused'; readonly exit: number; readonly why: string; readonly until?: number }
   | { readonly type: 'run.ended'; readonly exit: number; readonly why: string };
 

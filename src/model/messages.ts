@@ -642,6 +642,12 @@ const MESSAGES = {
     ],
     'type `mstone stop` where the run was started',
   ),
+  'run-broken-off': entry(
+    75,
+    'What drove the run is gone, and the run has not come to its end',
+    ['process …, which drove the run, is gone and has not said how it ended'],
+    'type `mstone resume`: agents that still work are taken up',
+  ),
   'not-a-run': entry(
     4,
     'The lock is held, but by no run that could be stopped',

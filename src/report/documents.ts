@@ -226,7 +226,7 @@ export function statusDocument(
 
 type RunWord = NonNullable<StatusDocument['run']>['state'];
 
-/** A pause waits, 3 too: for a time, for money, for a person. 130 and 143 were interrupted in order. */
+/** A pause waits, 3 too: for a time, for money, for a person. 129, 130 and 143 were interrupted in order. */
 function runWord(state: RunState, alive: boolean): RunWord {
   const { end } = state;
   if (end === undefined) {
@@ -235,7 +235,7 @@ function runWord(state: RunState, alive: boolean): RunWord {
     return waits && state.flights.size === 0 ? 'waiting' : 'running';
   }
   if (end.exit === 0) return 'done';
-  if (end.exit === 130 || end.exit === 143) return 'interrupted';
+  if (end.exit >= 129) return 'interrupted';
   return end.is === 'paused' || end.exit === 3 ? 'waiting' : 'failed';
 }
 

@@ -19,8 +19,8 @@ import { formatClock, summaryOf } from './words.js';
 export interface Reporter {
   entry(entry: Entry): void;
   notice(event: Event, state: RunState): void;
-  /** Resolves when all is written and no timer is left. */
-  close(): Promise<void>;
+  /** Resolves when all is written and no timer is left. `left`: the run goes on without being looked at. */
+  close(how?: 'left'): Promise<void>;
 }
 
 export interface LineOptions {

@@ -99,7 +99,7 @@ export function liveReporter(options: LiveOptions): Reporter {
         stop = every(FRAME_MS, () => draw(false));
       }
     },
-    async close() {
+    async close(how) {
       if (screen === undefined || state === undefined) return;
       const closing = screen;
       stop?.();
@@ -108,7 +108,7 @@ export function liveReporter(options: LiveOptions): Reporter {
       screen = undefined;
       await closing.end();
       const told = past.map((note) => `${paintSentence(note, color)}\n`).join('');
-      stdout.write(told + summaryText(state, { color, now: now(), tz }));
+      stdout.write(told + (how === 'left' ? '\n' : summaryText(state, { color, now: now(), tz })));
     },
   };
 }

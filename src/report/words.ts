@@ -194,7 +194,7 @@ export function explainStanding(
     ((phase.is === 'next' || phase.is === 'waiting') && (wait?.for === 'slot' || wait?.for === 'host'));
   if (rests && couldGoOn) {
     const { exit } = state.end ?? {};
-    const stopped = exit === undefined || exit === 130 || exit === 143;
+    const stopped = exit === undefined || exit === 129 || exit === 130 || exit === 143;
     const how = item.attempt === 0 ? 'not begun' : stopped ? 'interrupted' : 'paused';
     return `${how}; \`mstone resume\` goes on`;
   }
@@ -293,7 +293,7 @@ function nextCommand(state: RunState, stuck: readonly ItemId[], undecided: reado
   if (end?.is === 'paused' && end.exit === 3 && undecided.length > 0) {
     return `mstone approve ${undecided.map(shellWord).join(' ')} && mstone resume`;
   }
-  if (end?.is === 'paused' && end.exit !== 130 && end.exit !== 143) {
+  if (end?.is === 'paused' && end.exit < 129) {
     const needed = budgetNeeded(state);
     const { budget } = state.settings;
     // Twice as much: what is just enough would pause again at the next agent.

@@ -41,6 +41,8 @@ export function makeInside(
       stderr: stderr.stream,
       now: () => Date.now(),
       onSignal: () => () => undefined,
+      argv: [],
+      program: [],
       cpus: 2,
       host: roomy,
       home,
