@@ -21,13 +21,13 @@ import {
   type Event,
   endedForIt,
   type Invocation,
-  limitedUntil,
   numberOf,
   objectOf,
   type Told,
   textOf,
   unexplained,
 } from './cli.js';
+import { limitedUntil } from './reset.js';
 
 export interface AcpFacts {
   readonly version?: string;
@@ -154,7 +154,7 @@ function judged({ answer }: AcpFacts, ending: Ending): AgentOutcome {
   const message = brief(answer.message);
   switch (answer.kind) {
     case 'rate_limit':
-      return limitedUntil(undefined, ending.at, 'event', message);
+      return limitedUntil({}, ending.at, message);
     case 'authentication_failed':
       return { kind: 'unauthorized', message };
     case 'billing_error':

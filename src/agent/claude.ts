@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import type { ClaudeAgent } from '../model/config.js';
-import type { AgentOutcome } from '../model/outcome.js';
+import type { AgentOutcome, UsageWindow } from '../model/outcome.js';
 import {
   at,
   brief,
@@ -19,7 +19,6 @@ import {
   type Event,
   endedForIt,
   type Invocation,
-  limitedUntil,
   listOf,
   numberOf,
   objectOf,
@@ -27,14 +26,16 @@ import {
   textOf,
   unexplained,
 } from './cli.js';
-import { clockTime } from './clock.js';
+import { limitedUntil } from './reset.js';
 import { askedSchema } from './schema.js';
 
 export interface ClaudeFacts {
   readonly session?: string;
   readonly version?: string;
   /** The last that was said of the subscription's limits. */
-  readonly limit?: { readonly status: string; readonly resetsAt?: number };
+  readonly limit?: { readonly status: string; readonly resetsAt?: number; readonly beyond: boolean };
+  /** What was told of each window, by its name. */
+  readonly windows: ReadonlyMap<string, UsageWindow>;
   /** The kind of the last error that it made an assistant's message of. */
   readonly error?: string;
   readonly result?: ClaudeResult;
@@ -80,7 +81,14 @@ const KNOWN = new Set([
   'auth_status',
 ]);
 
-const nothing: ClaudeFacts = { costUsd: 0, open: new Map(), worked: new Set(), events: 0, unknown: 0 };
+const nothing: ClaudeFacts = {
+  windows: new Map(),
+  costUsd: 0,
+  open: new Map(),
+  worked: new Set(),
+  events: 0,
+  unknown: 0,
+};
 
 function hear(before: ClaudeFacts, event: Event): ClaudeFacts {
   const type = textOf(event.type);
@@ -98,7 +106,10 @@ function hear(before: ClaudeFacts, event: Event): ClaudeFacts {
       const status = textOf(at(event, 'rate_limit_info', 'status'));
       const resetsAt = numberOf(at(event, 'rate_limit_info', 'resetsAt'));
       if (status === undefined) return facts;
-      return { ...facts, limit: { status, ...said('resetsAt', resetsAt) } };
+      const beyond = at(event, 'rate_limit_info', 'isUsingOverage') === true;
+      const windows = new Map(facts.windows);
+      for (const window of windowsIn(objectOf(event.rate_limit_info) ?? {})) windows.set(window.name, window);
+      return { ...facts, windows, limit: { status, beyond, ...said('resetsAt', resetsAt) } };
     }
     case 'assistant': {
       const open = new Map(facts.open);
@@ -125,6 +136,30 @@ function hear(before: ClaudeFacts, event: Event): ClaudeFacts {
     default:
       return facts;
   }
+}
+
+/** What of a subscription's windows is used; 2.1.197 tells only of the one that is nearest to its end. */
+function windowsIn(info: Event): UsageWindow[] {
+  const named: Event = { [textOf(info.rateLimitType) ?? '']: info, ...objectOf(info.unifiedWindows) };
+  return Object.entries(named).flatMap(([name, window]) => {
+    const used = numberOf(at(window, 'utilization'));
+    const resetsAt = numberOf(at(window, 'resetsAt'));
+    if (used === undefined || used < 0 || resetsAt === undefined || !/^\w{1,40}$/.test(name)) return [];
+    return [{ name, used, resetsAt: resetsAt * 1000 }];
+  });
+}
+
+/** 2.1.329 goes on with a conversation from any folder, 2.1.197 does not; between them nobody has looked. */
+const ROAMS_SINCE = [2, 1, 329] as const;
+
+function isBound(version: string | undefined): boolean {
+  const parts =
+    /^(\d+)\.(\d+)\.(\d+)/
+      .exec(version ?? '')
+      ?.slice(1)
+      .map(Number) ?? [];
+  const at = ROAMS_SINCE.findIndex((part, index) => parts[index] !== part);
+  return at >= 0 && parts.length > 0 && (parts[at] ?? 0) < (ROAMS_SINCE[at] ?? 0);
 }
 
 function heardResult(facts: ClaudeFacts, event: Event): ClaudeFacts {
@@ -176,6 +211,10 @@ function outcomeOf(facts: ClaudeFacts, ending: Ending): Told {
     ...(lost ? { lost } : said('session', facts.session)),
     ...said('version', facts.version),
     ...said('tokens', facts.tokens),
+    ...(facts.windows.size === 0 ? {} : { windows: [...facts.windows.values()] }),
+    // Its service tells of limits only where a subscription pays; what goes beyond that is billed.
+    ...(facts.limit === undefined || facts.limit.beyond ? {} : { subscription: true as const }),
+    ...(isBound(facts.version) ? { stays: true as const } : {}),
     ...(ending.purpose === 'review' ? said('verdict', result?.structured) : {}),
   };
 }
@@ -234,9 +273,8 @@ function failed(facts: ClaudeFacts, result: ClaudeResult, { end, at: moment }: E
     const limited = status === 429 || apiError === 'usage_limit_reached' || facts.error === 'rate_limit';
     if (limited) {
       const told = facts.limit?.status === 'rejected' ? facts.limit.resetsAt : undefined;
-      if (told !== undefined) return limitedUntil(told * 1000, moment, 'event', message);
-      const clock = / resets /.test(result.text) ? clockTime(result.text, moment, 'UTC') : undefined;
-      return limitedUntil(clock, moment, clock === undefined ? 'event' : 'text', message);
+      const event = told === undefined ? undefined : told * 1000;
+      return limitedUntil({ event, text: result.text }, moment, message);
     }
     if (status === 401 || status === 403 || facts.error === 'authentication_failed') {
       return { kind: 'unauthorized', message };
@@ -304,6 +342,10 @@ export function callClaude(agent: ClaudeAgent, call: Call): Invocation {
     '--verbose',
     ...(call.session === undefined ? ['--session-id', call.newSession] : ['--resume', call.session]),
     ...(call.model === undefined ? [] : ['--model', call.model]),
+    // It refuses the very model that it would fall back from.
+    ...(agent.fallback_model === undefined || agent.fallback_model === call.model
+      ? []
+      : ['--fallback-model', agent.fallback_model]),
     ...(call.capUsd === undefined ? [] : ['--max-budget-usd', String(call.capUsd)]),
     // The list ends where the next option begins.
     ...(tools.length === 0 ? [] : ['--allowedTools', ...tools]),

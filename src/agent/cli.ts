@@ -6,7 +6,7 @@
  * bytes. Only whole objects at the start of a line are events; all else is log.
  */
 import type { Purpose } from '../model/effect.js';
-import type { AgentOutcome, Tokens } from '../model/outcome.js';
+import type { AgentOutcome, Tokens, UsageWindow } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { SupervisedEnd } from '../process/supervise.js';
 
@@ -59,6 +59,11 @@ export interface Told {
   readonly session?: string;
   readonly version?: string;
   readonly tokens?: Tokens;
+  /** Windows of the subscription that it was paid with, and whether that paid. */
+  readonly windows?: readonly UsageWindow[];
+  readonly subscription?: true;
+  /** It knows its conversations in the folder alone in which they began. */
+  readonly stays?: true;
   /** The model that it says it used. */
   readonly model?: string;
   /** A reviewer's answer, not judged yet. */
@@ -205,31 +210,6 @@ export function unexplained(
   }
   if (end.kind === 'killed') return crashed(end, quoting(`ended by ${end.signal}`));
   return crashed(end, quoting(end.kind === 'exited' ? `exit ${end.code}` : 'no end is known'));
-}
-
-const MINUTE_MS = 60_000;
-const LONGEST_WAIT_MS = 8 * 24 * 60 * 60 * 1000;
-
-/**
- * A usage limit with its reset time (epoch ms), between `at` and 8 days later: a slip in a date must not stop a
- * run for a year.
- */
-export function limitedUntil(
-  resetAt: number | undefined,
-  moment: number,
-  known: 'event' | 'text',
-  message: string,
-): AgentOutcome {
-  if (resetAt === undefined) return { kind: 'limited', known, message };
-  const from = Math.floor(moment);
-  // CLIs cut their clock times to the minute, within which the limit goes on.
-  const over = known === 'text' ? resetAt + MINUTE_MS : resetAt;
-  return {
-    kind: 'limited',
-    resetAt: Math.min(Math.max(Math.floor(over), from), from + LONGEST_WAIT_MS),
-    known,
-    message,
-  };
 }
 
 /** In one line and of a length that a screen can hold. */

@@ -19,14 +19,13 @@ import {
   type Event,
   endedForIt,
   type Invocation,
-  limitedUntil,
   numberOf,
   objectOf,
   type Told,
   textOf,
   unexplained,
 } from './cli.js';
-import { clockTime } from './clock.js';
+import { limitedUntil } from './reset.js';
 import { askedSchema } from './schema.js';
 
 export interface CodexFacts {
@@ -135,12 +134,11 @@ function judged({ turn, events }: CodexFacts, ending: Ending): AgentOutcome {
 function failed(text: string, { end, at: moment }: Ending): AgentOutcome {
   const message = brief(text);
   if (/hit your usage limit/i.test(text)) {
-    const resetAt = /try again at /i.test(text) ? clockTime(text, moment, 'UTC') : undefined;
-    return limitedUntil(resetAt, moment, 'text', message);
+    return limitedUntil({ text }, moment, message);
   }
   if (/^quota exceeded/i.test(text)) return { kind: 'out-of-credit', message };
   if (/\b429 Too Many Requests|^rate limit exceeded/i.test(text)) {
-    return limitedUntil(undefined, moment, 'text', message);
+    return limitedUntil({ text }, moment, message);
   }
   if (/^unexpected status 40[13]\b|^missing environment variable/i.test(text)) {
     return { kind: 'unauthorized', message };

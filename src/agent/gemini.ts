@@ -21,13 +21,13 @@ import {
   type Event,
   endedForIt,
   type Invocation,
-  limitedUntil,
   numberOf,
   objectOf,
   type Told,
   textOf,
   unexplained,
 } from './cli.js';
+import { limitedUntil } from './reset.js';
 
 export interface GeminiFacts {
   readonly result?: { readonly status?: string; readonly message: string };
@@ -107,8 +107,8 @@ function judged({ result }: GeminiFacts, ending: Ending): AgentOutcome {
   if (/API_KEY_INVALID/.test(text) || status === 401 || status === 403)
     return { kind: 'unauthorized', message };
   if (status === 402) return { kind: 'out-of-credit', message };
-  // "You have exhausted your daily quota": it names no time.
-  if (status === 429) return limitedUntil(undefined, ending.at, 'event', message);
+  // "You have exhausted your daily quota" names no time, "Please retry in 21.5s" does.
+  if (status === 429) return limitedUntil({ text }, ending.at, message);
   if (status !== undefined && status >= 500) return { kind: 'overloaded', message };
   if (/exceeds the maximum number of tokens/.test(text)) return { kind: 'context-exceeded', message };
   return crashed(end, message);

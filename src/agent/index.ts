@@ -13,7 +13,7 @@ import { judge, MOST_FINDINGS, readVerdict, type Terms, type VerdictReply } from
 import type { AgentConfig } from '../model/config.js';
 import type { Purpose } from '../model/effect.js';
 import type { Milestone, Recipe } from '../model/milestone.js';
-import type { AgentOutcome, Oid, Repeated, Tokens } from '../model/outcome.js';
+import type { AgentOutcome, Oid, Repeated, Tokens, UsageWindow } from '../model/outcome.js';
 import { plainly, type Redactor } from '../model/redact.js';
 import { unreachable } from '../model/result.js';
 import type { Finding, Judgement } from '../model/verdict.js';
@@ -23,21 +23,14 @@ import { hasStarted, type SupervisedEnd, supervise } from '../process/supervise.
 import { TAG_NAME, withTag } from '../process/tagged.js';
 import { acp, callAcp } from './acp.js';
 import { callClaude, claude } from './claude.js';
-import {
-  type Call,
-  type Cli,
-  endedForIt,
-  eventsIn,
-  type Invocation,
-  limitedUntil,
-  unexplained,
-} from './cli.js';
+import { type Call, type Cli, endedForIt, eventsIn, type Invocation, unexplained } from './cli.js';
 import { callCodex, codex } from './codex.js';
 import { callGemini, gemini } from './gemini.js';
 import { readLines, readLog, type Said } from './log.js';
 import { callOpencode, opencode } from './opencode.js';
 import { estimateUsd } from './prices.js';
 import { watchCalls } from './repeats.js';
+import { limitedUntil } from './reset.js';
 
 export interface AssignmentRequest {
   /** Of this assignment alone: token, exit file, prompt and context lie there. Absolute; it exists. */
@@ -109,6 +102,9 @@ export interface AgentReport {
   readonly session?: string;
   readonly version?: string;
   readonly tokens?: Tokens;
+  readonly windows?: readonly UsageWindow[];
+  readonly subscription?: true;
+  readonly stays?: true;
   /** What of its output could not be read. */
   readonly told?: readonly string[];
   readonly logBytes: number;
@@ -236,6 +232,9 @@ async function performCli<F extends { readonly unknown: number }>(
     ...(told.session === undefined ? {} : { session: told.session }),
     ...(told.version === undefined ? {} : { version: told.version }),
     ...(told.tokens === undefined ? {} : { tokens: told.tokens }),
+    ...(told.windows === undefined ? {} : { windows: told.windows }),
+    ...(told.subscription === undefined ? {} : { subscription: told.subscription }),
+    ...(told.stays === undefined ? {} : { stays: told.stays }),
     ...(weighed === undefined ? {} : { judgement: weighed.judgement }),
     ...(notes.length === 0 ? {} : { told: notes }),
     logBytes: bytes,
@@ -369,7 +368,7 @@ function outcomeOf(
 /** Measured from the log's last byte, so that reading again yields the same. */
 function limited({ limited: told, writtenAt }: Said): AgentOutcome {
   if (told?.resetAt === undefined) return { kind: 'limited', message: 'usage limit, reset time unknown' };
-  const until = limitedUntil(told.resetAt, writtenAt, 'event', '');
+  const until = limitedUntil({ event: told.resetAt }, writtenAt, 'usage limit');
   if (until.kind !== 'limited' || until.resetAt === undefined) return until;
   const message = `usage limit until ${new Date(until.resetAt).toISOString()}`;
   return { kind: 'limited', resetAt: until.resetAt, message };

@@ -19,12 +19,13 @@ import {
   type Event,
   endedForIt,
   type Invocation,
-  limitedUntil,
   numberOf,
+  objectOf,
   type Told,
   textOf,
   unexplained,
 } from './cli.js';
+import { limitedUntil } from './reset.js';
 
 export interface OpencodeFacts {
   readonly session?: string;
@@ -34,7 +35,7 @@ export interface OpencodeFacts {
     readonly name: string;
     readonly message: string;
     readonly status?: number;
-    readonly retryAfter?: number;
+    readonly headers?: Event;
   };
   readonly text: string;
   readonly costUsd: number;
@@ -81,14 +82,14 @@ function hear(before: OpencodeFacts, event: Event): OpencodeFacts {
     }
     case 'error': {
       const status = numberOf(at(event, 'error', 'data', 'statusCode'));
-      const retryAfter = Number(textOf(at(event, 'error', 'data', 'responseHeaders', 'retry-after')));
+      const headers = objectOf(at(event, 'error', 'data', 'responseHeaders'));
       return {
         ...facts,
         error: {
           name: textOf(at(event, 'error', 'name')) ?? '',
           message: textOf(at(event, 'error', 'data', 'message')) ?? '',
           ...(status === undefined ? {} : { status }),
-          ...(retryAfter > 0 ? { retryAfter } : {}),
+          ...(headers === undefined ? {} : { headers }),
         },
       };
     }
@@ -128,13 +129,7 @@ function judged({ error, reason }: OpencodeFacts, ending: Ending): AgentOutcome 
     return { kind: 'out-of-credit', message };
   }
   if (status === 429) {
-    const wait = error.retryAfter;
-    return limitedUntil(
-      wait === undefined ? undefined : ending.at + wait * 1000,
-      ending.at,
-      'event',
-      message,
-    );
+    return limitedUntil({ headers: error.headers, text: error.message }, ending.at, message);
   }
   if (status !== undefined && status >= 500) return { kind: 'overloaded', message };
   if (status === 400 && /prompt is too long|context length/i.test(error.message)) {

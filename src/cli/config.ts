@@ -25,6 +25,8 @@ export interface ConfigDocument {
     readonly value: unknown;
     readonly origin: {
       readonly from: Origin['from'];
+      /** Of a default: the setting that it hangs on. */
+      readonly by?: string;
       readonly variable?: string;
       readonly file?: string;
       readonly line?: number;
@@ -127,8 +129,9 @@ function originWords(origin: Origin): string {
       return `${shown(origin.file, 200)}:${origin.line}`;
     case 'profile':
       return `${shown(origin.file, 200)}:${origin.line}, profile ${shown(origin.profile)}`;
-    case 'flag':
     case 'default':
+      return origin.by === undefined ? 'default' : `default, by ${origin.by}`;
+    case 'flag':
       return origin.from;
   }
 }

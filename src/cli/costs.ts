@@ -47,7 +47,8 @@ export async function costs(
   if (run !== undefined && charges.length === 0 && !runs.value.some((known) => known.run === run)) {
     return sayError(world, 'unknown-run', `no run ${shown(run)}`);
   }
-  const view = { by: options.by, charges, tz: zoneOf(world) };
+  const windows = new Map(runs.value.flatMap(({ state }) => [...state.windows]));
+  const view = { by: options.by, charges, tz: zoneOf(world), windows, now: world.now() };
   if (options.json === true) sayJson(world, costsDocument(view));
   else say(world, costsText(view, world.color));
   return 0;

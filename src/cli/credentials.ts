@@ -40,6 +40,25 @@ export function credentialSettings(
   return ok({ credentials, marks: marksOf(config, used) });
 }
 
+/** By agent, who takes over from it. */
+export function fallbacksOf(
+  { agents }: Pick<Config, 'agents'>,
+  names: Iterable<string>,
+): Pick<RunSettings, 'fallbacks'> {
+  const fallbacks = [...new Set(names)].sort().flatMap((name) => {
+    const agent = agents[name];
+    const other = agent !== undefined && 'fallback' in agent ? agent.fallback : undefined;
+    return other === undefined ? [] : [[name, other] as const];
+  });
+  return fallbacks.length === 0 ? {} : { fallbacks: Object.fromEntries(fallbacks) };
+}
+
+/** These agents, and those that may take over from them. */
+export const withFallbacks = (config: Pick<Config, 'agents'>, names: readonly string[]): string[] => [
+  ...names,
+  ...Object.values(fallbacksOf(config, names).fallbacks ?? {}),
+];
+
 /** 32 bits: enough to see that a key was replaced, too few to know it by. */
 const marksOf = ({ credentials }: Config, used: ReadonlySet<string>): Record<string, string> =>
   Object.fromEntries(

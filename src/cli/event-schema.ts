@@ -27,6 +27,7 @@ import type {
   Repeated,
   TestRun,
   Tokens,
+  UsageWindow,
   WorkOutcome,
 } from '../model/outcome.js';
 import type { CriterionAnswer, Finding, FindingAnswer, Judgement, Note } from '../model/verdict.js';
@@ -207,9 +208,31 @@ const workOutcome = object<WorkOutcome>(
     session: about('the conversation by which the agent can go on', TEXT),
     version: about("the agent's CLI's own", TEXT),
     tokens: object<Tokens>({ input: WHOLE, cached: WHOLE, output: WHOLE }),
+    windows: list(
+      object<UsageWindow>({
+        name: about("the service's own word", TEXT),
+        used: about('a share, 0 to 1', { type: 'number', minimum: 0 }),
+        resetsAt: MOMENT,
+      }),
+    ),
+    subscription: about('a subscription paid: `costUsd` is by list prices, and billed to nobody', {
+      const: true,
+    }),
+    stays: about('its conversation can go on only in the slot in which it began', { const: true }),
     told: TEXTS,
   },
-  ['estimated', 'harvest', 'judgement', 'session', 'version', 'tokens', 'told'],
+  [
+    'estimated',
+    'harvest',
+    'judgement',
+    'session',
+    'version',
+    'tokens',
+    'windows',
+    'subscription',
+    'stays',
+    'told',
+  ],
 );
 
 const results = list(checkResult);

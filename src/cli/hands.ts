@@ -410,6 +410,9 @@ export function makeHands(context: HandsContext): Hands {
       ...(report.session === undefined ? {} : { session: report.session }),
       ...(report.version === undefined ? {} : { version: report.version }),
       ...(report.tokens === undefined ? {} : { tokens: report.tokens }),
+      ...(report.windows === undefined ? {} : { windows: report.windows }),
+      ...(report.subscription === undefined ? {} : { subscription: report.subscription }),
+      ...(report.stays === undefined ? {} : { stays: report.stays }),
     };
     if (effect.purpose === 'review') {
       const wrote = taken.changed ? ['the reviewer changed files; that was dropped'] : [];

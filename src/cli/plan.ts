@@ -64,6 +64,7 @@ export function stepsWords(settled: Settled): string {
     `Review: ${reviewWords(config, chosen)}`,
     ...approvalWords(settled),
     ...landWords(config),
+    ...fallbackWords(config),
     `Agents at once: ${jobs}`,
     ...(chosen?.agent === undefined ? [] : [`Cost: ${costWords(config)}; agents bill your account`]),
     ...(chosen?.worktrees === undefined
@@ -108,6 +109,16 @@ function approvalWords(settled: Pick<Settled, 'plan' | 'config'>): string[] {
     ...(of('merge').length === 0 ? [] : [`${names(of('merge'), 20)} before it lands`]),
   ];
   return parts.length === 0 ? [] : [`Your approval: ${parts.join('; ')} (mstone approve ID)`];
+}
+
+/** Who is started where another cannot be. */
+function fallbackWords({ agents }: Config): string[] {
+  const pairs = Object.entries(agents).flatMap(([name, agent]) =>
+    'fallback' in agent && agent.fallback !== undefined
+      ? [`${shown(agent.fallback)} for ${shown(name)}`]
+      : [],
+  );
+  return pairs.length === 0 ? [] : [`Takes over while nothing is open: ${pairs.join(', ')}`];
 }
 
 const costWords = ({ budget }: Config): string =>

@@ -135,10 +135,11 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     command(
       'resume',
       'Continue the last run with its own flags, and those that are given anew.',
-      '  mstone resume\n  mstone resume --max-cost 20 --deadline 6:30',
+      '  mstone resume\n  mstone resume --when-ready\n  mstone resume --max-cost 20 --deadline 6:30',
     ),
   )
     .argument('[run]', 'the id of an unfinished run')
+    .option('--when-ready', 'first sleep until what it waits for is over: a usage limit, a day of its budget')
     .action(async (id, { detach, ...options }) =>
       exit(
         detach

@@ -21,7 +21,7 @@ import type { Config } from '../model/config.js';
 import { dayOf } from '../model/day.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Effect } from '../model/effect.js';
-import type { Budget, Event, LandTerms, RetryFrom, RunSettings } from '../model/event.js';
+import type { Budget, Event, LandTerms, LimitSettings, RetryFrom, RunSettings } from '../model/event.js';
 import type { MilestoneId } from '../model/milestone.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
@@ -41,10 +41,11 @@ import { heldOver } from '../run/credentials.js';
 import { historyOf } from '../run/history.js';
 import { emptyRun, reduce } from '../run/index.js';
 import { verdictKey } from '../run/items.js';
+import { agentsFor } from '../run/reviews.js';
 import { greenOn } from '../run/verdicts.js';
 import { sandboxMissing } from './cage.js';
 import { settle } from './choose.js';
-import { credentialSettings, scrubLogs } from './credentials.js';
+import { credentialSettings, fallbacksOf, scrubLogs, withFallbacks } from './credentials.js';
 import { readDeadline } from './deadline.js';
 import { dropDecision, readDecisions, watchDecisions } from './decisions.js';
 import {
@@ -85,6 +86,7 @@ import {
   unfinishedOf,
   unwritable,
 } from './state.js';
+import { waitUntil, waitUntilReady } from './wait.js';
 import { versionOf, type World, zoneOf } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
@@ -140,7 +142,7 @@ export async function run(world: Terminal, options: RunOptions): Promise<number>
 
 export async function resume(
   terminal: Terminal,
-  options: { readonly run?: string } & NewTerms,
+  options: { readonly run?: string; readonly whenReady?: true } & NewTerms,
 ): Promise<number> {
   const world = besideEvents(terminal, options.output);
   const project = await openProject(world, undefined);
@@ -155,6 +157,13 @@ export async function resume(
   if (last === undefined || last.state.end?.is === 'ended') {
     say(world, 'Nothing to resume: no run was interrupted.\nNext: mstone run');
     return 0;
+  }
+  if (options.whenReady === true) {
+    const stopped = await waitUntilReady(world, last.state);
+    if (stopped !== undefined) return stopped;
+    // Somebody else may have gone on with it meanwhile: it is read anew.
+    const { whenReady: _, ...rest } = options;
+    return resume(terminal, { ...rest, run: last.run });
   }
   const asked = askedFrom(last.state.settings.argv);
   return prepareAndRun(
@@ -379,12 +388,7 @@ async function runLocked(
     return sayDiagnostics(world, refusedPlan(project, sources, options, failed) ?? made.error);
   }
   const { plan, items, config, chosen } = made.value;
-  const paid = credentialSettings(
-    config,
-    items.flatMap(({ author, reviewer, resolver }) =>
-      reviewer === false ? [author, resolver] : [author, reviewer, resolver],
-    ),
-  );
+  const paid = credentialSettings(config, withFallbacks(config, items.flatMap(agentsFor)));
   if (!paid.ok) return sayDiagnostics(world, paid.error);
   const redact = makeRedactor(sources.secrets);
   const strangers = unknownTo(plan, extra.reset);
@@ -470,6 +474,7 @@ async function runLocked(
     }),
     ...paid.value,
     ...(await landTerms(project, plan, config, from)),
+    ...fallbacksOf(config, items.flatMap(agentsFor)),
     ...(logsDir === undefined ? {} : { logs: logsDir }),
   };
   const held = heldOver(
@@ -695,6 +700,7 @@ function settingsOf(
     jobs: config.jobs,
     failFast: options.failFast === true && options.keepGoing !== true,
     wait: options.wait !== false && config.limits.wait,
+    limits: limitsOf(config),
     backoffMs: config.backoffMs,
     folder: folderOf(config),
     ...(chosen === undefined ? {} : { chosen }),
@@ -705,6 +711,8 @@ function settingsOf(
     ],
   };
 }
+
+const limitsOf = ({ limits: { wait: _wait, ...limits } }: Config): LimitSettings => limits;
 
 /** What a run goes by; what is only put aside limits nothing. */
 function budgetOf(
@@ -932,23 +940,6 @@ export function notCommitted(files: readonly string[], repository: Repository): 
     expected: 'what decides is read from your commit, never from an agent’s branch',
     fix: `git add ${places.join(' ')} && git commit -m "Milestones", or let mstone do it: mstone run --commit`,
   };
-}
-
-/** Resolves at `at` or when aborted. A timer of Node's holds 24.8 days at most, and a laptop may sleep. */
-async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && Date.now() < at) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(at - Date.now(), 30_000));
-      signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        { once: true },
-      );
-    });
-  }
 }
 
 function logFile(logsDir: string, id: string, effect: Effect): string | undefined {

@@ -279,11 +279,12 @@ const configDocumentSchema = object<ConfigDocument>({
             user: true,
             default: true,
           }),
+          by: about('of a default: the setting that it hangs on', TEXT),
           variable: TEXT,
           file: TEXT,
           line: about('from 1', COUNT),
         },
-        ['variable', 'file', 'line'],
+        ['by', 'variable', 'file', 'line'],
       ),
     }),
   ),
@@ -406,6 +407,10 @@ const SUM = {
   cost_usd: { type: 'number', minimum: 0 },
   estimated_usd: about('the part of it that is by a table of prices', { type: 'number', minimum: 0 }),
   assignments: about('agent processes; a landing whose journal is gone counts as one', WHOLE),
+  subscription_usd: about('the part of it that a subscription paid: by list prices, billed to nobody', {
+    type: 'number',
+    minimum: 0,
+  }),
   untold: about('those of them of which nothing says what they cost', WHOLE),
   tokens: about(
     'as the CLIs count them: sent (what came from a cache included), cached, received',
@@ -434,6 +439,14 @@ const costsSchema = object<CostsDocument>({
     }),
   ),
   total: object<CostsDocument['total']>(SUM),
+  windows: list(
+    object<CostsDocument['windows'][number]>({
+      credential: TEXT,
+      window: about("the service's own word, such as `five_hour`", TEXT),
+      used: about('a share, 0 to 1', { type: 'number', minimum: 0 }),
+      resets_at: about('RFC 3339, UTC', TEXT),
+    }),
+  ),
 });
 
 const titled = (title: string, schema: object): Schema => ({

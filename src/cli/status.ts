@@ -37,7 +37,9 @@ async function watch(world: Terminal): Promise<number> {
     while (!stop.signal.aborted) {
       let text = '';
       const page = { write: (part: string) => (text += part) } as unknown as NodeJS.WriteStream;
-      const exit = await statusOnce({ ...world, stdout: page, stderr: page }, {});
+      // Beside a picture that is drawn anew, what only counts down is nothing new.
+      const still = picture ? {} : { still: true as const };
+      const exit = await statusOnce({ ...world, stdout: page, stderr: page }, still);
       if (exit !== 0 && before === undefined) {
         world.stderr.write(text);
         return exit;
@@ -57,7 +59,10 @@ function ignoreAbort(error: Error): void {
   if (error.name !== 'AbortError') throw error;
 }
 
-async function statusOnce(world: Terminal, options: { readonly json?: boolean }): Promise<number> {
+async function statusOnce(
+  world: Terminal,
+  options: { readonly json?: boolean; readonly still?: true },
+): Promise<number> {
   const project = await openProject(world, undefined);
   if (!project.ok) return sayDiagnostics(world, project.error);
   const { repository, target, landings } = project.value;
@@ -79,7 +84,16 @@ async function statusOnce(world: Terminal, options: { readonly json?: boolean })
     sayJson(world, statusDocument(last?.state, plan, alive, world.now(), since));
   } else {
     if (!made.ok) sayDiagnostics(world, made.error);
-    say(world, statusText(last?.state, plan, { alive, color: world.color, now: world.now(), since }));
+    say(
+      world,
+      statusText(last?.state, plan, {
+        alive,
+        color: world.color,
+        now: world.now(),
+        since,
+        ...(options.still === undefined ? {} : { still: options.still }),
+      }),
+    );
   }
   return 0;
 }

@@ -21,6 +21,7 @@ export const FLAG_VARIABLES: ReadonlyMap<string, string> = new Map([
   ['--detach', 'MSTONE_DETACH'],
   ['--verbose', 'MSTONE_VERBOSE'],
   ['--from', 'MSTONE_FROM'],
+  ['--when-ready', 'MSTONE_WHEN_READY'],
   ['--follow', 'MSTONE_FOLLOW'],
   ['--now', 'MSTONE_STOP_NOW'],
   ['--wait', 'MSTONE_STOP_WAIT'],

@@ -7,7 +7,7 @@
  */
 import { parse } from 'yaml';
 import type { AgentConfig, Config, PressureLimits } from '../model/config.js';
-import { type Credential, isSecret } from '../model/credential.js';
+import { type Credential, isSecret, JOBS_OF } from '../model/credential.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
@@ -58,7 +58,9 @@ export interface ConfigSources {
 
 /** Who decided a setting. */
 export type Origin =
-  | { readonly from: 'flag' | 'default' }
+  | { readonly from: 'flag' }
+  /** `by`: the setting that the default hangs on. */
+  | { readonly from: 'default'; readonly by?: LeafKey }
   | { readonly from: 'environment'; readonly variable: string }
   | { readonly from: 'project' | 'user'; readonly file: string; readonly line: number }
   | { readonly from: 'profile'; readonly profile: string; readonly file: string; readonly line: number };
@@ -133,6 +135,8 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     }
   }
 
+  diagnostics.push(...wrongFallbacks(agents, origins, new Set(layers.flatMap(({ broken }) => [...broken]))));
+
   // Each word has been through its own schema, which is what this type is read off.
   const said = <K extends LeafKey>(key: K): LeafValue<K> | undefined =>
     words.get(key)?.value as LeafValue<K> | undefined;
@@ -147,7 +151,11 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   const perDay = said('budget.per_day');
   const tokens = said('budget.tokens');
   const stageTag = said('tags.stage');
-  const jobs = said('jobs') ?? 1;
+  const subscription = origins.get('jobs')?.from === 'default' ? said('subscription') : undefined;
+  const jobs = subscription === undefined ? (said('jobs') ?? 1) : JOBS_OF[subscription];
+  if (subscription !== undefined) origins.set('jobs', { from: 'default', by: 'subscription' });
+  const reserve = said('limits.reserve');
+  const perMinute = said('limits.starts_per_minute');
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
   const logDir = said('log_dir');
@@ -196,7 +204,12 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     expectTests: said('expect_tests') ?? 'auto',
     briefLimit: said('brief_limit') ?? 200_000,
     ...(mcpServers !== undefined && { mcpServers }),
-    limits: { wait: said('limits.wait') ?? true },
+    limits: {
+      wait: said('limits.wait') ?? true,
+      reserve: typeof reserve === 'string' ? Number.parseInt(reserve, 10) / 100 : 0,
+      burst: said('limits.burst') ?? 1,
+      ...(perMinute !== undefined && { perMinute }),
+    },
     land: said('land') ?? 'each',
     pr: { per: said('pr.per') ?? 'stage', remote: said('pr.remote') ?? 'origin' },
     runBranch: said('run_branch') ?? false,
@@ -752,6 +765,34 @@ function withSources(
       : value,
   ]);
   return { ...entry, env: Object.fromEntries(env) };
+}
+
+/** Who is to take over must be there and be another. */
+function wrongFallbacks(
+  agents: ReadonlyMap<string, AgentConfig>,
+  origins: ReadonlyMap<string, Origin>,
+  broken: ReadonlySet<string>,
+): Diagnostic[] {
+  return [...agents].flatMap(([name, agent]) => {
+    const other = 'fallback' in agent ? agent.fallback : undefined;
+    if (other === undefined) return [];
+    const key = `agents.${name}.fallback`;
+    const origin = origins.get(`agents.${name}`) ?? { from: 'default' };
+    if (!agents.has(other)) {
+      return broken.has(other) ? [] : [unknownAgent(key, other, [...agents.keys()], origin)];
+    }
+    if (other !== name) return [];
+    return [
+      {
+        severity: 'error' as const,
+        code: 'invalid-value' as const,
+        ...place(origin),
+        message: `\`${key}\` cannot be read`,
+        expected: 'another agent than this one',
+        found: shown(other),
+      },
+    ];
+  });
 }
 
 function unknownAgent(key: string, name: string, names: readonly string[], origin: Origin): Diagnostic {

@@ -5,7 +5,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
-import { AUTH_ORDERS, LOGIN } from '../model/credential.js';
+import { AUTH_ORDERS, LOGIN, SUBSCRIPTIONS } from '../model/credential.js';
 import { parseDuration } from '../model/duration.js';
 import { SIZE } from '../model/size.js';
 
@@ -169,7 +169,13 @@ const SHAPES = {
     schema: jobs,
     type: 'a whole number from 1, or a share of the processors such as `50%`',
     default: '4',
-    description: 'Agents alive at once, reviewers included',
+    description: 'Agents alive at once, reviewers included; where nobody says it, as `subscription` has it',
+  },
+  subscription: {
+    schema: z.enum(SUBSCRIPTIONS),
+    type: '`pro`, `max5`, `max20` or `api`',
+    default: '(not said)',
+    description: 'What pays for agents: `jobs` is then 3, 5, 8 or 10 where nobody says it',
   },
   checks: {
     schema: z.array(line),
@@ -300,6 +306,25 @@ const SHAPES = {
     type: '`true` or `false`',
     default: 'true',
     description: 'Wait for usage limits to reset; false: pause and exit 75',
+  },
+  'limits.reserve': {
+    schema: z.union([z.literal(false), z.string().regex(/^[1-9]\d?%$/)]),
+    type: 'a share such as `10%`, below 100%, or `false`',
+    default: '10%',
+    description:
+      "What of a subscription's window is left to milestones that have begun: with no more than that left, no other starts on it until the window is over",
+  },
+  'limits.starts_per_minute': {
+    schema: z.number().positive().max(1000),
+    type: 'a number, more than 0, such as `6` or `0.5`',
+    default: '(no bound)',
+    description: 'How many agents are started in a minute',
+  },
+  'limits.burst': {
+    schema: z.int().min(1).max(1000),
+    type: 'a whole number from 1',
+    default: '1',
+    description: 'How many of them at once, after a pause',
   },
   milestones: {
     schema: milestonesPath,
@@ -549,6 +574,8 @@ const env = z
   .default({});
 
 const argument = z.string().regex(/^[^\u0000]*$/);
+/** Who takes over. */
+const fallback = agentName.optional();
 /** A program and its arguments. */
 const command = z
   .array(argument)
@@ -558,6 +585,7 @@ const cli = (program: string) => ({
   command: command.default([program]),
   model: model.optional(),
   args: z.array(argument).default([]),
+  fallback,
   env,
 });
 
@@ -579,10 +607,11 @@ const CLAUDE_TOOLS = [
 
 const KINDS = {
   recipe: z.strictObject({ kind: z.literal('recipe'), env }),
-  command: z.strictObject({ kind: z.literal('command'), command, env }),
+  command: z.strictObject({ kind: z.literal('command'), command, fallback, env }),
   claude: z.strictObject({
     kind: z.literal('claude'),
     ...cli('claude'),
+    fallback_model: model.optional(),
     permission: z.enum(['dontAsk', 'acceptEdits', 'auto', 'bypassPermissions']).default('dontAsk'),
     tools: z.array(line).default(CLAUDE_TOOLS),
   }),
@@ -593,7 +622,7 @@ const KINDS = {
   }),
   gemini: z.strictObject({ kind: z.literal('gemini'), ...cli('gemini') }),
   opencode: z.strictObject({ kind: z.literal('opencode'), ...cli('opencode') }),
-  acp: z.strictObject({ kind: z.literal('acp'), command, env }),
+  acp: z.strictObject({ kind: z.literal('acp'), command, fallback, env }),
 } as const satisfies { readonly [K in AgentConfig['kind']]: z.ZodType };
 
 export const agentKinds = Object.keys(KINDS) as readonly AgentConfig['kind'][];
@@ -624,6 +653,8 @@ export const AGENT_FIELDS: Readonly<Record<string, string>> = {
   kind: 'claude, codex, gemini, opencode, acp, command or recipe',
   command: 'a program and its arguments as a list, such as `[node, tools/agent.mjs]`',
   model: MODEL,
+  fallback: 'the name of another agent: a kind, or one under `agents`',
+  fallback_model: MODEL,
   args: 'a list of further arguments, such as `[--verbose]`',
   permission: '`dontAsk`, `acceptEdits`, `auto` or `bypassPermissions`',
   tools: 'a list of tools, such as `[Read, Edit, "Bash(npm *)"]`',

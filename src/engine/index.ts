@@ -15,7 +15,7 @@ import type { RunState } from '../model/state.js';
 import { isNews } from '../run/approvals.js';
 import { decide } from '../run/decide.js';
 import { reduce } from '../run/index.js';
-import { agentsOf, standingOf } from '../run/questions.js';
+import { agentsOf, nextTurn, standingOf } from '../run/questions.js';
 import type { Ports } from './ports.js';
 
 /** How the user interferes with a run under way. */
@@ -163,7 +163,10 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
       const woken = new AbortController();
       poke = () => woken.abort();
       if (inbox.length > 0 || failures.length > 0 || control.hasNews) poke();
-      await (again === undefined ? aborted(woken.signal) : ports.clock.until(again, woken.signal));
+      // What waits for a time goes on then, whoever is still at work.
+      const turn = control.draining === undefined ? nextTurn(state, inputs.now) : undefined;
+      const next = again === undefined ? turn : Math.min(again, turn ?? again);
+      await (next === undefined ? aborted(woken.signal) : ports.clock.until(next, woken.signal));
       continue;
     }
 

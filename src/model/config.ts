@@ -1,6 +1,6 @@
 import type { AuthOrder, Credential } from './credential.js';
 import type { Approval } from './decision.js';
-import type { Budget } from './event.js';
+import type { Budget, LimitSettings } from './event.js';
 
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
 
@@ -12,11 +12,15 @@ interface CliAgent {
   readonly model?: string;
   /** Further arguments, behind mstone's own. */
   readonly args: readonly string[];
+  /** The agent that takes over while this one can be started on nothing. */
+  readonly fallback?: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
 export interface ClaudeAgent extends CliAgent {
   readonly kind: 'claude';
+  /** What the CLI itself takes while its model has no room. */
+  readonly fallback_model?: string;
   /** What happens to a tool that is not among `tools`. */
   readonly permission: 'dontAsk' | 'acceptEdits' | 'auto' | 'bypassPermissions';
   /** What an author may use, as `--allowedTools` has it; reviewers get tools that read. */
@@ -36,6 +40,7 @@ export type AgentConfig =
       /** `acp`: an agent that speaks the Agent Client Protocol on its stdin and stdout. */
       readonly kind: 'command' | 'acp';
       readonly command: readonly string[];
+      readonly fallback?: string;
       readonly env: Readonly<Record<string, string>>;
     }
   | ClaudeAgent
@@ -124,7 +129,7 @@ export interface Config {
   readonly briefLimit: number;
   /** By name, as under `mcpServers` in `.mcp.json`; absent: those of that file on the target. */
   readonly mcpServers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  readonly limits: { readonly wait: boolean };
+  readonly limits: { readonly wait: boolean } & LimitSettings;
   /** When the target gets what landed. */
   readonly land: 'each' | 'stage' | 'end' | 'pr';
   readonly pr: { readonly per: 'milestone' | 'stage'; readonly remote: string };

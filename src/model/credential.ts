@@ -13,6 +13,13 @@ export interface Credential {
 export const AUTH_ORDERS = ['login-first', 'keys-first', 'keys-only'] as const;
 export type AuthOrder = (typeof AUTH_ORDERS)[number];
 
+/** What people pay for agents by, as far as it says how many of them it bears at once. */
+export const SUBSCRIPTIONS = ['pro', 'max5', 'max20', 'api'] as const;
+export type Subscription = (typeof SUBSCRIPTIONS)[number];
+
+/** Agents at once where nobody says it. */
+export const JOBS_OF: Readonly<Record<Subscription, number>> = { pro: 3, max5: 5, max20: 8, api: 10 };
+
 /** The name that no credential may have: what a CLI pays with when mstone adds nothing. */
 export const LOGIN = 'login';
 

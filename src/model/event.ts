@@ -18,6 +18,7 @@ import type {
   Oid,
   PublishOutcome,
   TreeKey,
+  UsageWindow,
   Work,
   WorkOutcome,
 } from './outcome.js';
@@ -62,6 +63,9 @@ export interface HeldCredentials {
   readonly closed: Readonly<Record<string, number>>;
   /** Why each is not to be used. */
   readonly shut: Readonly<Record<string, ShutCredential>>;
+  /** How often in a row each was limited until nobody knew when. */
+  readonly guesses?: Readonly<Record<string, number>>;
+  readonly windows?: Readonly<Record<string, readonly UsageWindow[]>>;
 }
 
 export interface ShutCredential {
@@ -82,6 +86,16 @@ export type LandTerms =
       readonly remote: string;
       readonly base: string;
     };
+
+/** How limits are heeded. */
+export interface LimitSettings {
+  /** Share of a subscription's window, 0 to 1, that is left to milestones which have begun. */
+  readonly reserve: number;
+  /** Agents that may be started in a minute; absent: any number. */
+  readonly perMinute?: number;
+  /** How many of them at once. */
+  readonly burst: number;
+}
 
 /** The settings a run goes by; a continued run may bring others. */
 export interface RunSettings {
@@ -110,6 +124,10 @@ export interface RunSettings {
   readonly completes?: readonly number[];
   /** The branch that this run was started on, where it lands on a new one of its own. */
   readonly from?: string;
+  /** Absent in journals of before, whose runs did not know of it and replay as they were. */
+  readonly limits?: LimitSettings;
+  /** By agent, who takes over while nothing is open that it could be started on. */
+  readonly fallbacks?: Readonly<Record<string, string>>;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
 }

@@ -102,6 +102,16 @@ export interface Tokens {
   readonly output: number;
 }
 
+/** What of a subscription's window is used, as the service itself said last. */
+export interface UsageWindow {
+  /** The service's own word: `five_hour`, `seven_day`. */
+  readonly name: string;
+  /** Share of it, 0 to 1; a little more where the last answer went beyond it. */
+  readonly used: number;
+  /** When the next one begins, epoch ms. */
+  readonly resetsAt: number;
+}
+
 /** How a `work` effect ended. */
 export interface WorkOutcome {
   readonly agent: AgentOutcome;
@@ -120,6 +130,12 @@ export interface WorkOutcome {
   readonly version?: string;
   /** As the CLI counts them, for this assignment alone. */
   readonly tokens?: Tokens;
+  /** Windows of the subscription that it was paid with, where they were told. */
+  readonly windows?: readonly UsageWindow[];
+  /** A subscription paid for it: `costUsd` is what it would cost by list prices, and nobody is billed that. */
+  readonly subscription?: true;
+  /** Its CLI knows the conversation only in the folder in which it began. */
+  readonly stays?: true;
   readonly told?: readonly string[];
 }
 

@@ -2,7 +2,16 @@ import type { Brakes } from './brakes.js';
 import type { Approval, Decision } from './decision.js';
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
-import type { Candidate, CheckoutBlock, CheckResult, Oid, PublishOutcome, TreeKey, Work } from './outcome.js';
+import type {
+  Candidate,
+  CheckoutBlock,
+  CheckResult,
+  Oid,
+  PublishOutcome,
+  TreeKey,
+  UsageWindow,
+  Work,
+} from './outcome.js';
 import type { PlanItem } from './plan.js';
 import type { CriterionAnswer, Finding, Opinion } from './verdict.js';
 
@@ -32,8 +41,18 @@ export type Step =
 
 /** What a waiting item waits for. */
 export type Wait =
-  | { readonly for: 'credential'; readonly credential: string; readonly until: number }
+  /** `kept`: it is open, but what is left of its window is for milestones that have begun. */
+  | {
+      readonly for: 'credential';
+      readonly credential: string;
+      readonly until: number;
+      readonly kept?: true;
+    }
+  /** One agent is trying whether a limit is over of which nobody knew until when it holds. */
+  | { readonly for: 'probe'; readonly credential: string }
   | { readonly for: 'backoff'; readonly until: number }
+  /** Agents are not started faster than they may be. */
+  | { readonly for: 'launch'; readonly until: number }
   | { readonly for: 'dependency'; readonly items: readonly ItemId[] }
   | { readonly for: 'slot' }
   /** The machine is short of something: no agent beside those at work. */
@@ -109,7 +128,11 @@ export interface ItemState {
     readonly credential?: string;
     /** What it has cost so far: a CLI that is capped counts from its beginning. */
     readonly costUsd: number;
+    /** The one slot in which its CLI knows it; absent: any. */
+    readonly slot?: SlotId;
   };
+  /** Who stood in for its author at the last assignment that wrote. */
+  readonly wrote?: string;
   /** How often in a row the service had no room. */
   readonly overloads?: number;
   readonly costUsd: number;
@@ -162,6 +185,12 @@ export interface RunState {
   readonly nextIntent: number;
   /** Credential → when it opens again, epoch ms. An agent without credentials has one of its own name. */
   readonly closed: ReadonlyMap<string, number>;
+  /** Credential → how often in a row it was limited until nobody knew when; none: it is not in doubt. */
+  readonly guesses: ReadonlyMap<string, number>;
+  /** Credential → what of its subscription's windows is used, as told last. */
+  readonly windows: ReadonlyMap<string, readonly UsageWindow[]>;
+  /** When agents would have been started, had they come evenly (epoch ms); only where that is limited. */
+  readonly launches?: number;
   readonly spend: Spend;
   /** Credential → why it is used no more until a person acts: it is refused, or empty. */
   readonly shut: ReadonlyMap<string, ShutCredential>;

@@ -28,6 +28,7 @@ import {
   summaryOf,
   termsOf,
   type When,
+  windowWords,
 } from './words.js';
 
 export interface PlanDocument {
@@ -387,6 +388,8 @@ export function statusText(
     if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
     const held = state.end?.is === 'ended' ? undefined : credentialWords(state, when);
     if (held !== undefined) lines.push(paint('yellow', `Credentials: ${held}`));
+    const windows = state.end?.is === 'ended' ? undefined : windowWords(state.windows, when);
+    if (windows !== undefined) lines.push(`Used: ${windows.join(', ')}`);
   }
   if (rows.length > 0) {
     const shown = table(

@@ -6,10 +6,12 @@
  */
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
+import type { UsageWindow } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { Flake, ItemState, RunState, Step, Wait } from '../model/state.js';
 import { awaiting } from '../run/approvals.js';
 import { blockersOf, budgetNeeded, heldBy, unmetNeeds, waitOf } from '../run/questions.js';
+import { agentsFor } from '../run/reviews.js';
 import { oneLine, type Paint, painter } from './text.js';
 
 /** A point in time needs a zone to be read in; undefined is the system's own. */
@@ -17,6 +19,8 @@ export interface When {
   /** Epoch ms. */
   readonly now: number;
   readonly tz?: string | undefined;
+  /** Nothing counts down: it is read later, or held against what was shown before. */
+  readonly still?: true;
 }
 
 /** `0.4s`, `12s`, `3m 05s`, `1h 02m`, `2d 03h`. */
@@ -125,15 +129,21 @@ export function phaseWord(item: ItemState, state: RunState): PhaseWord {
  * Which credentials cannot be used now, by their names: `work is limited until 13:07 (12m), spare cannot be
  * used: no credit`. Undefined where all can, or none is configured.
  */
-export function credentialWords({ settings, closed, shut }: RunState, when: When): string | undefined {
-  const names = new Set(Object.values(settings.credentials ?? {}).flatMap(({ order }) => order));
+export function credentialWords(state: RunState, when: When): string | undefined {
+  const { settings, closed, shut } = state;
+  const { credentials = {} } = settings;
+  const agents = [...state.items.values()].flatMap(({ item }) => agentsFor(item));
+  const names = new Set([
+    ...Object.values(credentials).flatMap(({ order }) => order),
+    // Whoever pays by itself does so under its own name.
+    ...agents.filter((agent) => credentials[agent] === undefined),
+  ]);
   const words = [...names].flatMap((name) => {
     const refused = shut.get(name);
     if (refused !== undefined) return [`${oneLine(name)} cannot be used: ${oneLine(refused.why)}`];
     const until = closed.get(name) ?? 0;
     if (until <= when.now) return [];
-    const left = formatDuration(until - when.now);
-    return [`${oneLine(name)} is limited until ${formatUntil(until, when)} (${left})`];
+    return [`${oneLine(name)} is limited until ${formatUntil(until, when)}${leftWords(until, when)}`];
   });
   return words.length === 0 ? undefined : words.join(', ');
 }
@@ -148,11 +158,40 @@ const decideWords = (item: ItemId): string => {
 const readWork = ({ item, target }: { readonly item: ItemId; readonly target: string }): string =>
   `git diff ${shellWord(`${target}...mstone/${item}`)}`;
 
+/** ` (12m 05s)`, where the reader looks at it while it goes by. */
+const leftWords = (until: number, { now, still }: When): string =>
+  still === true ? '' : ` (${formatDuration(until - now)})`;
+
+const WINDOWS: Readonly<Record<string, string>> = { five_hour: '5 hours', seven_day: '7 days' };
+
+/** What of each subscription's windows is used: `login: 42 % of 5 hours, until 13:07`. Undefined where nothing is told. */
+export function windowWords(
+  windows: ReadonlyMap<string, readonly UsageWindow[]>,
+  when: When,
+): readonly string[] | undefined {
+  const words = [...windows].flatMap(([credential, told]) => {
+    const current = told
+      .filter(({ resetsAt }) => resetsAt > when.now)
+      .map(
+        ({ name, used, resetsAt }) =>
+          `${Math.round(used * 100)} % of ${WINDOWS[name] ?? oneLine(name)}, until ${formatUntil(resetsAt, when)}`,
+      );
+    return current.length === 0 ? [] : [`${oneLine(credential)}: ${current.join('; ')}`];
+  });
+  return words.length === 0 ? undefined : words;
+}
+
 /** A clause that answers "why is it not running?". */
 export function explainWait(wait: Wait, when: When): string {
   switch (wait.for) {
     case 'credential':
-      return `waits for ${oneLine(wait.credential)}'s limit until ${formatUntil(wait.until, when)}`;
+      return wait.kept === true
+        ? `waits until ${formatUntil(wait.until, when)}: what is left of ${oneLine(wait.credential)} is kept for milestones that have begun`
+        : `waits for ${oneLine(wait.credential)}'s limit until ${formatUntil(wait.until, when)}`;
+    case 'probe':
+      return `waits to see whether ${oneLine(wait.credential)} is let in again`;
+    case 'launch':
+      return `starts at ${formatClock(wait.until, when.tz)}: agents are not started faster`;
     case 'backoff':
       return `tries again at ${formatClock(wait.until, when.tz)}`;
     case 'dependency':
@@ -278,14 +317,19 @@ export function summaryOf(
     const until = end.until === undefined ? '' : `, until ${formatUntil(end.until, when)}`;
     lines.push(`${end.is === 'paused' ? 'Paused' : 'Ended'}: ${oneLine(end.why)}${until}`);
   }
-  return { lines, next: nextCommand(state, [...failed, ...asking], undecided) };
+  return { lines, next: nextCommand(state, [...failed, ...asking], undecided, when) };
 }
 
 /** `npm test` failed once and passed on the same tree (a flake: adds) */
 export const flakeWords = ({ command, tests }: Flake): string =>
   `${oneLine(command)} failed once and passed on the same tree (a flake${tests.length === 0 ? '' : `: ${names(tests)}`})`;
 
-function nextCommand(state: RunState, stuck: readonly ItemId[], undecided: readonly ItemId[]): string {
+function nextCommand(
+  state: RunState,
+  stuck: readonly ItemId[],
+  undecided: readonly ItemId[],
+  { now }: When,
+): string {
   const { end } = state;
   if (end?.is === 'paused' && end.exit === 3 && state.unpublished !== undefined) {
     return `${oneLine(state.unpublished.command)} && mstone resume`;
@@ -301,6 +345,7 @@ function nextCommand(state: RunState, stuck: readonly ItemId[], undecided: reado
       return `mstone resume --max-cost ${Math.ceil(Math.max(needed, 2 * budget.usd, 2 * state.spend.usd))}`;
     }
   }
+  if (end?.is === 'paused' && (end.until ?? 0) > now) return 'mstone resume --when-ready';
   if (end?.is !== 'ended') return 'mstone resume';
   if (state.items.get('base')?.phase.is === 'failed')
     return `mend ${shellWord(state.target)}, commit that, and type: mstone run`;

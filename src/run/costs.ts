@@ -22,6 +22,8 @@ export interface Charge {
   readonly usd: number;
   /** By a table of prices and not by the agent's own word. */
   readonly estimated: boolean;
+  /** A subscription paid: `usd` is by list prices, and billed to nobody. */
+  readonly subscription: boolean;
   /** It finished and nothing says what it cost. A recipe costs nothing. */
   readonly untold: boolean;
   readonly tokens?: Tokens;
@@ -36,7 +38,11 @@ export interface Sum {
   readonly usd: number;
   /** The part of it that is an estimate. */
   readonly estimatedUsd: number;
+  /** The part of it that a subscription paid: by list prices, and billed to nobody. */
+  readonly subscriptionUsd: number;
   readonly assignments: number;
+  /** Of them, those that a subscription paid. */
+  readonly subscribed: number;
   /** Of them, those of which nothing says what they cost. */
   readonly untold: number;
   readonly tokens: Tokens;
@@ -73,6 +79,7 @@ export function chargesOf(run: string, events: Iterable<Event>): Charge[] {
           at: event.now,
           usd: outcome.costUsd,
           estimated: outcome.estimated === true,
+          subscription: outcome.subscription === true,
           untold: outcome.agent.kind === 'finished' && outcome.costUsd === 0 && effect.agent !== 'recipe',
           ...(outcome.tokens === undefined ? {} : { tokens: outcome.tokens }),
         });
@@ -108,6 +115,7 @@ export function chargesInHistory(landings: readonly LandingCost[], known: Readon
             at,
             usd,
             estimated,
+            subscription: false,
             untold: false,
           },
         ],
@@ -121,11 +129,17 @@ export function sumOf(key: string, charges: readonly Charge[]): Sum {
   let usd = 0;
   let estimated = 0;
   let untold = 0;
+  let subscription = 0;
+  let subscribed = 0;
   const tokens = { input: 0, cached: 0, output: 0 };
   for (const charge of charges) {
     usd += micros(charge.usd);
     if (charge.estimated) estimated += micros(charge.usd);
     if (charge.untold) untold += 1;
+    if (charge.subscription) {
+      subscription += micros(charge.usd);
+      subscribed += 1;
+    }
     tokens.input += charge.tokens?.input ?? 0;
     tokens.cached += charge.tokens?.cached ?? 0;
     tokens.output += charge.tokens?.output ?? 0;
@@ -134,7 +148,9 @@ export function sumOf(key: string, charges: readonly Charge[]): Sum {
     key,
     usd: usd / 1e6,
     estimatedUsd: estimated / 1e6,
+    subscriptionUsd: subscription / 1e6,
     assignments: charges.length,
+    subscribed,
     untold,
     tokens,
   };

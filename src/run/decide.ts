@@ -5,16 +5,18 @@
  * `decide(reduce(s, intent of e1)) = [e2, e3, …]` where `decide(s) = [e1, e2, e3, …]`. A journal can
  * therefore be replayed intent by intent.
  */
-import type { Brief, CheckEffect, Effect, FollowEffect, SlotId, WorkEffect } from '../model/effect.js';
+import type { Brief, CheckEffect, Effect, FollowEffect, WorkEffect } from '../model/effect.js';
 import type { Inputs } from '../model/event.js';
 import type { CheckResult } from '../model/outcome.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
 import { awaiting } from './approvals.js';
-import { canRoam, openCredential } from './credentials.js';
+import { canRoam, handFor } from './credentials.js';
+import { afterLaunch, launchableAt } from './launches.js';
 import { type Left, leftOf, putAside } from './money.js';
 import { toPublish, wantsToFollow } from './publishing.js';
-import { agentsOf, blockersOf, isSettled, isWork, unmetNeeds, type WorkStep } from './questions.js';
+import { agentOf, agentsOf, blockersOf, isSettled, isWork, unmetNeeds, type WorkStep } from './questions.js';
 import { reviewerAt } from './reviews.js';
+import { Slots } from './slots.js';
 
 /** Finishing beats starting. */
 const ORDER: Readonly<Record<Step['is'], number>> = {
@@ -43,7 +45,9 @@ export function decide(state: RunState, { now, capacity }: Inputs): Effect[] {
   const desk = new Desk(busy, Math.min(capacity, state.settings.jobs), now);
   for (const { item, step } of dueSteps(state, now)) {
     const effect = desk.take(item, step, now);
-    if (effect !== undefined) effects.push(effect);
+    if (effect === undefined) continue;
+    effects.push(effect);
+    desk.begun();
   }
   return effects;
 }
@@ -76,13 +80,16 @@ function dueSteps(state: RunState, now: number): { item: ItemState; step: Step }
 
 /** Slots, agents, money and the landing lane, as they are given out while one decision is made. */
 class Desk {
-  private readonly free: Set<SlotId>;
+  private readonly slots: Slots;
   private agents: number;
   private lane: string | undefined;
   /** What nobody has put aside yet. */
   private left: Left;
   /** Items that may still need an agent beside those at work. */
   private open: number;
+  private launches: number | undefined;
+  /** Credentials in doubt on which this decision has started somebody. */
+  private readonly tried = new Set<string>();
   private readonly state: RunState;
   private readonly limit: number;
 
@@ -94,10 +101,10 @@ class Desk {
       state.settings.budget === undefined
         ? 0
         : [...state.items.values()].filter((item) => !isSettled(state, item)).length - agentsOf(state);
-    this.free = new Set(Array.from({ length: state.settings.jobs }, (_, index) => index + 1));
+    this.slots = new Slots(state, now);
+    this.launches = state.launches;
     this.agents = 0;
     for (const item of state.items.values()) {
-      if (item.slot !== undefined) this.free.delete(item.slot);
       const { phase } = item;
       if (phase.is === 'doing' ? inLane(phase.step) : phase.is === 'next' && holdsLane(phase.step)) {
         this.lane = item.item.id;
@@ -109,6 +116,11 @@ class Desk {
     }
   }
 
+  /** What was taken is under way. */
+  begun(): void {
+    this.slots.begun();
+  }
+
   take(item: ItemState, step: Step, now: number): Effect | undefined {
     const { id } = item.item;
     const common = { item: id, attempt: item.attempt };
@@ -117,19 +129,29 @@ class Desk {
       case 'remediate':
       case 'resolve':
       case 'review': {
-        const work = workFor(item, step);
         if (this.agents >= this.limit) return undefined;
-        const credential = openCredential(this.state, work.agent, now);
-        if (credential === undefined) return undefined;
+        const hand = handFor(this.state, item, step, agentOf(item, step), now, this.tried);
+        if (hand === undefined || launchableAt(this.state.settings, this.launches, now) > now) {
+          return undefined;
+        }
+        const { agent, credential } = hand;
+        const work = workFor(item, step, agent);
         const others = Math.max(0, Math.min(this.state.settings.jobs - this.agents, this.open) - 1);
         const aside = putAside(this.left, this.state, work.purpose, others);
         if (aside === undefined) return undefined;
-        const slot = this.slotFor(item);
+        const wanted = startedOn(this.state, item, work, credential);
+        const bound = wanted.session === undefined ? undefined : item.session?.slot;
+        const own = bound === undefined ? 'gone' : this.slots.takeBound(item, bound);
+        if (own === 'busy') return undefined;
+        // Where its folder will not be had again, its conversation is not either.
+        const started = bound !== undefined && own === 'gone' ? withoutSession(wanted) : wanted;
+        const slot = own === 'gone' ? this.slots.take(item) : own;
         if (slot === undefined) return undefined;
         this.agents += 1;
         this.open -= 1;
         this.left = aside.left;
-        const started = startedOn(this.state, item, work, credential);
+        this.launches = afterLaunch(this.state.settings, this.launches, now);
+        if (this.state.guesses.has(credential)) this.tried.add(credential);
         const before = started.session === undefined ? undefined : item.session?.costUsd;
         return {
           ...started,
@@ -160,7 +182,7 @@ class Desk {
           ...(item.estimated === undefined ? {} : { estimated: item.estimated }),
           review: item.item.reviewer === false ? 'off' : 'approved',
           ...(item.consent === undefined ? {} : { approved: { by: item.consent.by, at: item.consent.at } }),
-          agent: item.item.author,
+          agent: item.wrote ?? item.item.author,
         };
       }
       case 'land':
@@ -175,7 +197,7 @@ class Desk {
     of: CheckEffect['of'],
     failed?: readonly CheckResult[],
   ): Effect | undefined {
-    const slot = this.slotFor(item);
+    const slot = this.slots.take(item);
     if (slot === undefined) return undefined;
     const { id, checks } = item.item;
     return {
@@ -195,15 +217,10 @@ class Desk {
   private mayUseLane(id: string): boolean {
     return this.lane === undefined || this.lane === id;
   }
-
-  private slotFor(item: ItemState): SlotId | undefined {
-    if (item.slot !== undefined) return item.slot;
-    const slot =
-      item.lastSlot !== undefined && this.free.has(item.lastSlot) ? item.lastSlot : Math.min(...this.free);
-    if (!this.free.delete(slot)) return undefined;
-    return slot;
-  }
 }
+
+const withoutSession = ({ session: _session, ...work }: Omit<WorkEffect, 'slot'>): Omit<WorkEffect, 'slot'> =>
+  work;
 
 /** A conversation goes with it only where the CLI knows it under another credential, too. */
 function startedOn(
@@ -221,7 +238,7 @@ function startedOn(
 const holdsLane = (step: Step): boolean => step.is === 'verify' || step.is === 'land';
 const inLane = (step: Step): boolean => step.is === 'candidate' || holdsLane(step);
 
-function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
+function workFor(item: ItemState, step: WorkStep, agent: string): Omit<WorkEffect, 'slot'> {
   const begins = step.is === 'implement' && (step.because === 'first' || step.because === 'again');
   const attempt = begins ? item.attempt + 1 : Math.max(1, item.attempt);
   const common = {
@@ -240,18 +257,17 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
     begins && step.because === 'again' && item.work !== undefined ? { left: item.work.commit } : {};
   const from = begins || item.work === undefined ? ('head' as const) : item.work.commit;
   const base = from === 'head' || item.work === undefined ? {} : { base: item.work.base };
-  const sessionOf = (agent: string): { session?: string } =>
-    begins || item.session?.agent !== agent ? {} : { session: item.session.id };
+  const session = begins || item.session?.agent !== agent ? {} : { session: item.session.id };
 
   switch (step.is) {
     case 'implement':
       return {
         ...common,
         purpose: 'implement',
-        agent: item.item.author,
+        agent,
         from,
         ...base,
-        ...sessionOf(item.item.author),
+        ...session,
         brief: { because: step.because, ...nothing, ...setbacks, ...left },
       };
     case 'review': {
@@ -261,7 +277,7 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
       return {
         ...common,
         purpose: 'review',
-        agent: reviewer.agent,
+        agent,
         ...(step.reviewer === undefined ? {} : { reviewer: reviewer.name }),
         ...(reviewer.role === undefined ? {} : { role: reviewer.role }),
         from: step.commit,
@@ -281,11 +297,11 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         ...common,
         round: item.round + 1,
         purpose: 'remediate',
-        agent: item.item.author,
+        agent,
         from,
         ...base,
         ...(step.merge === undefined ? {} : { merge: step.merge }),
-        ...sessionOf(item.item.author),
+        ...session,
         brief: { because: step.because, ...facts, ...setbacks },
       };
     case 'resolve':
@@ -293,11 +309,11 @@ function workFor(item: ItemState, step: WorkStep): Omit<WorkEffect, 'slot'> {
         ...common,
         round: item.round + 1,
         purpose: 'resolve',
-        agent: item.item.resolver,
+        agent,
         from,
         ...base,
         merge: step.onto,
-        ...sessionOf(item.item.resolver),
+        ...session,
         brief: {
           because: 'conflict',
           ...facts,

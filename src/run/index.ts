@@ -6,7 +6,7 @@
  * answers for people.
  */
 import { isSameText } from '../model/digest.js';
-import type { Effect, FollowEffect, ItemId, WorkEffect } from '../model/effect.js';
+import type { Effect, FollowEffect, ItemId, SlotId, WorkEffect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { CheckOutcome, Setback, Work, WorkOutcome } from '../model/outcome.js';
 import type { PlanItem } from '../model/plan.js';
@@ -14,22 +14,21 @@ import { unreachable } from '../model/result.js';
 import type { ItemState, Phase, RunState, Step } from '../model/state.js';
 import { takeDecision } from './approvals.js';
 import { held, worked } from './brakes.js';
-import { nextToOpen, openCredential } from './credentials.js';
+import { firstToOpen, handFor } from './credentials.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
 import { nextRung, setbackWords } from './ladder.js';
 import { endCandidate, endFollow, endLand } from './landings.js';
+import { afterLaunch } from './launches.js';
+import { learnLimits } from './limits.js';
 import { NOTHING_SPENT, spent } from './money.js';
 import { endPublish } from './publishing.js';
+import { agentOf, isWork } from './questions.js';
 import { toRemediate } from './remediation.js';
 import { afterReview, toReview } from './reviews.js';
 import { flakesOf, isUnexpected, knowHead, learn } from './verdicts.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
 const FREE_INTERRUPTIONS = 5;
-/** How long a credential stays closed when a limit does not say until when, ms. */
-const UNKNOWN_LIMIT_MS = 5 * 60_000;
-/** How long it stays closed at least when the time that a limit told has passed already, ms. */
-const PASSED_LIMIT_MS = 30_000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
 /** Between tries while the service has no room: doubling from the first to the second, ms. */
 const OVERLOAD_MS = { first: 60_000, longest: 60 * 60_000 };
@@ -46,6 +45,8 @@ export function emptyRun(run: string): RunState {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
+    guesses: new Map(),
+    windows: new Map(),
     spend: NOTHING_SPENT,
     shut: new Map(),
     passed: new Set(),
@@ -74,6 +75,8 @@ export function reduce(state: RunState, event: Event): RunState {
         items: new Map(event.items.map((item) => [item.id, held(freshItem(item, history.get(item.id)))])),
         passed: new Set(event.passed),
         closed: new Map(Object.entries(event.held?.closed ?? {})),
+        guesses: new Map(Object.entries(event.held?.guesses ?? {})),
+        windows: new Map(Object.entries(event.held?.windows ?? {})),
         shut: new Map(Object.entries(event.held?.shut ?? {})),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
@@ -94,9 +97,9 @@ export function reduce(state: RunState, event: Event): RunState {
         settings: event.settings,
         // Whoever goes on has logged in, or paid, or will hear of it again; what is held has others beside it.
         shut: new Map(Object.entries(event.held?.shut ?? {})),
-        closed: new Map(
-          [...state.closed].filter(([name]) => state.settings.marks?.[name] === event.settings.marks?.[name]),
-        ),
+        closed: ofSameKeys(state.closed, state.settings, event.settings),
+        guesses: ofSameKeys(state.guesses, state.settings, event.settings),
+        windows: ofSameKeys(state.windows, state.settings, event.settings),
         ...continuedItems(state, event.items, event.settings),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
@@ -171,6 +174,14 @@ export function reduce(state: RunState, event: Event): RunState {
 
 const braked = (state: RunState, id: ItemId): RunState => withItem(state, held(itemOf(state, id)));
 
+/** What is known of credentials, but for those whose key has been replaced. */
+const ofSameKeys = <V>(
+  known: ReadonlyMap<string, V>,
+  before: RunSettings,
+  after: RunSettings,
+): ReadonlyMap<string, V> =>
+  new Map([...known].filter(([name]) => before.marks?.[name] === after.marks?.[name]));
+
 /** A new attempt that begins with the work of the one before. */
 function goOnWith(anew: ItemState, work: Work, from: RetryFrom): ItemState {
   const item = { ...anew, attempt: anew.attempt + 1, work };
@@ -212,7 +223,13 @@ function continuedItems(
 
 function startFlight(state: RunState, id: string, effect: Effect, now: number): RunState {
   const flights = new Map(state.flights).set(id, { id, effect, since: now });
-  const next = { ...state, flights, nextIntent: state.nextIntent + 1 };
+  const launches = effect.do === 'work' ? afterLaunch(state.settings, state.launches, now) : state.launches;
+  const next = {
+    ...('slot' in effect ? takenFrom(state, effect.slot, effect.item) : state),
+    flights,
+    nextIntent: state.nextIntent + 1,
+    ...(launches === undefined ? {} : { launches }),
+  };
   if (effect.do === 'follow' || effect.do === 'publish') return next;
   const item = itemOf(state, effect.item);
   const { phase } = item;
@@ -228,7 +245,7 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
         doing.brakes.ladder.at(-1)?.next === 'over' ? { ...doing.brakes, ladder: [] } : doing.brakes;
       const attempt = begins ? { ...rest, checks: [], findings: [], unmet: [], brakes } : doing;
       return withItem(next, {
-        ...attempt,
+        ...(effect.purpose === 'review' ? attempt : withAuthor(attempt, effect.agent)),
         attempt: effect.attempt,
         assignment: effect.assignment,
         round: effect.round,
@@ -242,6 +259,17 @@ function startFlight(state: RunState, id: string, effect: Effect, now: number): 
     case 'land':
       return withItem(next, doing);
   }
+}
+
+/** Whoever had the slot and waits has its work in a commit, and goes on in any. */
+function takenFrom(state: RunState, slot: SlotId, taker: ItemId): RunState {
+  const holder = [...state.items.values()].find((item) => item.slot === slot && item.item.id !== taker);
+  return holder === undefined ? state : withItem(state, release(holder));
+}
+
+/** Noted only of one that stands in. */
+function withAuthor({ wrote: _wrote, ...item }: ItemState, agent: string): ItemState {
+  return agent === item.item.author || agent === item.item.resolver ? item : { ...item, wrote: agent };
 }
 
 /** Where this version gives up, one before it may have gone on: what it did is in its journal, and believed. */
@@ -284,14 +312,20 @@ function effectOf(state: RunState, id: string, kind: 'work'): WorkEffect {
 // ---------------------------------------------------------------------------------------------- work
 
 function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: number): RunState {
-  const state = { ...past, spend: spent(past.spend, effect, outcome, now) };
-  const before = itemOf(state, effect.item);
+  const before = itemOf(past, effect.item);
   const step = stepOf(before);
+  const since = before.phase.is === 'doing' ? before.phase.since : now;
+  const state = {
+    ...past,
+    ...learnLimits(past, credentialOf(effect), outcome, since, now),
+    spend: spent(past.spend, effect, outcome, now),
+  };
   const told = [...(outcome.told ?? []), ...(outcome.harvest?.told ?? [])];
   let item: ItemState = {
     ...before,
     brakes: worked(before.brakes, effect, outcome),
-    costUsd: before.costUsd + outcome.costUsd,
+    // What a subscription pays for is billed to nobody.
+    costUsd: before.costUsd + (outcome.subscription === true ? 0 : outcome.costUsd),
     ...(outcome.estimated === undefined ? {} : { estimated: outcome.estimated }),
     told: told.length > 0 ? [...before.told, ...told] : before.told,
   };
@@ -312,6 +346,7 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
         id: outcome.session,
         ...(credential === undefined ? {} : { credential }),
         costUsd: before + outcome.costUsd,
+        ...(outcome.stays === true ? { slot: effect.slot } : {}),
       },
     };
   }
@@ -352,28 +387,22 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
     case 'declined':
       return withItem(state, ask(item, `${effect.agent} declined: ${agent.message}`));
     case 'limited': {
-      const told = agent.resetAt ?? now + UNKNOWN_LIMIT_MS;
-      // An agent that goes on naming a time gone by would be started over and over.
-      const until = told > now ? told : now + PASSED_LIMIT_MS;
-      const credential = credentialOf(effect);
-      const closed = new Map(state.closed).set(
-        credential,
-        Math.max(until, state.closed.get(credential) ?? 0),
-      );
-      const limited = { ...state, closed };
+      const on = goOn(step);
+      if (!isWork(on)) throw new Error(`${item.item.id} met a limit in step ${on.is}`);
+      const own = agentOf(item, on);
       // Another goes on with it at once; where there is none, the first that opens.
-      if (openCredential(limited, effect.agent, now) !== undefined) {
-        return withItem(limited, release(next(item, goOn(step))));
+      if (handFor(state, item, on, own, now) !== undefined) {
+        return withItem(state, release(next(item, on)));
       }
-      const first =
-        effect.credential === undefined
-          ? { credential, until }
-          : (nextToOpen(limited, effect.agent) ?? { credential, until });
-      const waiting = release({
-        ...item,
-        phase: { is: 'waiting', wait: { for: 'credential', ...first }, step: goOn(step) },
-      });
-      return withItem(limited, waiting);
+      const credential = credentialOf(effect);
+      const first = firstToOpen(state, item, on, own, now) ?? {
+        credential,
+        until: state.closed.get(credential) ?? now,
+      };
+      return withItem(
+        state,
+        release({ ...item, phase: { is: 'waiting', wait: { for: 'credential', ...first }, step: on } }),
+      );
     }
     case 'cancelled':
       return withItem(state, next(item, goOn(step)));

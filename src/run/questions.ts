@@ -10,9 +10,10 @@ import type { ItemId } from '../model/effect.js';
 import type { Inputs, RunSettings } from '../model/event.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
 import { awaiting } from './approvals.js';
-import { nextToOpen, openCredential, shutWords } from './credentials.js';
+import { firstToOpen, handFor, isBarred, isShut, shutWords } from './credentials.js';
+import { launchableAt } from './launches.js';
 import { type Brake, lacking, leftOf, reservationFor, usdToday } from './money.js';
-import { reviewerAt, reviewersOf } from './reviews.js';
+import { agentsFor, reviewerAt } from './reviews.js';
 
 const succeeded = (item: ItemState | undefined): boolean =>
   item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
@@ -82,11 +83,16 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
     );
     if (before !== undefined) return { for: 'lane', item: before.item.id };
   }
-  const agent = isWork(step) ? agentOf(item, step) : undefined;
-  if (agent !== undefined && openCredential(state, agent, now) === undefined) {
-    const first = nextToOpen(state, agent);
-    if (first !== undefined) return { for: 'credential', ...first };
-    return { for: 'person', why: shutWords(state, agent).join('; ') };
+  if (isWork(step)) {
+    const agent = agentOf(item, step);
+    if (handFor(state, item, step, agent, now) === undefined) {
+      const first = firstToOpen(state, item, step, agent, now);
+      if (first === undefined) return { for: 'person', why: shutWords(state, agent).join('; ') };
+      if (!isBarred(state, item, step, agent, now)) return { for: 'probe', credential: first.credential };
+      return { for: 'credential', ...first };
+    }
+    const until = launchableAt(state.settings, state.launches, now);
+    if (until > now && agentsOf(state) < state.settings.jobs) return { for: 'launch', until };
   }
   if (state.pressure !== undefined && isWork(step) && agentsOf(state) < state.settings.jobs) {
     return { for: 'host', why: state.pressure };
@@ -104,8 +110,18 @@ export const shortageOf = (state: RunState, now: number): string | undefined =>
     ? state.pressure
     : undefined;
 
-/** Whose turn it is at a step. */
-function agentOf(item: ItemState, step: WorkStep): string {
+/** When something that waits for a time could go on, epoch ms; undefined: nothing does. */
+export function nextTurn(state: RunState, now: number): number | undefined {
+  const untils = [...state.items.values()].flatMap((item) => {
+    if (isSettled(state, item)) return [];
+    const wait = waitOf(state, item, now);
+    return wait !== undefined && 'until' in wait && wait.until > now ? [wait.until] : [];
+  });
+  return untils.length === 0 ? undefined : Math.min(...untils);
+}
+
+/** Whose turn it is at a step, unless another has to stand in. */
+export function agentOf(item: ItemState, step: WorkStep): string {
   if (step.is === 'review') return reviewerAt(item, step).agent;
   return step.is === 'resolve' ? item.item.resolver : item.item.author;
 }
@@ -173,7 +189,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
     const wait = waitOf(state, item, now);
     return wait !== undefined && 'until' in wait ? [wait] : [];
   });
-  const backoffs = waits.filter((wait) => wait.for === 'backoff').map((wait) => wait.until);
+  const backoffs = waits.filter((wait) => wait.for !== 'credential').map((wait) => wait.until);
   const limits = waits.flatMap((wait) => (wait.for === 'credential' ? [wait] : []));
   const waitedFor = state.settings.wait ? [...backoffs, ...limits.map((wait) => wait.until)] : backoffs;
   if (waitedFor.length > 0) return { is: 'waiting', until: Math.min(...waitedFor) };
@@ -194,7 +210,7 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
     ...(reasons.has('budget') ? [moneyWords(state)] : []),
     ...(reasons.has('day') ? [dayWords(state, now)] : []),
     ...(reasons.has('tokens') ? [tokenWords(state)] : []),
-    ...(first === undefined ? [] : [`${first.credential} is limited`]),
+    ...(first === undefined ? [] : [limitWords(first)]),
   ];
   if (why.length === 0) return { is: 'going' };
   return {
@@ -206,16 +222,15 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   };
 }
 
+const limitWords = ({ credential, kept }: Extract<Wait, { for: 'credential' }>): string =>
+  kept === undefined
+    ? `${credential} is limited`
+    : `what is left of ${credential} is kept for milestones that have begun`;
+
 /** Credentials that are shut, where an agent of this run has no other. */
 function uselessWords(state: RunState): string[] {
-  const agents = new Set(
-    [...state.items.values()].flatMap(({ item }) => [
-      item.author,
-      item.resolver,
-      ...reviewersOf(item).map(({ agent }) => agent),
-    ]),
-  );
-  const useless = [...agents].filter((agent) => nextToOpen(state, agent) === undefined);
+  const agents = new Set([...state.items.values()].flatMap(({ item }) => agentsFor(item)));
+  const useless = [...agents].filter((agent) => isShut(state, agent));
   return [...new Set(useless.flatMap((agent) => shutWords(state, agent)))];
 }
 

@@ -22,6 +22,13 @@ import { knownTree, toRemediate } from './remediation.js';
 export const reviewersOf = ({ reviewer, reviewers }: PlanItem): readonly Reviewer[] =>
   reviewer === false ? [] : (reviewers ?? [{ name: reviewer, agent: reviewer }]);
 
+/** All who may be started for an item. */
+export const agentsFor = (item: PlanItem): string[] => [
+  item.author,
+  item.resolver,
+  ...reviewersOf(item).map(({ agent }) => agent),
+];
+
 /** Whose turn it is at a review. */
 export function reviewerAt(item: ItemState, { reviewer }: Extract<Step, { is: 'review' }>): Reviewer {
   const all = reviewersOf(item.item);

@@ -155,18 +155,17 @@ describe('a command agent', () => {
     });
   });
 
-  it('waits for no longer than eight days, and not for the past', async () => {
+  it('waits neither for the past nor for what is years away', async () => {
     const before = Math.floor(Date.now()) - 1000;
-    const until = async (when: string): Promise<number> => {
+    const until = async (when: string): Promise<number | undefined> => {
       const { outcome } = await perform(scripted(`${say({ mstone: 'limited', reset_at: when })}; exit 75`));
-      return outcome.kind === 'limited' ? (outcome.resetAt ?? 0) : 0;
+      expect(outcome.kind).toBe('limited');
+      return outcome.kind === 'limited' ? outcome.resetAt : undefined;
     };
     const [past, far] = await Promise.all([until('2001-01-01T00:00:00Z'), until('2099-01-01T00:00:00Z')]);
-    const days = 8 * 24 * 3_600_000;
     expect(past).toBeGreaterThanOrEqual(before);
     expect(past).toBeLessThanOrEqual(Date.now());
-    expect(far).toBeGreaterThanOrEqual(before + days);
-    expect(far).toBeLessThanOrEqual(Date.now() + days);
+    expect(far).toBeUndefined();
   });
 
   it('adds up its costs, whatever its end', async () => {

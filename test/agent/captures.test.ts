@@ -110,14 +110,14 @@ const unfinished: Row = {
   by: 'exit 0 without a result',
   change: append(SUCCESS),
 };
-const LIMITED = { kind: 'limited', known: 'event' };
+const LIMITED = { kind: 'limited' };
 const rate: Row = {
   expected: LIMITED,
   by: 'api_error_status 429 and error rate_limit; no event names a time',
   change: both(set('result', { api_error_status: 400 }), set('assistant', { error: 'invalid_request' })),
 };
 const subscription = (resetsAt: number): Row => ({
-  expected: { ...LIMITED, resetAt: resetsAt * 1000 },
+  expected: { ...LIMITED, known: 'event', resetAt: resetsAt * 1000 },
   by: 'the rejected rate_limit_event and its resetsAt',
   change: set('rate_limit_event', { 'rate_limit_info.resetsAt': resetsAt + 60 }),
 });
@@ -351,7 +351,7 @@ const CODEX: Readonly<Record<string, Row>> = {
   'bad-flag': unturned,
   bypass: completed(),
   'err-401': turnFailed({ kind: 'unauthorized' }, 'unexpected status 401'),
-  'err-429-always': turnFailed({ kind: 'limited', known: 'text' }, '429 Too Many Requests'),
+  'err-429-always': turnFailed({ kind: 'limited' }, '429 Too Many Requests'),
   'err-429-quota': turnFailed({ kind: 'out-of-credit' }, 'Quota exceeded'),
   // "try again at 1:19 PM", by the clock of a process whose TZ is UTC, cut to the minute: over when that is.
   'err-429-usage': turnFailed(
@@ -364,7 +364,7 @@ const CODEX: Readonly<Record<string, Row>> = {
   'err-context': turnFailed({ kind: 'context-exceeded' }, "ran out of room in the model's context window"),
   'err-hang-idle3s': shot('SIGKILL'),
   'err-refused': shot('SIGKILL'),
-  'err-stream-fail': turnFailed({ kind: 'limited', known: 'text' }, 'rate limit exceeded'),
+  'err-stream-fail': turnFailed({ kind: 'limited' }, 'rate limit exceeded'),
   fork: completed(),
   'group-sigkill-midtool': shot('SIGKILL'),
   'hang-sigterm': shot('SIGTERM'),

@@ -44,6 +44,8 @@ const scripted = (script: string, more: object = {}): string =>
     ...more,
   })}\n`;
 
+const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+
 /** What agents wrote to `$HOME/log`. */
 const logged = (): string[] =>
   readFileSync(join(p.env.HOME ?? '', 'log'), 'utf8')
@@ -135,7 +137,7 @@ describe('keys are refused in words', () => {
 describe('an agent with two keys', () => {
   it('finds one of them and nothing else to pay with, and goes on under the next when it is limited', async () => {
     const script = `echo "$MSTONE_MILESTONE $PAY [$OPENAI_API_KEY] [$OTHER_PAY]" >> "$HOME/log"
-      if test "$PAY" = one-of-two; then echo '{"mstone":"limited","reset_at":"2099-01-01T00:00:00Z"}'; exit 75; fi
+      if test "$PAY" = one-of-two; then echo '{"mstone":"limited","reset_at":"${inDays(5)}"}'; exit 75; fi
       echo a > "$MSTONE_MILESTONE.txt"`;
     p = makeProject(scripted(script, { auth: 'keys-only', jobs: 1, checks: ['test -z "$PAY$OTHER_PAY"'] }));
     own(

@@ -264,7 +264,7 @@ describe('documents', () => {
           file: 'mstone.yaml',
           line: 1,
           message: '`agnt` is no setting',
-          expected: expect.stringContaining('one of agent, reviewer, model, jobs, checks'),
+          expected: expect.stringContaining('one of agent, reviewer, model, jobs, subscription, checks'),
           fix: 'did you mean `agent`?',
         },
         {

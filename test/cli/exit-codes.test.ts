@@ -61,8 +61,18 @@ describe('several at once', () => {
       1,
       'mstone retry 1A 1B',
     ],
-    ['what failed counts for more than a limit', { '1A': FAILS, '1B': limited }, 1, 'mstone resume'],
-    ['what needs you counts for more than a limit', { '1A': ASKS, '1B': limited }, 3, 'mstone resume'],
+    [
+      'what failed counts for more than a limit',
+      { '1A': FAILS, '1B': limited },
+      1,
+      'mstone resume --when-ready',
+    ],
+    [
+      'what needs you counts for more than a limit',
+      { '1A': ASKS, '1B': limited },
+      3,
+      'mstone resume --when-ready',
+    ],
     [
       'what is blocked by what needs you counts as that',
       { '1A': ASKS, '1B': behind('1A') },
@@ -79,9 +89,9 @@ describe('several at once', () => {
       'what waits for what is limited counts as that',
       { '1A': limited, '1B': behind('1A') },
       75,
-      'mstone resume',
+      'mstone resume --when-ready',
     ],
-    ['all three', { '1A': FAILS, '1B': ASKS, '1C': limited }, 1, 'mstone resume'],
+    ['all three', { '1A': FAILS, '1B': ASKS, '1C': limited }, 1, 'mstone resume --when-ready'],
     ['nothing', { '1A': LANDS, '1B': behind('1A') }, 0, 'git log --graph --oneline main'],
   ])('%s', async (_, milestones, exit, next) => {
     const p = project(milestones);

@@ -147,7 +147,7 @@ it('shows what changed in the text of a stale milestone, committed or not', asyn
 it('tells where an unfinished run has it, and refuses what is no milestone', async () => {
   p = makeProject('agent: recipe\nreview: false\nlimits: { wait: false }\n');
   p.milestone('1A', {
-    implement: `echo '{"mstone":"limited","reset_at":"2099-01-01T00:00:00Z"}'; exit 75`,
+    implement: `echo '{"mstone":"limited","reset_at":"${new Date(Date.now() + 5 * 86_400_000).toISOString()}"}'; exit 75`,
   });
   p.commit('Milestones');
   expect((await inside(['run', '-q'], p.root, p.env)).code).toBe(75);

@@ -535,7 +535,7 @@ describe('a usage limit', () => {
       '0 of 1 milestone landed on main',
       expect.stringMatching(/^1A waits for mine's limit until (\S+ )?\d\d:\d\d$/),
       expect.stringMatching(/^Paused: mine is limited, until (\S+ )?\d\d:\d\d$/),
-      'Next: mstone resume',
+      'Next: mstone resume --when-ready',
     ];
     expect({ code: paused.code, summary: summaryOf(paused) }).toEqual({ code: 75, summary: told });
     expect({ code: early.code, summary: summaryOf(early) }).toEqual({ code: 75, summary: told });

@@ -128,10 +128,25 @@ describe('who works', () => {
 
 story(
   'what an agent’s command line is given is its own to say, and a field of another kind is refused',
-  { config: ['agents.model', 'agents.args', 'agents.permission', 'agents.tools', 'agents.sandbox'] },
+  {
+    config: [
+      'agents.model',
+      'agents.args',
+      'agents.permission',
+      'agents.tools',
+      'agents.sandbox',
+      'agents.fallback_model',
+    ],
+  },
   async () => {
     const fields = {
-      claude: { model: 'opus', args: ['--verbose'], permission: 'acceptEdits', tools: ['Read'] },
+      claude: {
+        model: 'opus',
+        fallback_model: 'haiku',
+        args: ['--verbose'],
+        permission: 'acceptEdits',
+        tools: ['Read'],
+      },
       codex: { model: 'gpt-5', args: ['--oss'], sandbox: 'read-only' },
     };
     const shownBy = async (agents: object): Promise<Record<string, unknown>> => {
@@ -479,6 +494,108 @@ story('a usage limit pauses the run or is waited for', { config: ['limits.wait']
   expect(eventsOf(p, 'work.started')[1]?.inputs?.now).toBeGreaterThanOrEqual(resetAt);
 });
 
+/** A stand-in for Claude Code on a subscription whose window is all but used up, and over 5 s after the first call. */
+const NEARLY_USED_UP = `cat > /dev/null; test -e "$HOME/until" || echo $(($(date +%s) + 5)) > "$HOME/until"
+  W="{\\"utilization\\":0.95,\\"resetsAt\\":$(cat "$HOME/until")}"
+  echo '{"type":"system","subtype":"init","session_id":"s","claude_code_version":"2.1.329"}'
+  echo "{\\"type\\":\\"rate_limit_event\\",\\"rate_limit_info\\":{\\"status\\":\\"allowed_warning\\",\\"unifiedWindows\\":{\\"five_hour\\":$W}}}"
+  echo a > "$MSTONE_MILESTONE.txt"
+  echo '{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s","total_cost_usd":0.5}'`;
+
+story(
+  'what is left of a window is for what has begun; whoever may not wait is told when to come back, and can be woken',
+  { config: ['limits.reserve'] },
+  async () => {
+    const claude = { command: ['sh', '-c', NEARLY_USED_UP] };
+    const p = project({ agent: 'claude', review: false, jobs: 1, agents: { claude } });
+    p.write('milestones/1A.md', '# One\n');
+    p.write('milestones/1B.md', '# Two\n');
+    p.commit('Milestones');
+    const paused = await p.mstone('run', '--no-wait');
+    expect(paused.code, paused.stdout + paused.stderr).toBe(75);
+    expect(paused.stdout).toMatch(
+      /\nPaused: what is left of claude is kept for milestones that have begun, until \d\d:\d\d\nNext: mstone resume --when-ready\n$/,
+    );
+    const until = Number(readFileSync(join(p.env.HOME ?? '', 'until'), 'utf8')) * 1000;
+    const status = await inside(['status'], p.root, p.env);
+    expect(status.stdout).toMatch(/^Used: claude: 95 % of 5 hours, until \d\d:\d\d$/m);
+    expect(status.stdout).toMatch(/^ 1B .* waits until \d\d:\d\d: what is left of claude is kept/m);
+    expect(status.stdout).not.toContain('$');
+
+    // Told to stop it has started nothing; woken by the clock it goes on.
+    const stopped = p.start(['resume', '--when-ready']);
+    await stopped.said('Ctrl-C ends the wait.');
+    stopped.child.kill('SIGINT');
+    const end = await stopped.ended;
+    expect(end.code).toBe(130);
+    expect(end.stdout).toMatch(
+      /^Waits until \d\d:\d\d \([\d.]+s\): what is left of claude is kept for milestones that have begun\. Ctrl-C ends the wait\.\nNothing was started\.\nNext: mstone resume\n$/,
+    );
+    p.env.MSTONE_WHEN_READY = 'true';
+    const woken = await p.mstone('resume');
+    expect(woken.code, woken.stdout + woken.stderr).toBe(0);
+    expect(eventsOf(p, 'work.started').map(({ milestone }) => milestone)).toEqual(['1A', '1B']);
+    expect(eventsOf(p, 'work.started')[1]?.inputs?.now).toBeGreaterThanOrEqual(until);
+    const costs = await inside(['costs'], p.root, p.env);
+    expect(costs.stdout).toContain('s 2 assignments paid by subscription: no money, $1.00 by list prices');
+  },
+);
+
+story(
+  'agents are started no faster than they may be',
+  { config: ['limits.starts_per_minute', 'limits.burst'] },
+  async () => {
+    const limits = { starts_per_minute: 60, burst: 2 };
+    const p = project({ agent: 'recipe', review: false, jobs: 3, limits });
+    for (const id of ['1A', '1B', '1C']) p.milestone(id, { implement: `sleep 2; echo a > ${id}.txt` });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    const [first = 0, second, third = 0] = eventsOf(p, 'work.started').map(({ inputs }) => inputs?.now);
+    expect(second).toBe(first);
+    expect(third).toBeGreaterThanOrEqual(first + 1000);
+  },
+);
+
+story('a subscription says how many agents there are', { config: ['subscription'] }, async () => {
+  const p = project({ agent: 'recipe' });
+  const jobs = async (env: Record<string, string>): Promise<string | undefined> => {
+    const { stdout } = await inside(['config', '--origin'], p.root, { ...p.env, ...env });
+    return /^jobs: +(.*?) +# (.*)$/m.exec(stdout)?.slice(1).join(', ');
+  };
+  expect(await jobs({})).toBe('4, default');
+  expect(await jobs({ MSTONE_SUBSCRIPTION: 'max20' })).toBe('8, default, by subscription');
+  expect(await jobs({ MSTONE_SUBSCRIPTION: 'max20', MSTONE_JOBS: '2' })).toBe('2, MSTONE_JOBS');
+});
+
+story(
+  'another agent takes over while the first can be started on nothing, and says who wrote',
+  { config: ['agents.fallback'] },
+  async () => {
+    const first = `echo '{"mstone":"limited","reset_at":"'$(date -u -d '+1 hour' +%Y-%m-%dT%H:%M:%SZ)'"}'; echo a > half.txt; exit 75`;
+    const other = 'echo "$MSTONE_PURPOSE $(ls)" | tr "\\n" " " >> "$HOME/log"; echo b > whole.txt';
+    const p = project({
+      agent: 'first',
+      review: false,
+      agents: {
+        first: { kind: 'command', command: ['sh', '-c', first], fallback: 'other' },
+        other: { kind: 'command', command: ['sh', '-c', other] },
+      },
+    });
+    p.write('milestones/1A.md', '# One\n');
+    p.commit('Milestones');
+    const plan = await inside(['plan'], p.root, p.env);
+    expect(plan.stdout).toMatch(/^Takes over while nothing is open: other for first$/m);
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect(p.tree()).toEqual({ 'half.txt': 'a', 'whole.txt': 'b' });
+    expect(logged(p)).toEqual([expect.stringMatching(/^implement half\.txt milestones mstone\.yaml/)]);
+    expect(p.git('log', '-1', '--format=%(trailers:key=Mstone-Agent,valueonly)').trim()).toBe('other');
+    const { stdout } = await inside(['explain', '1A'], p.root, p.env);
+    expect(stdout).toMatch(/other/);
+  },
+);
+
 story(
   'priority, then the longest way, decides the order; dependencies are kept, requirements are asked, what is off stays off',
   { front: ['depends_on', 'estimate', 'priority', 'requires', 'enabled'] },
@@ -713,7 +830,7 @@ describe('what agents pay with', () => {
     'credentials are used in their order, then those of the file of keys; the login where `auth` has it',
     { config: ['credentials', 'keys_file', 'auth'] },
     async () => {
-      const limit = '{"mstone":"limited","reset_at":"2099-01-01T00:00:00Z"}';
+      const limit = `{"mstone":"limited","reset_at":"${new Date(Date.now() + 5 * 86_400_000).toISOString()}"}`;
       const script = `echo "$MSTONE_MILESTONE [$PAY]" >> "$HOME/log"; case "$PAY" in first) echo '${limit}'; exit 75;; esac; echo a > "$MSTONE_MILESTONE.txt"`;
       const mine = { kind: 'command', command: ['sh', '-c', script], env: {} };
       const p = project({ agent: 'mine', review: false, agents: { mine } });

@@ -84,7 +84,7 @@ const DEFAULTS: Config = {
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000, repeats: 20 },
   brief: ['AGENTS.md', 'CLAUDE.md', 'PROJECT_DIRECTION.md'],
   briefLimit: 200_000,
-  limits: { wait: true },
+  limits: { wait: true, reserve: 0.1, burst: 1 },
   pressure: { memory: 0.9, diskBytes: 2e9 },
 };
 
@@ -117,6 +117,7 @@ describe('each setting', () => {
     reviewer: ['reviewer: recipe', 'recipe', { reviewer: 'recipe' }],
     model: ['model: "opus[1m]"', 'opus[1m]', { model: 'opus[1m]' }],
     jobs: ['jobs: 75%', '6', { jobs: 6 }],
+    subscription: ['subscription: max20', 'max20', { jobs: 8 }],
     checks: ['checks: [a b, c]', '["a b", "c"]', { checks: ['a b', 'c'] }],
     stage_checks: ['stage_checks: a b', 'a b', { stageChecks: ['a b'] }],
     expect_tests: ['expect_tests: true', 'true', { expectTests: true }],
@@ -169,7 +170,14 @@ describe('each setting', () => {
     ],
     brief: ['brief: [WAY.md]', 'WAY.md', { brief: ['WAY.md'] }],
     brief_limit: ['brief_limit: 5000', '5000', { briefLimit: 5000 }],
-    'limits.wait': ['limits: {wait: false}', '0', { limits: { wait: false } }],
+    'limits.wait': ['limits: {wait: false}', '0', { limits: { ...DEFAULTS.limits, wait: false } }],
+    'limits.reserve': ['limits: {reserve: 25%}', '25%', { limits: { ...DEFAULTS.limits, reserve: 0.25 } }],
+    'limits.starts_per_minute': [
+      'limits: {starts_per_minute: 0.5}',
+      '0.5',
+      { limits: { ...DEFAULTS.limits, perMinute: 0.5 } },
+    ],
+    'limits.burst': ['limits: {burst: 3}', '3', { limits: { ...DEFAULTS.limits, burst: 3 } }],
     milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
     tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
     log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],
@@ -303,6 +311,34 @@ describe('each setting', () => {
       'error places-collide ~/.config/mstone/config.yaml:1 `log_dir` lies in the folder of milestones; milestones: docs, log_dir: ./docs/logs/; name a folder outside of it',
     ]);
     expect(told({ project: 'milestones: docs\ntasks_file: docs.md\nlog_dir: docs-logs' })).toEqual([]);
+  });
+
+  test('a subscription says how many jobs there are, unless somebody says it', () => {
+    const jobsBy = (said: Said) => {
+      const { config, origins } = resolveConfig(sources(said));
+      return [config.jobs, origins.get('jobs')];
+    };
+    const by = { from: 'default', by: 'subscription' };
+    expect(['pro', 'max5', 'max20', 'api'].map((user) => jobsBy({ user: `subscription: ${user}` }))).toEqual([
+      [3, by],
+      [5, by],
+      [8, by],
+      [10, by],
+    ]);
+    expect(jobsBy({ user: 'subscription: api', project: 'jobs: 2' })).toEqual([
+      2,
+      { from: 'project', file: 'mstone.yaml', line: 1 },
+    ]);
+  });
+
+  test('whoever takes over must be there and be another', () => {
+    expect(resolve({ project: 'agents: {claude: {fallback: codex}}' }).agents.claude).toMatchObject({
+      fallback: 'codex',
+    });
+    expect(told({ project: 'agents: {claude: {fallback: codec}, codex: {fallback: codex}}' })).toEqual([
+      'error unknown-agent mstone.yaml:1 `agents.claude.fallback` names an agent that is not configured; codec; did you mean `codex`?',
+      'error invalid-value mstone.yaml:1 `agents.codex.fallback` cannot be read; codex',
+    ]);
   });
 
   test('a share of the processors is at least one job', () => {

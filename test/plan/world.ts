@@ -76,7 +76,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   brief: [],
   expectTests: 'auto',
   briefLimit: 200_000,
-  limits: { wait: true },
+  limits: { wait: true, reserve: 0.1, burst: 1 },
   pressure: false,
   ...said,
 });

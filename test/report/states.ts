@@ -84,6 +84,8 @@ export function stateOf(items: readonly ItemState[], more: Partial<RunState> = {
     flights: new Map(),
     nextIntent: 1,
     closed: new Map(),
+    guesses: new Map(),
+    windows: new Map(),
     spend: NOTHING_SPENT,
     shut: new Map(),
     passed: new Set(),

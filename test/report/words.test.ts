@@ -74,7 +74,12 @@ test('credentials that cannot be used are named with why and for how long', () =
   expect(credentialWords(state, WHEN)).toMatch(
     /^claude\/login is limited until 13:07 \(1h 07m\), work cannot be used: no credit[^\u001b\n]*$/,
   );
-  expect(credentialWords(stateOf([], { closed: new Map([['claude', NOON + 1000]]) }), WHEN)).toBeUndefined();
+  const closed = new Map([['claude', NOON + 90_000]]);
+  expect(credentialWords(stateOf([], { closed }), WHEN)).toBeUndefined();
+  const own = stateOf([itemOf('1A', ready)], { closed });
+  expect(credentialWords(own, WHEN)).toBe('claude is limited until 12:01 (1m 30s)');
+  // What is shown once and for all does not count down.
+  expect(credentialWords(own, { ...WHEN, still: true })).toBe('claude is limited until 12:01');
 });
 
 test('money that was spent never reads as none', () => {
@@ -239,7 +244,7 @@ describe('the summary', () => {
         "1A waits for claude's limit until 13:07",
         'Paused: a usage limit, until 13:07',
       ],
-      next: 'mstone resume',
+      next: 'mstone resume --when-ready',
     });
   });
 

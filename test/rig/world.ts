@@ -47,6 +47,12 @@ export interface Chances {
   readonly shadow: number;
   /** Of an assignment; 0.25 USD where it is not said. */
   readonly costUsd?: (random: () => number) => number;
+  /** How an agent ends, and what it tells beside, in place of what is drawn here. */
+  readonly ends?: (effect: WorkEffect, now: number) => Partial<WorkOutcome> | undefined;
+  /** What a limit says; an hour where it is not said. */
+  readonly limit?: (random: () => number, now: number) => AgentOutcome;
+  /** Agents' CLIs know their conversations in the slot alone in which they began. */
+  readonly stays?: true;
   /** The agents' CLIs end them at what they may cost, a cent later. */
   readonly capped?: true;
 }
@@ -118,6 +124,8 @@ export class World {
   private alive = 0;
   /** Whose conversation each is: item and attempt. */
   private readonly sessions = new Map<string, string>();
+  /** In which slot each began. */
+  private readonly slotOf = new Map<string, number>();
   private readonly lastOutcome = new Map<string, AgentOutcome['kind']>();
   private readonly jobs: number;
 
@@ -178,8 +186,16 @@ export class World {
 
   private sleep(at: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      this.sleepers.push({ at, wake: resolve });
-      signal?.addEventListener('abort', () => resolve(), { once: true });
+      const sleeper = { at, wake: resolve };
+      this.sleepers.push(sleeper);
+      signal?.addEventListener(
+        'abort',
+        () => {
+          this.sleepers = this.sleepers.filter((one) => one !== sleeper);
+          resolve();
+        },
+        { once: true },
+      );
       this.pump();
     });
   }
@@ -209,7 +225,10 @@ export class World {
   }
 
   /** What must hold whenever an agent is started. */
-  private mind({ item, attempt, agent, credential, purpose, session, brief }: WorkEffect): void {
+  private mind({ item, attempt, agent, credential, purpose, session, brief, slot }: WorkEffect): void {
+    if (this.chances.stays && session !== undefined && this.slotOf.get(session) !== slot) {
+      this.violations.push(`${item} goes on in slot ${slot}, its conversation is elsewhere`);
+    }
     const on = credential ?? agent;
     if (this.shut.has(on)) this.violations.push(`${item} was started on ${on}, which is refused`);
     const whose = session === undefined ? undefined : this.sessions.get(session);
@@ -226,8 +245,13 @@ export class World {
 
   private work(effect: WorkEffect): WorkOutcome {
     const { chances } = this;
-    const agent: AgentOutcome = this.happens(chances.limited)
-      ? { kind: 'limited', resetAt: this.now + 3_600_000, message: 'limit' }
+    const told = chances.ends?.(effect, this.now);
+    const drawn: AgentOutcome = this.happens(chances.limited)
+      ? (chances.limit?.(this.random, this.now) ?? {
+          kind: 'limited',
+          resetAt: this.now + 3_600_000,
+          message: 'limit',
+        })
       : this.happens(chances.crashed)
         ? { kind: 'crashed', message: 'exit 1', exit: 1 }
         : this.happens(chances.timedOut)
@@ -243,7 +267,9 @@ export class World {
                   : this.happens(chances.declined)
                     ? { kind: 'declined', message: 'no' }
                     : { kind: 'finished' };
+    const agent = told?.agent ?? drawn;
     const session = effect.session ?? this.oid('session');
+    if (!this.slotOf.has(session)) this.slotOf.set(session, effect.slot);
     this.sessions.set(session, `${effect.item} ${effect.attempt}`);
     const wanted = this.chances.costUsd?.(this.random) ?? 0.25;
     const cap = chances.capped ? (effect.capUsd ?? wanted) : wanted;
@@ -256,6 +282,8 @@ export class World {
       costUsd: wanted,
       logBytes: 0,
       ...(this.happens(0.5) ? { session } : {}),
+      ...(chances.stays ? { stays: true as const } : {}),
+      ...told,
     };
     if (effect.purpose === 'review') {
       if (agent.kind !== 'finished') return done;

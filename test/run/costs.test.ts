@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Purpose } from '../../src/model/effect.js';
 import type { Event } from '../../src/model/event.js';
 import type { WorkOutcome } from '../../src/model/outcome.js';
-import { costsText, formatTokens } from '../../src/report/costs.js';
+import { costsDocument, costsText, formatTokens } from '../../src/report/costs.js';
 import { chargesInHistory, chargesOf, sumOf, sumsBy } from '../../src/run/costs.js';
 import { planItem } from '../rig/world.js';
 
 const NOON = Date.parse('2026-11-20T12:00:00Z');
 const HOUR = 3_600_000;
+const view = { tz: 'UTC', windows: new Map(), now: NOON };
 
 let intents = 0;
 function work(
@@ -138,14 +139,16 @@ describe('costs', () => {
       key: 'all',
       usd: 2.1,
       estimatedUsd: 0.3,
+      subscriptionUsd: 0,
       assignments: 7,
+      subscribed: 0,
       untold: 1,
       tokens: { input: 3000, cached: 1800, output: 150 },
     });
   });
 
   it('stand under each other on a terminal, and say what their marks mean', () => {
-    expect(costsText({ by: 'agent', charges, tz: 'UTC' }, false)).toBe(
+    expect(costsText({ by: 'agent', charges, ...view }, false)).toBe(
       [
         'Agent         Cost  Sent  of it cached  Received  Agents',
         'claude       $1.80    2k          1.2k       100       3',
@@ -160,9 +163,41 @@ describe('costs', () => {
         '',
       ].join('\n'),
     );
-    expect(costsText({ by: 'agent', charges: [], tz: 'UTC' }, false)).toBe(
-      'No agent has cost anything yet.\n',
+    expect(costsText({ by: 'agent', charges: [], ...view }, false)).toBe('No agent has cost anything yet.\n');
+  });
+
+  it('that a subscription paid are no money: shares of its windows are told instead', () => {
+    const told = [{ name: 'five_hour', used: 0.42, resetsAt: NOON + HOUR }];
+    const events = [
+      opening,
+      ...work('1A', NOON - HOUR, { costUsd: 1.5, subscription: true, windows: told }),
+      ...work('1A', NOON - HOUR, { costUsd: 0.25 }, { purpose: 'review' }),
+      ...work('2B', NOON - HOUR, { costUsd: 2, subscription: true }),
+    ];
+    const over = { name: 'seven_day', used: 0.9, resetsAt: NOON };
+    const windows = new Map([['work', [...told, over]]]);
+    const paid = { by: 'milestone' as const, charges: chargesOf('R', events), ...view, windows };
+    expect(costsText(paid, false)).toBe(
+      [
+        'Milestone       Cost  Sent  of it cached  Received  Agents',
+        '1A         $0.25 + s     0             0         0       2',
+        '2B                 s     0             0         0       1',
+        'Total      $0.25 + s     0             0         0       3',
+        '',
+        's 2 assignments paid by subscription: no money, $3.50 by list prices',
+        'work: 42 % of 5 hours, until 13:00',
+        '',
+      ].join('\n'),
     );
+    const { rows, total, windows: shares } = costsDocument(paid);
+    expect([...rows, total].map(({ cost_usd, subscription_usd }) => [cost_usd, subscription_usd])).toEqual([
+      [1.75, 1.5],
+      [2, 2],
+      [3.75, 3.5],
+    ]);
+    expect(shares).toEqual([
+      { credential: 'work', window: 'five_hour', used: 0.42, resets_at: '2026-11-20T13:00:00.000Z' },
+    ]);
   });
 
   it('name tokens in three digits', () => {
