@@ -10,7 +10,7 @@ import { shown } from '../model/shown.js';
 import type { RunState } from '../model/state.js';
 import { needsOf } from '../plan/graph.js';
 import { makePlan } from '../plan/index.js';
-import { gateId } from '../plan/items.js';
+import { gateId, isStageReviewed, withGates } from '../plan/items.js';
 import { explainDocument, explainText, milestoneSubject, type Subject } from '../report/explain.js';
 import { explainStanding, names, phaseWord, shortOid } from '../report/words.js';
 import { attemptsOf } from '../run/attempts.js';
@@ -144,7 +144,8 @@ function aboutGate(
   const { config, layout, settings } = known.sources;
   const ran = known.states.findLast(({ items, parked }) => items.has(id) || parked.has(id));
   const last = ran?.items.get(id) ?? ran?.parked.get(id);
-  if (config.stageChecks.length === 0 && last === undefined) {
+  const isAsked = withGates(plan, config, [stage]).size > 0;
+  if (!isAsked && last === undefined) {
     return {
       severity: 'error',
       code: 'no-gate',
@@ -158,16 +159,16 @@ function aboutGate(
     .map(({ milestone }) => milestone.id);
   const gates = gatesOf(plan, known.past);
   const gaveUp = known.past.history.find((item) => item.id === id)?.end;
-  const wouldRun = config.stageChecks.length > 0 && gates.has(stage) && gaveUp === undefined;
+  const wouldRun = isAsked && gates.has(stage) && gaveUp === undefined;
   const before = plan.milestones.filter(
     ({ milestone }) => milestone.stage <= stage && plan.run.includes(milestone.id),
   );
-  const earlier = [...gates].filter((other) => other < stage);
+  const earlier = [...withGates(plan, config, gates)].filter((other) => other < stage);
   const origin = settings.origins.get('stage_checks');
   const subject = {
     id,
     stage,
-    title: `Checks of stage ${stage}`,
+    title: isStageReviewed(plan, config, stage) ? `Stage ${stage} as a whole` : `Checks of stage ${stage}`,
     file: origin && 'file' in origin ? origin.file : (layout.config ?? CONFIG_FILE),
     dependsOn: members.map(({ milestone }) => milestone.id),
   };
@@ -178,7 +179,7 @@ function aboutGate(
           { state: 'blocked', reason: `${gaveUp.message}; \`mstone retry ${id}\` tries again` },
           `mstone retry ${id}`,
         ]
-      : config.stageChecks.length === 0
+      : !isAsked
         ? [{ state: 'done', reason: 'there are no `stage_checks` any more' }, 'mstone plan']
         : missing.length > 0
           ? [{ state: 'todo', reason: `asked once ${names(missing)} ${have(missing)} landed` }, 'mstone plan']

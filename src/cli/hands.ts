@@ -25,7 +25,7 @@ import { buildCandidate, buildSync } from '../git/candidate.js';
 import { installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
 import { moveView, type Repository, readTarget } from '../git/index.js';
-import { readBrought, readMoved, readPlainFiles } from '../git/landed.js';
+import { commonAncestor, readBrought, readMoved, readPlainFiles } from '../git/landed.js';
 import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
@@ -216,7 +216,7 @@ export function makeHands(context: HandsContext): Hands {
       at: world.now(),
       path,
       ...(config.isolation === 'clone' ? { isolation: config.isolation } : {}),
-      base: effect.base ?? from,
+      base: (await stageBase(effect)) ?? effect.base ?? from,
       from,
       protect: effect.merge ?? from,
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
@@ -227,6 +227,21 @@ export function makeHands(context: HandsContext): Hands {
       ...(milestoneDiff === undefined ? {} : { milestoneDiff }),
       knows,
     });
+  };
+
+  /** Whoever reviews a stage sees all that it brought: from before the first of its landings. */
+  const stageBase = async ({ item, purpose }: WorkEffect): Promise<Oid | undefined> => {
+    const gate = context.items.get(item);
+    if (purpose !== 'review' || gate?.stageReview === undefined) return undefined;
+    const landings = [...(await landingsOf(repository, await look())).values()].filter(
+      ({ id, state, marked }) => state === 'done' && !marked && milestones.get(id)?.stage === gate.stage,
+    );
+    return landings.length === 0
+      ? undefined
+      : commonAncestor(
+          repository,
+          landings.map(({ commit }) => `${commit}^1`),
+        );
   };
 
   /** What a brief tells beside the milestone, as it is when the agent starts. */
@@ -714,24 +729,38 @@ function inSandbox(agent: AgentConfig, { sandbox }: Config): AgentConfig {
 const agentOf = (config: Config, name: string): AgentConfig =>
   config.agents[name] ?? { kind: 'recipe', env: {} };
 
-/** A gate is worked on as a milestone of its own, made of the stage's checks. */
+/** A gate is worked on as a milestone of its own, made of the stage's checks and, where it is reviewed, of its milestones. */
 function gateMilestone(item: ItemId, context: HandsContext): Milestone {
   const plan = context.items.get(item);
   const title = plan?.title ?? item;
   const checks = plan?.checks ?? [];
+  const members =
+    plan?.stageReview === undefined
+      ? []
+      : context.milestones.filter(({ stage, enabled }) => enabled && stage === plan.stage);
+  const listed = checks.map((check) => `- \`${check}\``).join('\n');
+  const body =
+    members.length === 0
+      ? `# ${title}\n\nAll milestones of the stage have landed, and its checks do not pass on them together:\n\n${listed}\n\nMake them pass without undoing what the milestones brought.\n`
+      : [
+          `# ${title}`,
+          'All milestones of the stage have landed, each checked and reviewed by itself. Here they are held against their texts together: whether all that was asked for is there still, and whether what they brought fits: no part done twice or in two ways, nothing that one broke of another.',
+          ...(checks.length === 0 ? [] : [`These checks of the stage must pass:\n\n${listed}`]),
+          'What is found wanting is mended without undoing what the milestones brought. Their texts, whole:',
+          ...members.map((one) => `<text milestone="${one.id}">\n${one.body.trim()}\n</text>`),
+          '',
+        ].join('\n\n');
   return {
     id: item,
     stage: plan?.stage ?? 0,
     letters: '',
     file: context.repository.layout.milestones,
     title,
-    body: `# ${title}\n\nAll milestones of the stage have landed, and its checks do not pass on them together:\n\n${checks
-      .map((check) => `- \`${check}\``)
-      .join('\n')}\n\nMake them pass without undoing what the milestones brought.\n`,
+    body,
     description: '',
     entryRequirements: '',
     tasks: [],
-    criteria: [],
+    criteria: members.flatMap(({ id, criteria }) => criteria.map((text) => `${id}: ${text}`)),
     dependsOn: [],
     checks,
     requires: [],

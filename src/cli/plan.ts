@@ -5,7 +5,7 @@ import type { Config } from '../model/config.js';
 import type { Approval } from '../model/decision.js';
 import { shown } from '../model/shown.js';
 import { makePlan } from '../plan/index.js';
-import { approvalOf, planItems } from '../plan/items.js';
+import { approvalOf, isStageReviewed, planItems } from '../plan/items.js';
 import { planDocument, planText } from '../report/documents.js';
 import { count, formatUsd, names } from '../report/words.js';
 import { settle } from './choose.js';
@@ -62,6 +62,7 @@ export function stepsWords(settled: Settled): string {
     ...(stageChecks.length === 0 ? [] : [`Stage checks: ${list(stageChecks)}`]),
     ...(chosen?.worktrees === undefined ? [] : worktreeWords(chosen.worktrees)),
     `Review: ${reviewWords(config, chosen)}`,
+    ...stageReviewWords(settled),
     ...approvalWords(settled),
     ...landWords(config),
     ...fallbackWords(config),
@@ -72,6 +73,20 @@ export function stepsWords(settled: Settled): string {
       : ['None of this is in a file yet: mstone init writes an mstone.yaml.']),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** It is paid for on top of the reviews of the milestones. */
+function stageReviewWords({ plan, config }: Pick<Settled, 'plan' | 'config'>): string[] {
+  if (config.review === false || config.review.stage !== true) return [];
+  const run = new Set(plan.run);
+  const stages = new Set(
+    plan.milestones.flatMap(({ milestone }) =>
+      run.has(milestone.id) && isStageReviewed(plan, config, milestone.stage) ? [milestone.stage] : [],
+    ),
+  );
+  const which =
+    stages.size === 0 ? 'of none here' : `one more each, of stage ${[...stages].join(', ')} as a whole`;
+  return [`Stage review: on, ${which}`];
 }
 
 /** Where work lands, where that is not said by the target's name alone. */

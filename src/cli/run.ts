@@ -31,7 +31,7 @@ import { ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
 import { type LostProof, makePlan } from '../plan/index.js';
-import { gateId, planItems } from '../plan/items.js';
+import { gateId, planItems, withGates } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
@@ -781,7 +781,7 @@ async function planRun(
     !past.passed.includes(
       verdictKey(await treeKey(project.repository, head), folderOf(config), config.checks),
     );
-  const gates = config.stageChecks.length > 0 ? stages : new Set<number>();
+  const gates = withGates(plan, config, stages);
   const items = planItems(plan, config, { gates, base, ...settled });
   if (!items.ok) return items;
   return ok({ ...settled, items: items.value });

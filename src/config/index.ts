@@ -171,7 +171,11 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     checks: said('checks') ?? [],
     stageChecks: said('stage_checks') ?? [],
     review: said('review')
-      ? { rounds: said('review.rounds') ?? 0, blockOn: said('review.block_on') ?? [] }
+      ? {
+          rounds: said('review.rounds') ?? 0,
+          blockOn: said('review.block_on') ?? [],
+          ...(said('review.stage') === true && { stage: true }),
+        }
       : false,
     approval: said('approval') ?? 'none',
     retries: said('retries') ?? 0,

@@ -217,6 +217,13 @@ const SHAPES = {
     default: '[blocker, major]',
     description: 'Findings that keep a change from landing',
   },
+  'review.stage': {
+    schema: z.boolean(),
+    type: '`true` or `false`',
+    default: 'false',
+    description:
+      'Whether what a stage of several milestones brought is reviewed once more, as a whole, before the next begins',
+  },
   approval: {
     schema: z.enum(['none', 'before', 'merge']),
     type: '`none`, `before` or `merge`',

@@ -41,6 +41,13 @@ export async function readBrought(
   };
 }
 
+/** The commit that all of these have in common; undefined where they have none. */
+export async function commonAncestor(repo: Repository, commits: readonly string[]): Promise<Oid | undefined> {
+  const args = ['merge-base', '--octopus', '--end-of-options', ...commits];
+  const answer = await repo.git({ args, cwd: repo.root });
+  return answer.code === 0 && answer.text !== '' ? answer.text : undefined;
+}
+
 /** How far the target has moved on since work began at `base`. */
 export interface Moved {
   readonly landings: number;

@@ -60,6 +60,8 @@ export interface PressureLimits {
 export interface ReviewConfig {
   readonly rounds: number;
   readonly blockOn: readonly Severity[];
+  /** What a stage of several milestones brought is reviewed once more, as a whole. */
+  readonly stage?: true;
   /** The least score of an approval, 0 to 1; undefined: none is asked for. */
   readonly threshold?: number;
   /** How many of several reviewers must approve; undefined: all. */

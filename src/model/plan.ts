@@ -74,4 +74,6 @@ export interface PlanItem {
   readonly retries: number;
   /** A person is asked first; absent: nobody is. */
   readonly approval?: Approval;
+  /** Of a gate: what its stage brought is reviewed as a whole. */
+  readonly stageReview?: true;
 }

@@ -31,6 +31,30 @@ const ROUNDS_WITHOUT_REVIEW = 3;
 export const gateId = (stage: number): ItemId => `${stage}-gate`;
 const BASE: ItemId = 'base';
 
+/** Whether what a stage brought is reviewed as a whole: a recipe has no text for that, one milestone was reviewed. */
+export function isStageReviewed(plan: Plan, config: Config, stage: number): boolean {
+  if (config.review === false || config.review.stage !== true) return false;
+  const members = plan.milestones.filter(({ milestone }) => milestone.stage === stage && milestone.enabled);
+  return members.length > 1 && gateReviewer(plan, config, stage) !== false;
+}
+
+/** The stages among these that have a gate: checks of their own, or a review. */
+export const withGates = (plan: Plan, config: Config, stages: Iterable<number>): ReadonlySet<number> =>
+  new Set(
+    [...stages].filter((stage) => config.stageChecks.length > 0 || isStageReviewed(plan, config, stage)),
+  );
+
+function gateAuthor(plan: Plan, config: Config, stage: number): string {
+  const last = plan.milestones.filter(({ milestone }) => milestone.stage === stage).at(-1)?.milestone;
+  return config.agent ?? (last && authorOf(last, config)) ?? 'recipe';
+}
+
+/** A gate has no text of its own, hence no `## Review` that a recipe could run. */
+function gateReviewer(plan: Plan, config: Config, stage: number): string | false {
+  const reviewer = config.reviewer ?? gateAuthor(plan, config, stage);
+  return config.review === false || config.agents[reviewer]?.kind === 'recipe' ? false : reviewer;
+}
+
 /**
  * The items of a run: the base check, then the plan's milestones in its order, then a gate for each
  * stage that has one. Errors: nobody to implement or review a milestone, all at once.
@@ -92,26 +116,28 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
 
   const gateItem = (stage: number): PlanItem => {
     const members = idsOf.get(stage) ?? [];
-    const last = plan.milestones.filter(({ milestone }) => milestone.stage === stage).at(-1)?.milestone;
-    const author = config.agent ?? (last && authorOf(last, config)) ?? 'recipe';
-    const reviewer = config.reviewer ?? author;
+    const author = gateAuthor(plan, config, stage);
+    const isReviewed = isStageReviewed(plan, config, stage);
+    const texts = plan.milestones.flatMap(({ milestone }) =>
+      milestone.stage === stage && milestone.enabled ? [milestone.digest] : [],
+    );
     const behind = run.filter(({ milestone }) => milestone.stage > stage);
     return {
       id: gateId(stage),
       kind: 'gate',
       stage,
-      title: `Checks of stage ${stage}`,
-      digest: digestOf(config.stageChecks),
+      title: isReviewed ? `Stage ${stage} as a whole` : `Checks of stage ${stage}`,
+      digest: digestOf(isReviewed ? [...config.stageChecks, ...texts] : config.stageChecks),
       needs: members.length > 0 ? members : [...(before.get(stage) ?? []), ...base],
       priority: 0,
       remainingMinutes: Math.max(0, ...behind.map(({ remainingMinutes }) => remainingMinutes)),
       author,
-      // A gate has no text of its own, hence no `## Review` that a recipe could run.
-      reviewer: config.review === false || config.agents[reviewer]?.kind === 'recipe' ? false : reviewer,
+      reviewer: gateReviewer(plan, config, stage),
       resolver: author,
       checks: config.stageChecks,
       rounds,
       retries: config.retries,
+      ...(isReviewed ? { stageReview: true } : {}),
     };
   };
 

@@ -71,8 +71,15 @@ export function takeDecision(state: RunState, decision: Decision): RunState {
   );
 }
 
-/** On with the candidate; while a person is waited for, others have its slot. */
+/**
+ * On with the candidate, or nowhere where a stage was found good as it landed; while a person is waited for,
+ * others have its slot.
+ */
 export function toCandidate(item: ItemState, commit: string): ItemState {
+  const { work } = item;
+  if (item.item.kind === 'gate' && work !== undefined && work.commit === work.base) {
+    return release({ ...item, phase: { is: 'passed', commit } });
+  }
   const ready = next(item, { is: 'candidate', commit });
   return awaitedOf(ready) === undefined ? ready : release(ready);
 }

@@ -566,17 +566,17 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
           : fail(item, `${state.target} fails its own checks before anything started`),
       );
     case 'stage': {
-      if (passed)
+      if (passed && item.item.stageReview === undefined)
         return withItem(learnt, release({ ...item, phase: { is: 'passed', commit: outcome.commit } }));
-      // The remediation starts from the head that failed.
-      const work = { commit: outcome.commit, tree: outcome.tree, base: outcome.commit };
+      // A remediation starts from the head that was found wanting.
+      const begun = {
+        ...item,
+        work: { commit: outcome.commit, tree: outcome.tree, base: outcome.commit },
+        attempt: Math.max(item.forgotten + 1, item.attempt),
+      };
       return withItem(
         learnt,
-        toRemediate(
-          { ...item, work, attempt: Math.max(item.forgotten + 1, item.attempt) },
-          'checks',
-          outcome.tree,
-        ),
+        passed ? toReview(begun, outcome.commit) : toRemediate(begun, 'checks', outcome.tree),
       );
     }
   }

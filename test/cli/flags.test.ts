@@ -173,6 +173,7 @@ const VALUES = [
   '{"x":{"command":"x"}}',
   'a/b',
   'x-1',
+  's{stage}',
 ];
 
 it.each(configKeys)('$key can be set by $env', async ({ key, env, default: usual }) => {

@@ -866,6 +866,27 @@ describe('a person', () => {
   });
 });
 
+describe('a stage', () => {
+  story('is reviewed once more as a whole', { config: ['review.stage'] }, async () => {
+    const script = `echo "$MSTONE_MILESTONE $MSTONE_PURPOSE" >> "$HOME/log"; if test "$MSTONE_PURPOSE" = review; then ${approve()}; else echo x > "$MSTONE_MILESTONE.txt"; fi`;
+    const p = project({
+      agent: 'mine',
+      jobs: 1,
+      review: { stage: true },
+      agents: { mine: { kind: 'command', command: ['sh', '-c', script] } },
+    });
+    for (const id of ['1A', '1B', '2A']) p.write(`milestones/${id}.md`, `# ${id}\n`);
+    p.commit('Milestones');
+    expect((await p.mstone('run')).code).toBe(0);
+    expect(logged(p).filter((line) => line.includes('gate'))).toEqual(['1-gate review']);
+    expect(p.landed()).toHaveLength(4);
+    p.write('milestones/2B.md', '# 2B\n');
+    p.commit('One more');
+    expect((await inside(['run'], p.root, { ...p.env, MSTONE_REVIEW_STAGE: 'false' })).code).toBe(0);
+    expect(logged(p).filter((line) => line.includes('gate'))).toEqual(['1-gate review']);
+  });
+});
+
 describe('where work lands', () => {
   story(
     'is beside the target until a stage is complete, which is tagged',

@@ -124,6 +124,11 @@ describe('each setting', () => {
     review: ['review: false', 'false', { review: false }],
     'review.rounds': ['review: {rounds: 5}', '5', { review: { rounds: 5, blockOn: ['blocker', 'major'] } }],
     'review.block_on': ['review: {block_on: [nit]}', 'nit', { review: { rounds: 3, blockOn: ['nit'] } }],
+    'review.stage': [
+      'review: {stage: true}',
+      'true',
+      { review: { rounds: 3, blockOn: ['blocker', 'major'], stage: true } },
+    ],
     approval: ['approval: merge', 'merge', { approval: 'merge' }],
     land: ['land: pr', 'pr', { land: 'pr' }],
     'pr.per': ['pr: {per: milestone}', 'milestone', { pr: { per: 'milestone', remote: 'origin' } }],
