@@ -6,6 +6,7 @@
  * Pure: it touches no disk and starts nothing, so it does not know where templates lie, which agent asks,
  * how a prompt reaches it or what happens after a verdict.
  */
+import type { Fact } from '../model/change.js';
 import type { Severity } from '../model/config.js';
 import type { Brief } from '../model/effect.js';
 import type { Milestone } from '../model/milestone.js';
@@ -49,6 +50,8 @@ export interface PromptFacts {
   /** For an author: what to answer. For a reviewer: its own earlier findings. */
   readonly findings: readonly Finding[];
   readonly unmet: readonly CriterionAnswer[];
+  /** For a reviewer: what mstone saw of the change and nobody has answered yet. */
+  readonly facts?: readonly Fact[];
   /** For a reviewer in a second round: the commit it saw before. */
   readonly seen?: Oid;
   readonly conflict?: { readonly onto: Oid; readonly files: readonly string[] };

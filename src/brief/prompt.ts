@@ -81,6 +81,12 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
       suggestion: finding.suggestion ?? null,
     })),
     unmet: facts.unmet.map((answer) => ({ text: answer.text, evidence: answer.evidence ?? null })),
+    facts: (facts.facts ?? []).map(({ id, file, line, text }) => ({
+      id: plainLine(id, 500),
+      file: file === undefined ? null : plainLine(file, 300),
+      line: line ?? null,
+      text: plainLine(text, 500),
+    })),
     seen: facts.seen ?? null,
     conflict: facts.conflict ? { onto: facts.conflict.onto, files: [...facts.conflict.files] } : null,
     block_on: [...facts.blockOn],

@@ -61,6 +61,9 @@ const VerdictSchema = z.object({
     ),
   ),
   score: maybe(z.number().min(0).max(1)),
+  allows: maybe(
+    z.array(z.object({ fact: line, because: prose.refine((text) => text !== '', 'says nothing') })),
+  ),
   summary: maybe(prose),
 });
 
@@ -91,7 +94,7 @@ export function readVerdict(lines: readonly unknown[]): VerdictReply {
       why: `its verdict line does not have the form asked for (${problems.join('; ')})`,
     };
   }
-  const { verdict, criteria, findings, answers, score, summary } = parsed.data;
+  const { verdict, criteria, findings, answers, score, allows, summary } = parsed.data;
   const left = Math.max(0, findings.length - MOST_FINDINGS);
   return {
     kind: 'verdict',
@@ -111,6 +114,7 @@ export function readVerdict(lines: readonly unknown[]): VerdictReply {
           }
         : {}),
       ...(score === undefined ? {} : { score }),
+      ...(allows && allows.length > 0 ? { allows: allows.slice(0, MOST_FINDINGS) } : {}),
       ...(summary ? { summary } : {}),
     },
     ...(left === 0 ? {} : { left }),
@@ -193,6 +197,7 @@ export function judge(reply: VerdictReply, terms: Terms, absent: ReadonlySet<str
     ...(verdict.criteria.length === 0 ? {} : { criteria: verdict.criteria.slice(0, MOST_FINDINGS) }),
     ...(verdict.answers === undefined ? {} : { answers: verdict.answers }),
     ...(verdict.score === undefined ? {} : { score: verdict.score }),
+    ...(verdict.allows === undefined ? {} : { allows: verdict.allows }),
     ...(verdict.summary === undefined ? {} : { summary: verdict.summary }),
   };
   const silent = unanswered.map((id) => `it does not answer its finding ${id} (fixed, still or withdrawn)`);

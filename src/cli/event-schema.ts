@@ -3,6 +3,8 @@
  * by is told field by field. What is kept so that a journal can be replayed (`items`, `settings`, `history`,
  * an effect's `brief`) is told to be there, and no more.
  */
+
+import type { Fact } from '../model/change.js';
 import type { Decision } from '../model/decision.js';
 import type {
   CandidateEffect,
@@ -30,7 +32,7 @@ import type {
   UsageWindow,
   WorkOutcome,
 } from '../model/outcome.js';
-import type { CriterionAnswer, Finding, FindingAnswer, Judgement, Note } from '../model/verdict.js';
+import type { Allowed, CriterionAnswer, Finding, FindingAnswer, Judgement, Note } from '../model/verdict.js';
 import {
   about,
   COUNT,
@@ -158,7 +160,27 @@ const note = object<Note>({ ...findingFields, because: about('why it holds nothi
   'suggestion',
   'because',
 ]);
+const fact = object<Fact>(
+  {
+    id: TEXT,
+    kind: words<Fact['kind']>({
+      'deleted-tests': true,
+      'skipped-tests': true,
+      'fewer-tests': true,
+      'lowered-thresholds': true,
+      'gate-files': true,
+      'outside-paths': true,
+      secret: true,
+      unread: true,
+    }),
+    file: TEXT,
+    line: COUNT,
+    text: TEXT,
+  },
+  ['file', 'line'],
+);
 const said = {
+  allows: about('facts that the milestone asks for', list(object<Allowed>({ fact: TEXT, because: TEXT }))),
   criteria: list(criterion),
   answers: list(
     object<FindingAnswer>(
@@ -177,11 +199,11 @@ const said = {
 const judgement = kinds<Judgement>({
   approved: {
     fields: { notes: list(note), ...said },
-    optional: ['criteria', 'answers', 'score', 'summary'],
+    optional: ['criteria', 'answers', 'score', 'allows', 'summary'],
   },
   refused: {
     fields: { findings: list(finding), unmet: list(criterion), notes: list(note), ...said },
-    optional: ['notes', 'criteria', 'answers', 'score', 'summary'],
+    optional: ['notes', 'criteria', 'answers', 'score', 'allows', 'summary'],
   },
   unreadable: { fields: { why: TEXT } },
 });
@@ -200,8 +222,9 @@ const workOutcome = object<WorkOutcome>(
         told: TEXTS,
         markers: about('files with conflict markers', TEXTS),
         touches: about('who has a say over paths that it changes', TEXTS),
+        facts: about('what mstone itself saw of the change', list(fact)),
       },
-      ['touches'],
+      ['touches', 'facts'],
     ),
     judgement,
     logBytes: WHOLE,

@@ -70,6 +70,7 @@ import { renderTasksFile, type TasksMilestone, type TasksView } from '../report/
 import { cageOf, freshTemporary } from './cage.js';
 import { payFor } from './credentials.js';
 import { judgingOf } from './judging.js';
+import { lookAt } from './look.js';
 import { notesFile, readNote, readNotes } from './notes.js';
 import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
 import { publish } from './publish.js';
@@ -97,6 +98,8 @@ export interface HandsContext {
   readonly templates: Readonly<Record<Purpose, string>>;
   /** Takes secrets out of all that comes back: the journal, prompts and reports are made of that. */
   readonly redact: Redactor;
+  /** Values that no work may hold: the user's secrets, in all the forms that they stand in. */
+  readonly own: readonly string[];
 }
 
 /** What was true when an assignment's slot was ready; written before its agent is started. */
@@ -405,7 +408,7 @@ export function makeHands(context: HandsContext): Hands {
     });
 
     await scrubFile(log, redact.forms);
-    const taken = await take(effect, record, milestone);
+    const taken = await taking(effect, record, milestone);
     const mended = await mending(() =>
       mendRefs(repository, refsOf(record), { guardLog: guard.log, slotCommits: new Set([taken.commit]) }),
     );
@@ -443,6 +446,30 @@ export function makeHands(context: HandsContext): Hands {
     return { ...outcome, harvest: taken, told: view === undefined ? told : [...told, view] };
   };
 
+  /** What an author leaves is looked at before anybody judges it. */
+  const taking = async (
+    effect: WorkEffect,
+    record: AssignmentRecord,
+    milestone: Milestone,
+  ): Promise<Harvest> => {
+    const taken = await take(effect, record, milestone);
+    if (effect.purpose === 'review') return taken;
+    const { paths } = milestone;
+    return lookAt(repository, config, taken, {
+      head: lastKnown,
+      commands: context.items.get(effect.item)?.checks ?? [],
+      ...(paths === undefined ? {} : { paths }),
+      own: context.own,
+      message: harvestMessage(effect, milestone),
+      dateMs: record.at,
+      pinRef: pinOf(effect),
+    });
+  };
+  const harvestMessage = (effect: WorkEffect, { title }: Milestone): string =>
+    `${effect.item}: ${title} (${effect.purpose})`;
+  const pinOf = (effect: WorkEffect): string =>
+    `refs/mstone/runs/${run}/${effect.item}/${effect.attempt}.${effect.assignment}`;
+
   /** Makes what is in the slot a commit, pinned, whatever the agent did to the folder. */
   const take = (effect: WorkEffect, record: AssignmentRecord, milestone: Milestone): Promise<Harvest> =>
     harvest(repository, {
@@ -453,12 +480,12 @@ export function makeHands(context: HandsContext): Hands {
       base: effect.purpose === 'review' ? record.from : record.base,
       from: record.from,
       ...(record.merge === undefined ? {} : { merge: record.merge }),
-      message: `${effect.item}: ${milestone.title} (${effect.purpose})`,
+      message: harvestMessage(effect, milestone),
       dateMs: record.at,
       protect: { from: record.protect, paths: protectedPaths(repository.layout) },
       copied: config.worktrees.copy,
       keep,
-      pinRef: `refs/mstone/runs/${run}/${effect.item}/${effect.attempt}.${effect.assignment}`,
+      pinRef: pinOf(effect),
       archiveDir: join(context.logsDir, `${effect.item}.${effect.attempt}.${effect.assignment}.left`),
       conflicted: record.conflicts,
     });
@@ -502,7 +529,11 @@ export function makeHands(context: HandsContext): Hands {
     if (signal.aborted) return { kind: 'cancelled' };
     if (!folder.ok) return unstartable(folder.error.message);
     // What stands on the target has landed: nobody here could answer for its having no tests.
-    const expectTests = effect.of === 'base' && config.expectTests === 'auto' ? false : config.expectTests;
+    const expectTests =
+      (effect.of === 'base' && config.expectTests === 'auto') ||
+      milestones.get(effect.item)?.allow?.includes('no-tests')
+        ? false
+        : config.expectTests;
     const checked = await runChecks(effect.commands, { ...common, clock: world, expectTests });
     await scrubFile(log, redact.forms);
     switch (checked.kind) {
@@ -794,6 +825,7 @@ function factsOf(
     checkResults: brief.checks,
     findings: brief.findings,
     unmet: brief.unmet,
+    ...(brief.facts === undefined ? {} : { facts: brief.facts }),
     ...(brief.seen === undefined ? {} : { seen: brief.seen }),
     ...(effect.merge === undefined ? {} : { conflict: { onto: effect.merge, files: record.conflicts } }),
     blockOn: review === false ? [] : review.blockOn,

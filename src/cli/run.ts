@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { secretValues } from '../check/secrets.js';
 import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
@@ -584,6 +585,7 @@ async function runLocked(
       landings: project.landings,
       templates,
       redact,
+      own: [...redact.forms, ...makeRedactor(secretValues(world.env)).forms],
     });
 
     const ended = await driveRun(

@@ -8,6 +8,7 @@
 import { verdictSchema } from '../brief/verdict.js';
 import { configSchema } from '../config/keys.js';
 import { frontMatterSchema } from '../milestone/keys.js';
+import { ALLOWANCES } from '../model/change.js';
 import type { Chosen, ChosenAgent } from '../model/chosen.js';
 import type { Approval } from '../model/decision.js';
 import type { Diagnostic } from '../model/diagnostic.js';
@@ -203,6 +204,8 @@ const validateSchema = object<ValidateDocument>({
         reviewer: TEXT,
         model: TEXT,
         checks: TEXTS,
+        paths: about('patterns of files that it may change', TEXTS),
+        allow: list({ enum: [...ALLOWANCES] }),
         requires: list({
           anyOf: ['command', 'file', 'env'].map((key) => ({
             type: 'object',
@@ -231,6 +234,8 @@ const validateSchema = object<ValidateDocument>({
         'agent',
         'reviewer',
         'model',
+        'paths',
+        'allow',
         'timeout_ms',
         'retries',
         'review_rounds',

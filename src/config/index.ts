@@ -159,6 +159,7 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
   const logDir = said('log_dir');
+  const gateFiles = said('gate_files');
   diagnostics.push(...checkPlaces({ milestones, tasksFile, logDir }, origins));
   const config: Config = {
     milestones,
@@ -205,6 +206,8 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
       repeats: said('timeouts.repeats') ?? false,
     },
     brief: said('brief') ?? [],
+    ...(gateFiles !== undefined && { gateFiles }),
+    secrets: said('secrets') === false ? false : { allowed: said('secrets_allowed') ?? [] },
     expectTests: said('expect_tests') ?? 'auto',
     briefLimit: said('brief_limit') ?? 200_000,
     ...(mcpServers !== undefined && { mcpServers }),

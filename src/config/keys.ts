@@ -198,6 +198,27 @@ const SHAPES = {
     description:
       'Whether a check that executed no test has failed: `auto` where a known runner says so, `true` also where no runner says anything',
   },
+  gate_files: {
+    schema: z.array(pathInside),
+    list: true,
+    type: 'a list of patterns of files, such as `[Makefile, "ci/**"]`; one without a slash means such a name in every folder',
+    default: '(manifests, configuration of known runners and linters, CI)',
+    description:
+      'What the checks themselves run by: a change of these must be asked for by the milestone, beside scripts that checks start',
+  },
+  secrets: {
+    schema: z.boolean(),
+    type: '`true` or `false`',
+    default: 'true',
+    description: 'Whether work that holds a secret is kept from landing',
+  },
+  secrets_allowed: {
+    schema: z.array(pathInside),
+    list: true,
+    type: 'a list of patterns of files, such as `[test/fixtures/**]`',
+    default: '[]',
+    description: 'Where what looks like a secret is none; your own credentials are none anywhere',
+  },
   review: {
     schema: z.boolean(),
     type: '`false`, or a mapping of `rounds` and `block_on`',

@@ -3,7 +3,7 @@
  * milestone has landed.
  */
 import type { Oid } from '../model/outcome.js';
-import type { Repository } from './index.js';
+import { pin, type Repository, readIdentity, signedBy } from './index.js';
 import { GitError, need } from './plumbing.js';
 import { stripTrailers } from './trailers.js';
 
@@ -111,4 +111,33 @@ function parseBatch(output: Buffer): RawCommit[] {
     at = end + 1 + bytes + 1;
   }
   return commits;
+}
+
+/**
+ * One commit with the tree of `commit` and one parent, held at `pinRef`. What it stands for is held beside it
+ * (`refs/mstone/left/`), and never lands.
+ */
+export async function asOneCommit(
+  repo: Repository,
+  request: {
+    readonly commit: Oid;
+    readonly parent: Oid;
+    readonly message: string;
+    /** Epoch ms: author and committer date. */
+    readonly dateMs: number;
+    /** Under `refs/mstone/`. */
+    readonly pinRef: string;
+  },
+): Promise<Oid> {
+  const { commit, parent, message, dateMs, pinRef } = request;
+  const identity = await readIdentity(repo);
+  const made = await need(repo.git, {
+    args: ['commit-tree', `${commit}^{tree}`, '-p', parent, '-F', '-'],
+    cwd: repo.commonDir,
+    env: { GIT_DIR: repo.commonDir, ...signedBy(identity, identity, dateMs) },
+    input: withoutProof(message),
+  });
+  await pin(repo, `${pinRef.replace('refs/mstone/', 'refs/mstone/left/')}.history`, commit);
+  await pin(repo, pinRef, made);
+  return made;
 }

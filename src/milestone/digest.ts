@@ -27,7 +27,7 @@ export interface Versioned {
  *        other lists keep their order.
  *
  * Not in it, so that a change of them makes nothing stale: title, agent, reviewer, estimate, timeout,
- * retries, review_rounds, priority, env, approval, enabled, the file's name.
+ * retries, review_rounds, priority, env, approval, allow, enabled, the file's name.
  * A landing proves the version it was made with: this definition is never changed, only followed by v2.
  */
 function digestV1(versioned: Versioned, markdown: Markdown): string {

@@ -1,5 +1,6 @@
 /** What front matter may say. Its keys are promises: see the table in the documentation. */
 import { z } from 'zod';
+import { ALLOWANCES, type Allowance } from '../model/change.js';
 import type { Approval } from '../model/decision.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { parseDuration } from '../model/duration.js';
@@ -17,6 +18,8 @@ export interface Keys {
   readonly reviewer?: string;
   readonly model?: string;
   readonly checks?: readonly string[];
+  readonly paths?: readonly string[];
+  readonly allow?: readonly Allowance[];
   readonly estimateMinutes?: number;
   readonly timeoutMs?: number;
   readonly retries?: number;
@@ -29,7 +32,7 @@ export interface Keys {
 }
 
 /** Words of the design that this version refuses. */
-export const LATER_KEYS: ReadonlySet<string> = new Set(['paths', 'budget_usd', 'resources', 'role']);
+export const LATER_KEYS: ReadonlySet<string> = new Set(['budget_usd', 'resources', 'role']);
 
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
@@ -76,6 +79,8 @@ const frontMatter = z.strictObject({
     .regex(/^[A-Za-z0-9@][\w./:@[\]+-]{0,199}$/)
     .optional(),
   checks: z.array(command).optional(),
+  paths: z.array(inside).optional(),
+  allow: z.array(z.enum(ALLOWANCES)).optional(),
   estimate: z
     .string()
     .refine((text) => parseDuration(text) !== undefined)
@@ -104,7 +109,7 @@ const frontMatter = z.strictObject({
 });
 
 /** One entry needs no brackets. */
-const LISTS = new Set(['depends_on', 'checks', 'requires']);
+const LISTS = new Set(['depends_on', 'checks', 'paths', 'allow', 'requires']);
 
 type Key = keyof z.infer<typeof frontMatter>;
 
@@ -115,6 +120,8 @@ const EXPECTED: Readonly<Record<Key, string>> = {
   reviewer: "an agent's name",
   model: "a model's name as the agent's CLI takes it, such as `sonnet`",
   checks: 'a list of shell commands, such as `["npm test"]`',
+  paths: 'a list of patterns of files in the repository, such as `["src/api/**"]`',
+  allow: `a list of what its work may do: ${ALLOWANCES.join(', ')}`,
   estimate: 'a duration with its unit, such as `45m` or `2 hours`',
   timeout: 'a duration with its unit, such as `45m`, of at most 24 days',
   retries: 'a whole number from 0 to 100',
@@ -208,6 +215,8 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     reviewer,
     model,
     checks,
+    paths,
+    allow,
     retries,
     review_rounds: reviewRounds,
     priority,
@@ -223,6 +232,8 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     ...(reviewer !== undefined && { reviewer }),
     ...(model !== undefined && { model }),
     ...(checks && { checks }),
+    ...(paths && { paths }),
+    ...(allow && { allow: [...new Set(allow)] }),
     ...(estimateMs !== undefined && { estimateMinutes: estimateMs / 60_000 }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(retries !== undefined && { retries }),

@@ -90,6 +90,10 @@ export interface Config {
   readonly stageChecks: readonly string[];
   /** Whether a check that executed no test has failed; `auto`: where a known runner's summary says so. */
   readonly expectTests: boolean | 'auto';
+  /** Patterns of files that checks run by; undefined: those that mstone knows. */
+  readonly gateFiles?: readonly string[];
+  /** Whether work is looked through for secrets, and patterns of files that are not. */
+  readonly secrets: false | { readonly allowed: readonly string[] };
   readonly review: false | ReviewConfig;
   /** Whether a person is asked of each milestone, unless it says otherwise itself. */
   readonly approval: Approval | 'none';

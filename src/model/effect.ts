@@ -1,3 +1,4 @@
+import type { Fact } from './change.js';
 import type { Candidate, CheckResult, Oid, Setback } from './outcome.js';
 import type { CriterionAnswer, Finding } from './verdict.js';
 
@@ -39,6 +40,8 @@ export interface Brief {
   /** For an author: what to answer. For a reviewer: its own earlier findings. */
   readonly findings: readonly Finding[];
   readonly unmet: readonly CriterionAnswer[];
+  /** For a reviewer: what mstone saw of the change and nobody has answered yet. */
+  readonly facts?: readonly Fact[];
   /** For a reviewer in a second round: the commit it saw before. */
   readonly seen?: Oid;
   /** For `resolve`: the files in conflict, and the head that is merged in. */

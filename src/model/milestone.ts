@@ -1,3 +1,4 @@
+import type { Allowance } from './change.js';
 import type { Approval } from './decision.js';
 
 /** `1A`: stage 1, letter A. One to three digits, one or two capital letters. */
@@ -48,6 +49,10 @@ export interface Milestone {
   /** For whoever implements it, and for its reviewer where that is the same agent. */
   readonly model?: string;
   readonly checks: readonly string[];
+  /** Where it may write; absent: anywhere. */
+  readonly paths?: readonly string[];
+  /** What its work may do to tests and checks. */
+  readonly allow?: readonly Allowance[];
   readonly requires: readonly Requirement[];
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;

@@ -1,3 +1,4 @@
+import type { Fact } from './change.js';
 import type { Judgement } from './verdict.js';
 
 /** A git object name, 40 or 64 hex digits. */
@@ -76,6 +77,8 @@ export interface Work {
   readonly base: Oid;
   /** Names of those with `paths` of their own (reviewers, roles) that the whole change touches. */
   readonly touches?: readonly string[];
+  /** What mstone itself saw of the whole change, and what bears on the checks. */
+  readonly facts?: readonly Fact[];
 }
 
 /** What an assignment left in its slot, made a commit. */
@@ -93,6 +96,8 @@ export interface Harvest {
   readonly markers: readonly string[];
   /** As in `Work`. */
   readonly touches?: readonly string[];
+  /** As in `Work`. */
+  readonly facts?: readonly Fact[];
 }
 
 export interface Tokens {

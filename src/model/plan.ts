@@ -1,3 +1,4 @@
+import type { Allowance } from './change.js';
 import type { Approval } from './decision.js';
 import type { Diagnostic } from './diagnostic.js';
 import type { ItemId } from './effect.js';
@@ -70,6 +71,8 @@ export interface PlanItem {
   readonly require?: 'all' | 'majority';
   readonly resolver: string;
   readonly checks: readonly string[];
+  /** Kinds of facts about its work that hold nothing back: its text says so. */
+  readonly allow?: readonly Allowance[];
   readonly rounds: number;
   readonly retries: number;
   /** A person is asked first; absent: nobody is. */

@@ -32,6 +32,12 @@ export interface FindingAnswer {
   readonly why?: string;
 }
 
+/** A fact of the change that the milestone asks for, and which criterion or task of it does. */
+export interface Allowed {
+  readonly fact: string;
+  readonly because: string;
+}
+
 /** A review's answer, as data. */
 export interface Verdict {
   readonly verdict: 'approve' | 'request_changes';
@@ -41,6 +47,7 @@ export interface Verdict {
   readonly answers?: readonly FindingAnswer[];
   /** 0 to 1. */
   readonly score?: number;
+  readonly allows?: readonly Allowed[];
   readonly summary?: string;
 }
 
@@ -49,6 +56,7 @@ interface Said {
   readonly criteria?: readonly CriterionAnswer[];
   readonly answers?: readonly FindingAnswer[];
   readonly score?: number;
+  readonly allows?: readonly Allowed[];
   readonly summary?: string;
 }
 
@@ -71,6 +79,8 @@ export interface Opinion {
   /** What it holds against that commit, under its own ids: its next verdict answers each. */
   readonly findings: readonly Finding[];
   readonly unmet: readonly CriterionAnswer[];
+  /** Ids of facts that it finds the milestone to ask for. */
+  readonly allows?: readonly string[];
 }
 
 /** Whoever reviews an item: each is an assignment of its own, and none goes on in another's conversation. */

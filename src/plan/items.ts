@@ -108,6 +108,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       reviewer: reviewerOf(milestone) ?? author,
       resolver: author,
       checks: [...new Set([...config.checks, ...milestone.checks])],
+      ...(milestone.allow === undefined ? {} : { allow: milestone.allow }),
       rounds: milestone.reviewRounds ?? rounds,
       retries: milestone.retries ?? config.retries,
       ...approvalOf(milestone, config),

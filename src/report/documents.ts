@@ -4,6 +4,7 @@
  * The documents are promises: `schema` is 1, and fields are added, never changed.
  */
 import { safeJson } from '../journal/json.js';
+import type { Allowance } from '../model/change.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Approval } from '../model/decision.js';
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
@@ -97,6 +98,8 @@ export interface ValidateDocument {
     readonly reviewer?: string;
     readonly model?: string;
     readonly checks: readonly string[];
+    readonly paths?: readonly string[];
+    readonly allow?: readonly Allowance[];
     readonly requires: readonly Requirement[];
     readonly env: Readonly<Record<string, string>>;
     readonly timeout_ms?: number;
@@ -162,6 +165,7 @@ export const validateDocument = (
     ...said({ estimate_minutes: milestone.estimateMinutes }),
     ...said({ agent: milestone.agent, reviewer: milestone.reviewer, model: milestone.model }),
     checks: milestone.checks,
+    ...said({ paths: milestone.paths, allow: milestone.allow }),
     requires: milestone.requires,
     env: milestone.env,
     ...said({

@@ -267,6 +267,10 @@ function tellWork(
   if (harvest !== undefined && harvest.markers.length > 0) {
     sentences.push(say('bad', `${item} has conflict markers left in ${names(harvest.markers)}`));
   }
+  for (const { file, line, text } of harvest?.facts ?? []) {
+    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+    sentences.push(say('note', `${item} note: ${oneLine(`${place}${text}`)}`));
+  }
   for (const text of [...(harvest?.told ?? []), ...told]) {
     sentences.push(say('note', `${item} note: ${oneLine(text)}`));
   }

@@ -4,6 +4,7 @@ import type { Event } from '../model/event.js';
 import type { AgentOutcome, CheckResult } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { CriterionAnswer, Finding } from '../model/verdict.js';
+import { factFindings } from './facts.js';
 
 interface Begun {
   /** Epoch ms. */
@@ -118,7 +119,7 @@ function end(passage: Passage, event: EndEvent): Passage {
   switch (event.type) {
     case 'work.ended': {
       if (!('agent' in passage)) return passage;
-      const { agent, judgement, costUsd } = event.outcome;
+      const { agent, harvest, judgement, costUsd } = event.outcome;
       const judged = agent.kind === 'finished' ? judgement : undefined;
       const message = judged?.kind === 'unreadable' ? judged.why : messageOf(agent);
       return {
@@ -128,6 +129,7 @@ function end(passage: Passage, event: EndEvent): Passage {
         outcome: judged?.kind ?? agent.kind,
         ...(message === undefined ? {} : { message }),
         ...(judged?.kind === 'refused' ? { findings: judged.findings, unmet: judged.unmet } : {}),
+        ...(harvest?.facts === undefined ? {} : { findings: factFindings(harvest.facts) }),
         ...(judged?.kind === 'approved' ? { findings: judged.notes } : {}),
       };
     }

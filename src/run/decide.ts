@@ -11,6 +11,7 @@ import type { CheckResult } from '../model/outcome.js';
 import type { ItemState, RunState, Step } from '../model/state.js';
 import { awaiting } from './approvals.js';
 import { canRoam, handFor } from './credentials.js';
+import { openFacts } from './facts.js';
 import { afterLaunch, launchableAt } from './launches.js';
 import { type Left, leftOf, putAside } from './money.js';
 import { toPublish, wantsToFollow } from './publishing.js';
@@ -273,6 +274,7 @@ function workFor(item: ItemState, step: WorkStep, agent: string): Omit<WorkEffec
     case 'review': {
       const reviewer = reviewerAt(item, step);
       const opinion = item.opinions?.[reviewer.name];
+      const facts = openFacts(item);
       // No session: a reviewer goes on in nobody's conversation, least of all in the author's.
       return {
         ...common,
@@ -289,6 +291,7 @@ function workFor(item: ItemState, step: WorkStep, agent: string): Omit<WorkEffec
           findings: opinion?.findings ?? [],
           unmet: opinion?.unmet ?? [],
           ...(opinion === undefined ? {} : { seen: opinion.seen }),
+          ...(facts.length === 0 ? {} : { facts }),
         },
       };
     }

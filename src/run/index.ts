@@ -15,6 +15,7 @@ import type { ItemState, Phase, RunState, Step } from '../model/state.js';
 import { takeDecision } from './approvals.js';
 import { held, worked } from './brakes.js';
 import { firstToOpen, handFor } from './credentials.js';
+import { heldAtOnce, heldForTests, withTestCounts } from './facts.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
 import { nextRung, setbackWords } from './ladder.js';
 import { endCandidate, endFollow, endLand } from './landings.js';
@@ -330,8 +331,17 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
     told: told.length > 0 ? [...before.told, ...told] : before.told,
   };
   if (outcome.harvest !== undefined && effect.purpose !== 'review') {
-    const { commit, tree, base, touches } = outcome.harvest;
-    item = { ...item, work: { commit, tree, base, ...(touches === undefined ? {} : { touches }) } };
+    const { commit, tree, base, touches, facts } = outcome.harvest;
+    item = {
+      ...item,
+      work: {
+        commit,
+        tree,
+        base,
+        ...(touches === undefined ? {} : { touches }),
+        ...(facts === undefined ? {} : { facts }),
+      },
+    };
   }
 
   // A reviewer's conversation is nobody else's, and each review begins its own.
@@ -469,11 +479,13 @@ function afterWork(
 }
 
 function toCheck(state: RunState, item: ItemState, commit: string): ItemState {
+  const held = heldAtOnce(item);
+  if (held !== undefined) return held;
   if (item.item.checks.length === 0) return toReview(item, commit);
   const tree = item.work?.tree;
   // A remembered verdict for this very tree is as good as a new one.
   if (tree !== undefined && state.passed.has(verdictKey(tree, state.settings.folder, item.item.checks))) {
-    return toReview(item, commit);
+    return toReview(withTestCounts(state, item), commit);
   }
   return next(item, { is: 'check', commit, of: 'work' });
 }
@@ -543,7 +555,10 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
   };
 
   if (step.is === 'verify') {
-    if (passed) return withItem(learnt, next(item, { is: 'land', candidate: step.candidate }));
+    if (passed) {
+      const held = heldForTests(learnt, item, outcome.tree, step.candidate.base);
+      return withItem(learnt, held ?? next(item, { is: 'land', candidate: step.candidate }));
+    }
     if (item.item.kind === 'sync') {
       return withItem(
         learnt,
@@ -556,7 +571,9 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
     case 'work':
       return withItem(
         learnt,
-        passed ? toReview(item, outcome.commit) : toRemediate(item, 'checks', outcome.tree),
+        passed
+          ? toReview(withTestCounts(learnt, item), outcome.commit)
+          : toRemediate(item, 'checks', outcome.tree),
       );
     case 'base':
       return withItem(

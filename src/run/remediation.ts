@@ -25,16 +25,18 @@ export function toRemediate(
   because: 'checks' | 'review' | 'candidate',
   tree: TreeKey | undefined,
   merge?: string,
+  /** Who holds the findings against it. */
+  who = 'the review',
 ): ItemState {
   const failing = item.checks.filter((check) => check.kind !== 'passed').map((check) => check.command);
   const standstill =
-    because === 'review' ? knownReview(item, tree) : knownChecks(item, because, tree, failing);
+    because === 'review' ? knownReview(item, tree, who) : knownChecks(item, because, tree, failing);
   if (standstill !== undefined) return ask(item, `no progress: ${standstill}`);
   const fingerprint = because === 'review' ? JSON.stringify(roundOf(item, tree)) : checksOf(tree, failing);
   const { brakes } = item;
   const marked = { ...item, brakes: { ...brakes, fingerprints: [...brakes.fingerprints, fingerprint] } };
   if (item.round >= item.item.rounds) {
-    return ask(marked, `${usedUp(item.item.rounds)}: ${whatFailed(because, failing, item)}`);
+    return ask(marked, `${usedUp(item.item.rounds)}: ${whatFailed(because, failing, item, who)}`);
   }
   return next(marked, { is: 'remediate', because, ...(merge === undefined ? {} : { merge }) });
 }
@@ -82,9 +84,9 @@ function roundsOf({ brakes: { fingerprints } }: ItemState): Round[] {
   });
 }
 
-function knownReview(item: ItemState, tree: TreeKey | undefined): string | undefined {
+function knownReview(item: ItemState, tree: TreeKey | undefined, who: string): string | undefined {
   const now = roundOf(item, tree);
-  const held = whatFailed('review', [], item);
+  const held = whatFailed('review', [], item, who);
   const rounds = roundsOf(item);
   const last = rounds.at(-1);
   if (last === undefined) return undefined;
@@ -104,6 +106,7 @@ function whatFailed(
   because: 'checks' | 'review' | 'candidate',
   failing: readonly string[],
   item: ItemState,
+  who = 'the review',
 ): string {
   if (because !== 'review')
     return `${failing.join(', ')} failed${because === 'candidate' ? ' once merged' : ''}`;
@@ -113,7 +116,7 @@ function whatFailed(
       : [];
   const held =
     item.findings.length > 0 || unmet.length === 0 ? [counted(item.findings.length, 'finding')] : [];
-  return `the review holds ${[...held, ...unmet].join(' and ')} against it`;
+  return `${who} holds ${[...held, ...unmet].join(' and ')} against it`;
 }
 
 const usedUp = (rounds: number): string =>

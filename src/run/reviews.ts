@@ -15,6 +15,7 @@ import type { PlanItem } from '../model/plan.js';
 import type { ItemState, Step } from '../model/state.js';
 import type { CriterionAnswer, Finding, Opinion, Reviewer } from '../model/verdict.js';
 import { toCandidate } from './approvals.js';
+import { heldUnanswered, heldUnreviewed, openFacts, unansweredWords } from './facts.js';
 import { ask, fail, next } from './items.js';
 import { knownTree, toRemediate } from './remediation.js';
 
@@ -47,9 +48,8 @@ const askedOf = (item: ItemState): Reviewer[] =>
 
 /** Work that has passed its checks: to its reviewers, or on where they have approved it, or where there are none. */
 export function toReview(item: ItemState, commit: Oid): ItemState {
-  if (item.item.reviewer === false || item.approved === commit) {
-    return toCandidate(item, commit);
-  }
+  if (item.item.reviewer === false) return heldUnreviewed(item) ?? toCandidate(item, commit);
+  if (item.approved === commit) return toCandidate(item, commit);
   // Nothing changed since it was refused: to ask again would be paid for and bring nothing.
   const known = knownTree(item, item.work?.tree);
   return known === undefined ? nextOpinion(item, commit) : ask(item, known);
@@ -68,8 +68,16 @@ export function afterReview(item: ItemState, step: Step, { judgement, session }:
       ? next(item, { ...step, unreadable: judgement.why })
       : fail(item, `the review failed: ${judgement.why}`);
   }
+  const allows = judgement.kind === 'approved' ? (judgement.allows ?? []).map(({ fact }) => fact) : [];
+  const open = judgement.kind === 'approved' ? openFacts(item, allows) : [];
+  if (open.length > 0) {
+    return step.unreadable === undefined
+      ? next(item, { ...step, unreadable: unansweredWords(open) })
+      : heldUnanswered(item, open);
+  }
   const opinion: Opinion = {
     seen: step.commit,
+    ...(allows.length === 0 ? {} : { allows }),
     is: judgement.kind,
     findings: judgement.kind === 'refused' ? judgement.findings : [],
     unmet: judgement.kind === 'refused' ? judgement.unmet : [],

@@ -38,6 +38,12 @@ export function learn(state: RunState, item: ItemState, { kind, commit, tree, re
   return { ...known, green, passed: new Set(state.passed).add(key) };
 }
 
+/** How many tests a command ran where it passed; undefined where that is not known. */
+export function testsOn(state: RunState, tree: TreeKey, command: string): number | undefined {
+  const ran = state.green.get(greenKey(tree, command));
+  return ran === undefined || ran < 0 ? undefined : ran;
+}
+
 /** By command, how many tests it ran on a tree when it last passed there; -1 where it said nothing of tests. */
 export function greenOn(runs: readonly RunState[], tree: TreeKey): Readonly<Record<string, number>> {
   const prefix = greenKey(tree, '');

@@ -141,6 +141,8 @@ describe('keys', () => {
     ['model: openai/gpt-5.5', { model: 'openai/gpt-5.5' }],
     ['checks: ["npm test", lint]', { checks: ['npm test', 'lint'] }],
     ['checks: npm test', { checks: ['npm test'] }],
+    ['paths: "src/**"', { paths: ['src/**'] }],
+    ['allow: [gate-files, fewer-tests]', { allow: ['gate-files', 'fewer-tests'] }],
     ['estimate: 1h30m', { estimateMinutes: 90 }],
     ['timeout: 1 day', { timeoutMs: 86_400_000 }],
     ['retries: 0', { retries: 0 }],
@@ -198,7 +200,7 @@ describe('keys', () => {
     });
   });
 
-  test.each(['paths', 'budget_usd', 'resources', 'role'])('%s is refused for now', (key) => {
+  test.each(['budget_usd', 'resources', 'role'])('%s is refused for now', (key) => {
     expect(told(`${key}: x`)).toEqual([
       `2 unsupported-key: \`${key}\` is not supported yet; ; remove the line`,
     ]);

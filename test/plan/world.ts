@@ -75,6 +75,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   timeouts: { agentMs: 1, idleMs: 1, checkMs: 1, repeats: false },
   brief: [],
   expectTests: 'auto',
+  secrets: { allowed: [] },
   briefLimit: 200_000,
   limits: { wait: true, reserve: 0.1, burst: 1 },
   pressure: false,
