@@ -92,7 +92,7 @@ interface Reading {
  * Patches without context, commit by commit, each under a line with its name. Only such lines, heads and hunks
  * stand at the left edge: a line of a file has a column for each parent before it.
  */
-export function readPatches(text: string): { readonly oid: Oid; readonly patches: readonly FilePatch[] }[] {
+function readPatches(text: string): { readonly oid: Oid; readonly patches: readonly FilePatch[] }[] {
   const found: { oid: Oid; patches: FilePatch[] }[] = [];
   let now: Reading | undefined;
   let isHead = false;

@@ -133,7 +133,7 @@ describe('claude', () => {
     expect(author?.mcp).toEqual({ mcpServers: { docs: { command: 'docs-server' } } });
     expect(reviewer?.mcp).toEqual({ mcpServers: {} });
     expect(JSON.parse(p.option(reviewer, '--json-schema') ?? '')).toMatchObject({
-      required: ['verdict', 'criteria', 'findings', 'answers', 'score', 'summary'],
+      required: ['verdict', 'criteria', 'findings', 'answers', 'score', 'allows', 'summary'],
       additionalProperties: false,
     });
     expect(reviewer?.args).toEqual(expect.arrayContaining(['--disallowedTools', 'Read', 'Bash(git diff *)']));

@@ -37,19 +37,3 @@ it('a check that fails on a whim runs once more, a run without tests goes back t
   const explained = await p.mstone('explain', flaky?.id ?? '');
   expect(explained.stdout).toContain('checks of the merged tree, once more on the same tree: passed');
 });
-
-it('without tests, or without a runner that is known, nothing lands where tests must run', async () => {
-  const p = makeProject(
-    JSON.stringify({ agent: 'recipe', review: false, checks: ['true'], expect_tests: true, retries: 0 }),
-  );
-  p.milestone('1A', { front: 'review_rounds: 0', implement: 'echo a > a.txt' });
-  p.commit('Milestones');
-  const run = await p.mstone('run');
-  expect(run.code, run.stdout + run.stderr).toBe(3);
-  expect(p.landed()).toEqual(['Milestones']);
-  expect((await p.mstone('explain', '1A')).stdout).toContain('no summary of a known test runner was seen');
-
-  p.env.MSTONE_EXPECT_TESTS = 'false';
-  const none = await p.mstone('retry', '1A');
-  expect(none.code, none.stdout + none.stderr).toBe(0);
-});

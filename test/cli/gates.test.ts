@@ -54,37 +54,9 @@ it('what an agent changes of the checks waits for an answer, whatever becomes of
   );
 });
 
-it('without a review it goes back to its author, and a person allows it in the milestone', async () => {
-  const p = makeProject(config({ review: false, gate_files: ['rules.txt'] }));
-  p.write('rules.txt', 'strict\n');
-  p.write('Makefile', 'all:\n');
-  p.milestone('1A', {
-    front: 'paths: ["*.txt", Makefile]',
-    implement: 'echo lax > rules.txt; echo "all: x" > Makefile; mkdir src; echo x > src/x.js',
-    remediate: 'rm -rf src; echo more >> a.txt',
-  });
-  p.commit('Milestones');
-  const run = await p.mstone('run');
-  expect(run.code, run.stdout + run.stderr).toBe(3);
-  const log = await p.mstone('explain', '1A');
-  expect(log.stdout).toContain('src/x.js');
-  expect(run.stdout).toContain('say `allow: [gate-files]` in its front matter');
-  expect(p.landed()).toEqual(['Milestones']);
-
-  p.milestone('1A', {
-    front: 'paths: ["*.txt", Makefile]\nallow: gate-files',
-    implement: 'echo lax > rules.txt; echo "all: x" > Makefile; mkdir src; echo x > src/x.js',
-    remediate: 'rm -rf src; echo more >> a.txt',
-  });
-  p.commit('It is meant');
-  const again = await p.mstone('retry', '1A', '--from', 'check');
-  expect(again.code, again.stdout + again.stderr).toBe(0);
-  expect(p.tree()['rules.txt']).toBe('lax');
-});
-
 it('a secret lands in no commit, is shown nowhere, and asks for a person where it stays', async () => {
   const github = `ghp_${'a1B2'.repeat(9)}`;
-  const p = makeProject(config({ review: false, secrets: true, secrets_allowed: ['fixtures/**'] }));
+  const p = makeProject(config({ review: false, secrets_allowed: ['fixtures/**'] }));
   p.env.DEPLOY_TOKEN = 't0ken-of-deployment';
   // What one commit brings and the next takes out stands in history all the same.
   const commit = (message: string): string => `git add -A; git commit -qm "${message}"`;

@@ -737,6 +737,69 @@ story(
 );
 
 story(
+  'a check that ran no test, or none that is known, lands nothing where tests must run',
+  { config: ['expect_tests'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, checks: ['true'], expect_tests: true });
+    p.milestone('1A', { front: 'review_rounds: 0', implement: 'echo a > a.txt' });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(3);
+    expect(run.stdout).toContain('1A checks failed: true (ran no test)');
+    expect(p.landed()).toEqual(['Milestones']);
+    p.env.MSTONE_EXPECT_TESTS = 'false';
+    const none = await p.mstone('retry', '1A');
+    expect(none.code, none.stdout + none.stderr).toBe(0);
+  },
+);
+
+story(
+  'files outside paths and changed gate files go back to their author, and what is meant is allowed in the milestone',
+  { config: ['gate_files'], front: ['paths', 'allow'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, gate_files: ['rules.txt'] });
+    p.write('rules.txt', 'strict\n');
+    p.write('Makefile', 'all:\n');
+    const text = {
+      implement: 'echo lax > rules.txt; echo "all: x" > Makefile; mkdir src; echo x > src/x.js',
+      remediate: 'rm -rf src; echo more >> a.txt',
+    };
+    p.milestone('1A', { front: 'paths: ["*.txt", Makefile]', ...text });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(3);
+    expect(run.stdout).toContain('1A note: src/x.js: the milestone may write to *.txt, Makefile only');
+    expect(run.stdout).toContain('say `allow: [gate-files]` in its front matter');
+    expect(p.landed()).toEqual(['Milestones']);
+
+    p.milestone('1A', { front: 'paths: ["*.txt", Makefile]\nallow: gate-files', ...text });
+    p.commit('It is meant');
+    const again = await p.mstone('retry', '1A', '--from', 'check');
+    expect(again.code, again.stdout + again.stderr).toBe(0);
+    expect(p.tree()['rules.txt']).toBe('lax');
+  },
+);
+
+story(
+  'work is looked through for secrets, but not where they are allowed, or not at all',
+  { config: ['secrets', 'secrets_allowed'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, secrets_allowed: ['fixtures/**'] });
+    const key = `printf 'ghp_%s\\n' "$(printf 'a1B2%.0s' 1 2 3 4 5 6 7 8 9)"`;
+    p.milestone('1A', { implement: `mkdir fixtures; ${key} > fixtures/key.txt` });
+    p.milestone('1B', { front: 'depends_on: [1A]\nreview_rounds: 0', implement: `${key} > key.txt` });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(3);
+    expect(run.stdout).toContain('1B note: key.txt:1: this looks like a secret (github)');
+    expect(Object.keys(p.tree())).toEqual(['fixtures/key.txt']);
+    p.env.MSTONE_SECRETS = 'false';
+    const unseen = await p.mstone('retry', '1B');
+    expect(unseen.code, unseen.stdout + unseen.stderr).toBe(0);
+  },
+);
+
+story(
   'a budget of a day is that of all runs, and tokens are limited beside money',
   { config: ['budget.per_day', 'budget.tokens'] },
   async () => {
