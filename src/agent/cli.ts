@@ -177,7 +177,7 @@ export function endedForIt(end: SupervisedEnd): AgentOutcome | undefined {
     case 'repeating':
       return { kind: 'stuck', repeated: end.repeated };
     case 'too-much-output':
-      return { kind: 'crashed', message: 'its log grew past the limit, so it was ended' };
+      return { kind: 'crashed', message: 'it printed more than it may (logs.max), so it was ended' };
     case 'cancelled':
       return { kind: 'cancelled' };
     case 'lost':

@@ -85,7 +85,7 @@ export interface AssignmentRequest {
   /** Names this assignment alone, over all runs. */
   readonly tag: string;
   readonly signal: AbortSignal;
-  /** 512 MB. */
+  /** What it may print; without a limit where there is none. */
   readonly maxLogBytes?: number;
   /** From the polite signal to the sure one; 5 s. */
   readonly graceMs?: number;
@@ -113,7 +113,6 @@ export interface AgentReport {
 const LIMITED = 75;
 /** A result may hold a whole answer; a tool's output in one line may be anything. */
 const LONGEST_EVENT = 8 * 1024 * 1024;
-const MOST_LOG_BYTES = 512 * 1024 * 1024;
 
 /** The section of a milestone that holds the script for a purpose. */
 const SECTION: Readonly<Record<Purpose, string>> = {
@@ -344,7 +343,7 @@ async function superviseIn(
     tag: request.tag,
     timeoutMs: request.milestone.timeoutMs ?? request.timeouts.agentMs,
     idleMs: request.timeouts.idleMs,
-    maxLogBytes: request.maxLogBytes ?? MOST_LOG_BYTES,
+    maxLogBytes: request.maxLogBytes ?? Number.POSITIVE_INFINITY,
     signal: request.signal,
     ...(watch === undefined ? {} : { watch }),
     ...(request.graceMs === undefined ? {} : { graceMs: request.graceMs }),

@@ -18,10 +18,11 @@ import { CONFIG_FILE, type Layout } from '../model/layout.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
 import { shown } from '../model/shown.js';
-import { endTagged } from '../process/tagged.js';
+import { endTagged, listTagged } from '../process/tagged.js';
 import { count, names } from '../report/words.js';
 import { historyOf } from '../run/history.js';
 import { slotsFolder } from './hands.js';
+import { endOrphans, findOrphans } from './orphans.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { absent, landingsOf, openProject, type Project, readCheckout } from './project.js';
 import { isDriven, type KnownRun, knownRuns, logsOf, statesOn, underLock, unfinishedOf } from './state.js';
@@ -109,8 +110,13 @@ async function sweepAndSay(world: World, project: Project, options: CleanOptions
         : undefined,
     );
   }
+  const tagged = await listTagged();
   const { config, layout } = await readCheckout(world, repository, {});
   const slotsDir = slotsFolder(world, repository, config);
+  const orphans = findOrphans(tagged, runs.value, { slotsDir, driven: false });
+  if (options.force === true) for (const text of await endOrphans(orphans)) say(world, text);
+  else
+    for (const { pid, what } of orphans) say(world, `process ${pid}: nobody waits for it any more (${what})`);
   const sweep =
     options.all === true
       ? await sweepAll(project, runs.value, slotsDir)

@@ -1,6 +1,7 @@
 /**
  * `mstone doctor`: whether mstone can work here, each finding with the line that mends it. Takes no lock and
- * changes nothing; `--fix` removes a dead owner's lock and slots that are broken, what they hold pinned first.
+ * changes nothing; `--fix` removes a dead owner's lock and slots that are broken, what they hold pinned first, and ends processes
+ * that nobody waits for.
  */
 import { constants } from 'node:fs';
 import { access, lstat, stat } from 'node:fs/promises';
@@ -21,18 +22,20 @@ import type { AgentOutcome } from '../model/outcome.js';
 import { shown } from '../model/shown.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { whyNoSandbox } from '../process/sandbox.js';
+import { listTagged } from '../process/tagged.js';
 import { formatTokens } from '../report/costs.js';
 import { painter } from '../report/text.js';
-import { count, formatDuration, formatUsd, shellWord } from '../report/words.js';
+import { count, formatDuration, formatUsd, names, shellWord } from '../report/words.js';
 import { heldOver } from '../run/credentials.js';
 import { credentialSettings } from './credentials.js';
 import { slotsFolder } from './hands.js';
 import { isNodeScript, loginOf } from './logins.js';
+import { endOrphans, findOrphans, type Orphan } from './orphans.js';
 import { say, sayJson } from './output.js';
 import { probe } from './probe.js';
 import { agentLabel, findProgram, installedAgents, versionOf as programVersion } from './programs.js';
 import { readCheckout } from './project.js';
-import { knownRuns, ownerIsAlive, underLock, unfinishedOf } from './state.js';
+import { isDriven, knownRuns, ownerIsAlive, underLock, unfinishedOf } from './state.js';
 import { examineSources } from './validate.js';
 import type { World } from './world.js';
 
@@ -107,6 +110,7 @@ async function examine(world: World, repository: Repository, options: DoctorOpti
     ...of('lock', [await judgeLock(repository)]),
     ...of('runs', await judgeRuns(repository)),
     ...of('worktrees', await judgeWorktrees(repository, slotsDir)),
+    ...of('processes', [await judgeProcesses(repository, slotsDir)]),
   ];
 }
 
@@ -628,12 +632,30 @@ async function judgeWorktrees(repository: Repository, slotsDir: string): Promise
   return judged.length > 0 ? judged : [fine(`${count(slots.length, 'slot')}, all whole`)];
 }
 
+async function orphansOf({ stateDir }: Repository, slotsDir: string): Promise<Orphan[]> {
+  const tagged = await listTagged();
+  const driven = await isDriven(stateDir);
+  const runs = await knownRuns(stateDir);
+  return runs.ok ? findOrphans(tagged, runs.value, { slotsDir, driven }) : [];
+}
+
+async function judgeProcesses(repository: Repository, slotsDir: string): Promise<Judged> {
+  const orphans = await orphansOf(repository, slotsDir);
+  if (orphans.length === 0) return fine('none is left over');
+  const which = orphans.map(({ pid, what }) => `${pid} (${what})`);
+  return {
+    state: 'warning',
+    message: `nobody waits any more for ${names(which)}`,
+    fix: 'mstone doctor --fix',
+  };
+}
+
 /** Mends what is safe to mend; returns a sentence for each. */
 async function mend(world: World, repository: Repository): Promise<string[]> {
-  const fixed: string[] = [];
-  const owner = await readOwner(join(repository.stateDir, 'lock'));
   const { config } = await readCheckout(world, repository, {});
   const slotsDir = slotsFolder(world, repository, config);
+  const fixed = await endOrphans(await orphansOf(repository, slotsDir));
+  const owner = await readOwner(join(repository.stateDir, 'lock'));
   const broken = (await findSlots(repository, slotsDir)).slots.filter(({ state }) => state !== 'whole');
   const isStale = owner !== undefined && ownerIsAlive(owner) === 'dead';
   if (!isStale && (broken.length === 0 || owner !== undefined)) return fixed;

@@ -403,6 +403,7 @@ export function makeHands(context: HandsContext): Hands {
       redact,
       ...(judging === undefined ? {} : { judging }),
       timeouts: config.timeouts,
+      ...(config.logs.maxBytes === undefined ? {} : { maxLogBytes: config.logs.maxBytes }),
       tag,
       signal,
     });

@@ -34,7 +34,7 @@ import type { ItemState, RunState } from '../model/state.js';
 import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems, withGates } from '../plan/items.js';
 import { readPlainTail } from '../process/plain.js';
-import { endTagged } from '../process/tagged.js';
+import { endTagged, listTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
 import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
 import { isNews } from '../run/approvals.js';
@@ -49,6 +49,8 @@ import { settle } from './choose.js';
 import { credentialSettings, fallbacksOf, scrubLogs, withFallbacks } from './credentials.js';
 import { readDeadline } from './deadline.js';
 import { dropDecision, readDecisions, watchDecisions } from './decisions.js';
+import { limitLogs } from './log-room.js';
+import { endOrphans, findOrphans } from './orphans.js';
 import {
   besideEvents,
   formOf,
@@ -484,6 +486,12 @@ async function runLocked(
     world.now(),
   );
   const heldBack = Object.keys(held.closed).length + Object.keys(held.shut).length > 0 ? { held } : {};
+  const tidied = [
+    ...(await endOrphans(findOrphans(await listTagged(), runs.value, { slotsDir, driven: false }))),
+    ...(config.logs.keepBytes === undefined
+      ? []
+      : await limitLogs(repository.stateDir, runs.value, config.logs.keepBytes)),
+  ];
   await scrubLogs(logsDir ?? own, redact.forms);
   const tree = await treeKey(project.repository, head);
   const known = { tree, green: greenOn(statesOn(target.branch, runs.value), tree) };
@@ -537,6 +545,7 @@ async function runLocked(
   );
   let state = unfinished?.state ?? emptyRun(runId);
   const control = new Control();
+  for (const text of tidied) control.tell(text);
   // Before the live screen opens: what restores the cursor there must not be the only one to listen.
   const stopListening = world.onSignal((signal) => {
     if (signal === 'SIGHUP')

@@ -156,6 +156,8 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   if (subscription !== undefined) origins.set('jobs', { from: 'default', by: 'subscription' });
   const reserve = said('limits.reserve');
   const perMinute = said('limits.starts_per_minute');
+  const logsMax = said('logs.max') ?? false;
+  const logsKeep = said('logs.keep') ?? false;
   const milestones = said('milestones') ?? DEFAULT_LAYOUT.milestones;
   const tasksFile = said('tasks_file') ?? DEFAULT_LAYOUT.tasks;
   const logDir = said('log_dir');
@@ -216,6 +218,10 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
       reserve: typeof reserve === 'string' ? Number.parseInt(reserve, 10) / 100 : 0,
       burst: said('limits.burst') ?? 1,
       ...(perMinute !== undefined && { perMinute }),
+    },
+    logs: {
+      ...(logsMax !== false && { maxBytes: parseSize(logsMax) ?? 0 }),
+      ...(logsKeep !== false && { keepBytes: parseSize(logsKeep) ?? 0 }),
     },
     land: said('land') ?? 'each',
     pr: { per: said('pr.per') ?? 'stage', remote: said('pr.remote') ?? 'origin' },

@@ -372,6 +372,19 @@ const SHAPES = {
     default: "(with each run's state)",
     description: 'Where logs of agents and checks go, a folder for each run',
   },
+  'logs.max': {
+    schema: size,
+    type: 'a size such as `2GB` or `500MB`, or `false`',
+    default: '512MB',
+    description: 'What an agent may print; one that prints more is ended',
+  },
+  'logs.keep': {
+    schema: size,
+    type: 'a size such as `2GB` or `500MB`, or `false`',
+    default: '2GB',
+    description:
+      'What all logs may take on disk; beyond it those of the oldest finished runs are removed when a run begins',
+  },
   pressure: {
     schema: z.boolean(),
     type: '`false`, or a mapping of `memory`, `disk` and `cpu`',

@@ -136,6 +136,8 @@ export interface Config {
   /** By name, as under `mcpServers` in `.mcp.json`; absent: those of that file on the target. */
   readonly mcpServers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly limits: { readonly wait: boolean } & LimitSettings;
+  /** What one agent may print, and what all logs may take. */
+  readonly logs: { readonly maxBytes?: number; readonly keepBytes?: number };
   /** When the target gets what landed. */
   readonly land: 'each' | 'stage' | 'end' | 'pr';
   readonly pr: { readonly per: 'milestone' | 'stage'; readonly remote: string };

@@ -199,7 +199,7 @@ describe('a command agent', () => {
   it('is ended when it says too much', async () => {
     expect((await perform(scripted('while :; do echo yes; done', { maxLogBytes: 10_000 }))).outcome).toEqual({
       kind: 'crashed',
-      message: 'its log grew past the limit, so it was ended',
+      message: 'it printed more than it may (logs.max), so it was ended',
     });
   });
 

@@ -42,7 +42,7 @@ describe('the doctor', () => {
     expect({ code, schema, ok, bad, fixed }).toEqual({ code: 0, schema: 1, ok: true, bad: [], fixed: [] });
     expect(findings.map(({ check }) => check)).toEqual([
       ...['git', 'identity', 'config', 'milestones', 'agents', 'checks', 'state', 'state', 'memory', 'clock'],
-      ...['lock', 'runs', 'worktrees'],
+      ...['lock', 'runs', 'worktrees', 'processes'],
     ]);
     expect(existsSync(join(p.root, '.git', 'mstone'))).toBe(false);
     const text = await inside(['doctor'], p.root, p.env);

@@ -437,6 +437,36 @@ story(
 );
 
 story(
+  'an agent that prints without end is ended, and the oldest logs make room for new ones',
+  { config: ['logs.max', 'logs.keep'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, retries: 0, logs: { max: '2MB', keep: '300kB' } });
+    const print = (bytes: number): string => `head -c ${bytes} /dev/zero | tr '\\0' x`;
+    p.milestone('1A', { implement: `${print(200_000)}; echo a > a.txt` });
+    p.milestone('1B', { implement: `${print(200_000)}; echo b > b.txt` });
+    p.milestone('1C', { implement: `while :; do ${print(100_000)}; done` });
+    p.commit('Milestones');
+    const logsOf = (run: string): string[] =>
+      readdirSync(join(p.root, '.git/mstone/runs', run, 'logs')).filter((name) => name.endsWith('.log'));
+    expect((await p.mstone('run', '1A')).code).toBe(0);
+    const [first = ''] = readdirSync(join(p.root, '.git/mstone/runs'));
+    expect((await p.mstone('run', '1B')).code).toBe(0);
+    expect(logsOf(first)).toEqual(['1A.1.1.implement.log']);
+    const third = await p.mstone('run', '1C');
+    expect(third.code, third.stdout).toBe(1);
+    expect(third.stdout).toContain(
+      'logs of 1 finished run were removed (200 kB): all together took more than 300 kB (logs.keep)',
+    );
+    expect(logsOf(first)).toEqual([]);
+    expect(eventsOf(p, 'work.ended')[0]?.outcome?.agent).toEqual({
+      kind: 'crashed',
+      message: 'it printed more than it may (logs.max), so it was ended',
+    });
+    expect((await p.mstone('logs', '1B')).code).toBe(0);
+  },
+);
+
+story(
   'milestones, the view and logs lie where it is said, for agents as for every command',
   { config: ['milestones', 'tasks_file', 'log_dir'] },
   async () => {

@@ -86,6 +86,7 @@ const DEFAULTS: Config = {
   brief: ['AGENTS.md', 'CLAUDE.md', 'PROJECT_DIRECTION.md'],
   briefLimit: 200_000,
   limits: { wait: true, reserve: 0.1, burst: 1 },
+  logs: { maxBytes: 512e6, keepBytes: 2e9 },
   pressure: { memory: 0.9, diskBytes: 2e9 },
 };
 
@@ -187,6 +188,8 @@ describe('each setting', () => {
       { limits: { ...DEFAULTS.limits, perMinute: 0.5 } },
     ],
     'limits.burst': ['limits: {burst: 3}', '3', { limits: { ...DEFAULTS.limits, burst: 3 } }],
+    'logs.max': ['logs: {max: 1MB}', '1MB', { logs: { ...DEFAULTS.logs, maxBytes: 1e6 } }],
+    'logs.keep': ['logs: {keep: false}', 'false', { logs: { maxBytes: 512e6 } }],
     milestones: ['milestones: docs/plan/', './docs\\plan', { milestones: 'docs/plan' }],
     tasks_file: ['tasks_file: docs\\DONE.md', 'docs/DONE.md', { tasksFile: 'docs/DONE.md' }],
     log_dir: ['log_dir: ../logs', '../logs', { logDir: '../logs' }],

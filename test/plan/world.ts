@@ -78,6 +78,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   secrets: { allowed: [] },
   briefLimit: 200_000,
   limits: { wait: true, reserve: 0.1, burst: 1 },
+  logs: {},
   pressure: false,
   ...said,
 });
