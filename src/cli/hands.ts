@@ -72,7 +72,7 @@ import { payFor } from './credentials.js';
 import { judgingOf } from './judging.js';
 import { lookAt } from './look.js';
 import { notesFile, readNote, readNotes } from './notes.js';
-import { absent, fileThen, landingsOf, stateHome, templatesIn } from './project.js';
+import { absent, fileThen, idsBeside, landingsOf, stateHome, templatesIn } from './project.js';
 import { publish } from './publish.js';
 import type { World } from './world.js';
 
@@ -625,18 +625,22 @@ export function makeHands(context: HandsContext): Hands {
     if (outcome.kind === 'landed') lastKnown = outcome.commit;
     return outcome;
   };
-  const publishing = (id: string, effect: PublishEffect): Promise<PublishOutcome> =>
-    publish(
+  const publishing = async (id: string, effect: PublishEffect): Promise<PublishOutcome> => {
+    const there = await look();
+    const landings = await landingsOf(repository, there);
+    return publish(
       {
         world,
         repository,
         folder: join(runDir, 'pulls'),
         milestones,
-        commitOf: async (item) => (await landingsOf(repository, await look())).get(item)?.commit,
+        landings,
+        beside: new Set(await idsBeside(repository, there)),
         tag: tagOf(id),
       },
       effect,
     );
+  };
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   const clean = <O>(outcome: O): O => redacted(outcome, redact);

@@ -438,6 +438,18 @@ export async function landingsOf(
   return landings;
 }
 
+/** Milestones and gates that have landed on `mstone/<target>` and that the target does not hold yet. */
+export async function idsBeside(
+  repository: Repository,
+  { target, head }: Pick<ResolvedTarget, 'head' | 'target'>,
+): Promise<string[]> {
+  if (head === undefined || head === target) return [];
+  const there = target === undefined ? new Map() : await readLandings(repository, target);
+  return [...(await readLandings(repository, head))].flatMap(([id, { commit, marked, state }]) =>
+    !marked && state === 'done' && there.get(id)?.commit !== commit ? [id] : [],
+  );
+}
+
 /** Where a milestone's file was in a commit: its slug may have changed since, and the folder itself. */
 export async function fileThen(
   world: World,

@@ -108,6 +108,12 @@ const MESSAGES = {
     'an agent, or a check, cannot … anything',
     'type it in your own terminal',
   ),
+  'run-branch-left': entry(
+    2,
+    'A run was to begin on another new branch, though what the last one landed is not taken in',
+    '… holds what a run from … has landed, and … does not',
+    'merge that branch, go on there with --onto, or delete it',
+  ),
   'no-run-branch': entry(
     2,
     'A run was to land on a new branch, which cannot be made',
