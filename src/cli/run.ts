@@ -32,6 +32,7 @@ import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
 import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems, withGates } from '../plan/items.js';
+import { rolesNamed } from '../plan/reviewers.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged, listTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
@@ -373,9 +374,10 @@ async function runLocked(
   }
   const templates = await readTemplates(world, sources.templates);
   // Those that come with mstone are right.
-  if (sources.templates.size > 0) {
+  const roles = rolesNamed(sources.config, sources.milestones);
+  if (sources.templates.size + roles.length > 0) {
     const { checkTemplates } = await import('../brief/prompt.js');
-    const broken = checkTemplates(templates, templatesIn(layout));
+    const broken = checkTemplates(templates, templatesIn(layout), roles);
     if (broken.length > 0) return sayDiagnostics(world, broken);
   }
   const home = onto === undefined ? target.branch : (kept?.settings.from ?? target.branch);

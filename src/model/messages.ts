@@ -550,6 +550,18 @@ const MESSAGES = {
     ['`…` names an agent that is not configured', 'the … of … is not configured'],
     'add it under `agents:` in mstone.yaml',
   ),
+  'reviewers-twice': entry(
+    2,
+    'Who reviews is said twice in one place',
+    '`reviewer` and `reviewers` both say who reviews',
+    'keep one of the two',
+  ),
+  'unknown-role': entry(
+    2,
+    'A role is named that has no text',
+    'there is no role …',
+    'write its text: milestones/templates/roles/NAME.md',
+  ),
   'no-recipe': entry(
     2,
     'The recipe is to do the work, and the milestone has none',
