@@ -1,8 +1,9 @@
 /** Whole pipelines, from `mstone run` to the target's head, told the same way for each CLI. */
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import {
+  type Answer,
   act,
   approval,
   edit,
@@ -18,7 +19,7 @@ import {
   say,
   write,
 } from '../rig/model-answers.js';
-import type { Recorded } from '../rig/model-server.js';
+import { fingerprint, type Recorded } from '../rig/model-server.js';
 import { codex, type RealCli } from './clis.js';
 import {
   CRITERION,
@@ -274,6 +275,48 @@ export function tellStories(cli: RealCli): void {
     expect(await shop.milestones()).toEqual([landed('1A')]);
   });
 
+  test(`${cli.name} whose key is refused goes on under the next, and neither is to be seen anywhere`, async () => {
+    const [dead, alive] = ['sk-dead-0123456789', 'sk-alive-0123456789'];
+    const arguments_ = new Set<string>();
+    const look = (answer: Answer): Answer => {
+      for (const text of argumentsOfAll()) arguments_.add(text);
+      return answer;
+    };
+    const work = [() => look(act(write('a.txt', 'a.txt\n'))), done];
+    const shop = await workshopOf(
+      cli,
+      play({ '1A implement': [work, work], '1A review': [approves('a.txt')] }),
+      {
+        config: 'backoff: 0s\nretries: 0\n',
+        deadKeys: new Set([dead]),
+        credentials: { first: dead, second: alive },
+      },
+    );
+    shop.ask('1A', 'a.txt');
+    shop.commit('Milestones');
+    const began = Date.now();
+    const end = await shop.mstone('run');
+    expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 });
+    expect(shop.tree()).toEqual({ 'a.txt': 'a.txt' });
+    expect(await shop.milestones()).toEqual([landed('1A')]);
+    const started = shop.journal().flatMap(({ type, effect }) => {
+      const { purpose, credential } = (effect ?? {}) as { purpose?: string; credential?: string };
+      return type === 'work.started' ? [`${purpose} on ${credential}`] : [];
+    });
+    expect(started).toEqual(['implement on first', 'implement on second', 'review on second']);
+    // Once the dead key was refused, nobody came with it again.
+    const keys = shop.server.asked.map((one) => one.keys.join());
+    expect(keys.lastIndexOf(fingerprint(dead))).toBeLessThan(keys.indexOf(fingerprint(alive)));
+    for (const key of [dead, alive]) {
+      expect(shop.told(key)).toEqual([]);
+      expect([...arguments_].filter((text) => text.includes(key))).toEqual([]);
+      expect(`${end.stdout}${end.stderr}`).not.toContain(key);
+      expect(shop.git('log', '--all', '-p', '--format=%B')).not.toContain(key);
+    }
+    expect([...arguments_].some((text) => text.includes(cli.program))).toBe(true);
+    tell(cli, 'a dead key rotated', `the whole run took ${seconds(began)}`);
+  });
+
   test(`${cli.name} that has nothing to pay with asks at once`, async () => {
     const shop = await workshopOf(
       cli,
@@ -478,6 +521,21 @@ async function cutInTheMiddle(cli: RealCli, session: 'kept' | 'lost'): Promise<F
   const after = shop.server.asked.slice(before).filter(({ purpose }) => purpose === 'implement');
   expect(sessionsOf(shop.server.asked, '1A implement').length).toBe(session === 'kept' ? 1 : 2);
   return figuresOf(after);
+}
+
+/** What any process of the machine was started with, as far as it may be read. */
+function argumentsOfAll(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return [readFileSync(join('/proc', pid, 'cmdline'), 'utf8').replaceAll('\0', ' ')];
+      } catch (error) {
+        // It has ended meanwhile.
+        if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+        throw error;
+      }
+    });
 }
 
 /** Some pages that an author has to read. */

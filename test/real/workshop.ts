@@ -1,5 +1,5 @@
 /** A scratch repository whose agent is a real CLI that talks to a scripted model and to nobody else. */
-import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findTagged } from '../../src/process/tagged.js';
 import type { Script } from '../rig/model-answers.js';
@@ -38,6 +38,8 @@ export interface WorkshopOptions {
   /** Pay by subscription: only then does Claude Code tell of its limits. */
   readonly subscription?: boolean;
   readonly deadKeys?: Set<string>;
+  /** Keys in the user's own file, by name, in the order in which they are used; the agent has none of its own then. */
+  readonly credentials?: Readonly<Record<string, string>>;
 }
 
 /** The one criterion of every milestone here. */
@@ -46,11 +48,18 @@ export const CRITERION = 'The file holds what the title says.';
 export async function openWorkshop(
   cli: RealCli,
   script: Script,
-  { config = '', subscription = false, deadKeys }: WorkshopOptions = {},
+  { config = '', subscription = false, deadKeys, credentials }: WorkshopOptions = {},
 ): Promise<Workshop> {
   const server = await startModelServer(script, deadKeys === undefined ? {} : { deadKeys });
   const project = makeProject(`${agentFor(cli, server.url, subscription)}${config}`);
   const home = dirname(project.root);
+  if (credentials !== undefined) {
+    const variable = cli.program === 'claude' ? 'ANTHROPIC_API_KEY' : 'OPENAI_API_KEY';
+    const list = Object.entries(credentials).map(([name, key]) => ({ name, env: { [variable]: key } }));
+    place(join(home, 'config', 'mstone', 'api-keys.json'), JSON.stringify(list));
+    chmodSync(join(home, 'config', 'mstone', 'api-keys.json'), 0o600);
+    project.env.MSTONE_AUTH = 'keys-only';
+  }
   Object.assign(project.env, {
     PATH: `${binFolder(cli)}:${dirname(process.execPath)}:${process.env.PATH ?? ''}`,
     // Whoever wants to go elsewhere comes to us, is refused and named.

@@ -26,6 +26,7 @@ export interface ReviewAnswer {
     readonly suggestion: string;
   }[];
   readonly answers: readonly { readonly id: string; readonly answer: 'fixed'; readonly why: string }[];
+  readonly score: number | null;
   readonly summary: string;
 }
 
@@ -110,6 +111,7 @@ export function approval(...criteria: string[]): Answer {
       findings: [],
       // Counts where the round before was an objection.
       answers: [{ id: 'F1', answer: 'fixed', why: 'seen in the diff' }],
+      score: null,
       summary: 'It does what the milestone asks.',
     },
   };
@@ -134,6 +136,7 @@ export function objection(file: string, problem: string, ...criteria: string[]):
         },
       ],
       answers: [],
+      score: null,
       summary: problem,
     },
   };
