@@ -291,8 +291,9 @@ async function resolve(
   if (known !== undefined) return known;
   const { resolveConfig } = await import('../config/index.js');
   const resolved = resolveConfig(sources);
-  // Secrets are kept where their owner put them, and nowhere else.
-  if (cache !== undefined && resolved.secrets.length === 0) {
+  // Secrets are kept where their owner put them, and nowhere else; servers are started with what nobody can tell.
+  const mayHide = resolved.secrets.length > 0 || resolved.config.mcpServers !== undefined;
+  if (cache !== undefined && !mayHide) {
     writeValue(cache, 'settings', [[key, resolved], ...kept.slice(0, 3)]);
   }
   return resolved;
