@@ -12,7 +12,7 @@ import { ownVariables } from '../agent/environment.js';
 import { perform } from '../agent/index.js';
 import { contextJson } from '../brief/context.js';
 import { fitPrompt } from '../brief/fit.js';
-import type { LandedFacts, PromptFacts, Templates } from '../brief/index.js';
+import type { LandedFacts, PromptFacts } from '../brief/index.js';
 import { furtherPrompt } from '../brief/prompt.js';
 import { rulesFor } from '../brief/rules.js';
 import { plainLine, plainText } from '../brief/text.js';
@@ -22,15 +22,14 @@ import { meetRequirements } from '../check/requirements.js';
 import { makeLane } from '../engine/index.js';
 import type { Ports } from '../engine/ports.js';
 import { buildCandidate, buildSync } from '../git/candidate.js';
-import { changedFiles } from '../git/changed.js';
-import { installGuard } from '../git/guard.js';
+import { guardLog, installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
 import { moveView, type Repository, readTarget } from '../git/index.js';
 import { commonAncestor, readBrought, readMoved, readPlainFiles } from '../git/landed.js';
 import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
-import { prepareSlot, slotPlace } from '../git/slots.js';
+import { type Isolation, prepareSlot, slotPlace } from '../git/slots.js';
 import { slotsKey } from '../git/tidy.js';
 import { formatMessage, type Trailer } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
@@ -42,9 +41,9 @@ import type {
   ItemId,
   LandEffect,
   PublishEffect,
+  Purpose,
   WorkEffect,
 } from '../model/effect.js';
-import { matching } from '../model/globs.js';
 import { protectedPaths } from '../model/layout.js';
 import type { Milestone } from '../model/milestone.js';
 import type {
@@ -73,7 +72,7 @@ import { payFor } from './credentials.js';
 import { judgingOf } from './judging.js';
 import { lookAt } from './look.js';
 import { notesFile, readNote, readNotes } from './notes.js';
-import { absent, fileThen, idsBeside, landingsOf, stateHome, templatesIn } from './project.js';
+import { absent, fileThen, type KnownLandings, landingsOf, stateHome, templatesIn } from './project.js';
 import { publish } from './publish.js';
 import type { World } from './world.js';
 
@@ -96,7 +95,7 @@ export interface HandsContext {
   readonly items: ReadonlyMap<ItemId, PlanItem>;
   /** What had landed when the run was planned: what is redone is redone for a difference to it. */
   readonly landings: ReadonlyMap<string, Landing>;
-  readonly templates: Templates;
+  readonly templates: Readonly<Record<Purpose, string>>;
   /** Takes secrets out of all that comes back: the journal, prompts and reports are made of that. */
   readonly redact: Redactor;
   /** Values that no work may hold: the user's secrets, in all the forms that they stand in. */
@@ -141,12 +140,16 @@ export function makeHands(context: HandsContext): Hands {
   const mending = makeLane();
   /** What was put back while its mover was still at work: told with the next assignment that ends. */
   const mendedEarly: string[] = [];
+  const landingsKnown: KnownLandings = new Map();
   let lastKnown = context.head;
   const look = () => readTarget(repository, target);
   /** The target as the user and landings left it; an agent that moved it may not have ended yet. */
   const resolve = async () => {
     const found = await look();
-    const mended = await mending(() => mendBranches(repository, found.ref, [found.shadowRef]));
+    const now = new Map<string, Oid>();
+    if (found.target !== undefined) now.set(found.ref, found.target);
+    if (found.shadow !== undefined) now.set(found.shadowRef, found.shadow);
+    const mended = await mending(() => mendBranches(repository, found.ref, [found.shadowRef], now));
     mendedEarly.push(...mended);
     return mended.length === 0 ? found : look();
   };
@@ -156,6 +159,9 @@ export function makeHands(context: HandsContext): Hands {
     lastKnown = head;
     return head;
   };
+  /** One set of hooks for a slot, whoever works there: its log is read from where it was on. */
+  const guardFolder = ({ slot }: WorkEffect, isolation: Isolation = 'worktree'): string =>
+    join(runDir, 'guards', `${isolation}-${slot}`);
   const rescueRef = (slot: number): string => `refs/mstone/rescue/${run}/slot${slot}`;
   const caging = async (path: string): Promise<{ cage?: Cage }> => {
     const cage = await cageOf(world, repository, config, { path });
@@ -215,7 +221,7 @@ export function makeHands(context: HandsContext): Hands {
     const milestoneDiff = await textChange(effect.item, head);
     const mcp = await serversAt(head);
     const knows = await known(effect, milestone, { head, from, name: nameOf(effect) });
-    const snapshot = await snapshotRefs(repository);
+    const snapshot = await snapshotRefs(repository, guardLog(guardFolder(effect, config.isolation)));
     return ok({
       at: world.now(),
       path,
@@ -281,7 +287,7 @@ export function makeHands(context: HandsContext): Hands {
   /** What the milestones that this one names have brought. */
   const builtOn = async ({ dependsOn }: Milestone): Promise<LandedFacts[]> => {
     if (dependsOn.length === 0) return [];
-    const landings = await landingsOf(repository, await look());
+    const landings = await landingsOf(repository, await look(), landingsKnown);
     const found: LandedFacts[] = [];
     for (const id of dependsOn.slice(0, MOST_DEPENDENCIES)) {
       const landing = landings.get(id);
@@ -344,7 +350,7 @@ export function makeHands(context: HandsContext): Hands {
 
     const milestone = milestoneOf(effect.item);
     const agent = inSandbox(agentOf(config, effect.agent), config);
-    const guard = await installGuard(repository, join(runDir, 'guards', name), {
+    const guard = await installGuard(repository, guardFolder(effect, record.isolation), {
       slotName: slotPlace(repository, slotsDir, effect.slot, record.isolation).name,
     });
     const facts = factsOf(context, milestone, effect, record);
@@ -362,7 +368,7 @@ export function makeHands(context: HandsContext): Hands {
       return { agent: { kind: 'unauthorized', message }, costUsd: 0, logBytes: 0 };
     }
     const further = furtherPrompt(facts);
-    const model = modelOf(milestone, config, effect.agent, effect.purpose);
+    const model = modelOf(milestone, config, effect.agent);
     const mcp = config.mcpServers === undefined ? record.mcp : { mcpServers: config.mcpServers };
     const judging =
       effect.purpose === 'review'
@@ -385,7 +391,6 @@ export function makeHands(context: HandsContext): Hands {
       logFile: log,
       kind: agent,
       purpose: effect.purpose,
-      ...(facts.role === undefined ? {} : { role: facts.role }),
       milestone,
       attempt: effect.attempt,
       base: record.base,
@@ -446,12 +451,7 @@ export function makeHands(context: HandsContext): Hands {
     const view = milestones.has(effect.item)
       ? await moveView(repository, effect.item, taken.commit)
       : undefined;
-    const touches = await touchedBy(repository, context.items.get(effect.item), taken);
-    return {
-      ...outcome,
-      harvest: { ...taken, ...touches },
-      told: view === undefined ? told : [...told, view],
-    };
+    return { ...outcome, harvest: taken, told: view === undefined ? told : [...told, view] };
   };
 
   /** What an author leaves is looked at before anybody judges it. */
@@ -565,8 +565,7 @@ export function makeHands(context: HandsContext): Hands {
   };
 
   const candidate = async (_id: string, effect: CandidateEffect): Promise<CandidateOutcome> => {
-    await resolve();
-    const found = await inspectHead(repository, target, effect.head);
+    const found = await inspectHead(repository, target, effect.head, await resolve());
     if (found.kind === 'rewound') return found;
     if (found.kind === 'gone') return { kind: 'refused', message: `${found.message}: ${found.command}` };
     const { head } = found;
@@ -596,7 +595,10 @@ export function makeHands(context: HandsContext): Hands {
       review: reviewWords(effect),
       subject: `${effect.item}: ${milestone.title}`,
     };
-    const landings = new Map(await landingsOf(repository, found.target)).set(effect.item, landing);
+    const landings = new Map(await landingsOf(repository, found.target, landingsKnown)).set(
+      effect.item,
+      landing,
+    );
     const existing = await readFileAt(repository, head, repository.layout.tasks);
     return buildCandidate(repository, {
       head,
@@ -632,22 +634,18 @@ export function makeHands(context: HandsContext): Hands {
     if (outcome.kind === 'landed') lastKnown = outcome.commit;
     return outcome;
   };
-  const publishing = async (id: string, effect: PublishEffect): Promise<PublishOutcome> => {
-    const there = await look();
-    const landings = await landingsOf(repository, there);
-    return publish(
+  const publishing = (id: string, effect: PublishEffect): Promise<PublishOutcome> =>
+    publish(
       {
         world,
         repository,
         folder: join(runDir, 'pulls'),
         milestones,
-        landings,
-        beside: new Set(await idsBeside(repository, there)),
+        commitOf: async (item) => (await landingsOf(repository, await look())).get(item)?.commit,
         tag: tagOf(id),
       },
       effect,
     );
-  };
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   const clean = <O>(outcome: O): O => redacted(outcome, redact);
@@ -823,7 +821,6 @@ function factsOf(
 ): PromptFacts {
   const { brief } = effect;
   const { review } = context.config;
-  const role = roleOf(effect, milestone);
   return {
     milestone,
     target: context.target,
@@ -842,7 +839,6 @@ function factsOf(
     ...(brief.seen === undefined ? {} : { seen: brief.seen }),
     ...(effect.merge === undefined ? {} : { conflict: { onto: effect.merge, files: record.conflicts } }),
     blockOn: review === false ? [] : review.blockOn,
-    ...(role === undefined ? {} : { role }),
     ...(effect.purpose !== 'review' || review === false || review.threshold === undefined
       ? {}
       : { threshold: review.threshold }),
@@ -859,23 +855,6 @@ const approvedBy = ({ approved }: CandidateEffect): Trailer[] =>
   approved === undefined
     ? []
     : [['Mstone-Approved-By', `${approved.by} at ${new Date(approved.at).toISOString()}`]];
-
-/** Which of those who have a say over paths have one over this change. */
-async function touchedBy(
-  repository: Repository,
-  item: PlanItem | undefined,
-  { base, commit }: Harvest,
-): Promise<{ readonly touches?: readonly string[] }> {
-  const partial = (item?.reviewers ?? []).filter(({ paths }) => paths !== undefined);
-  if (partial.length === 0) return {};
-  const files = await changedFiles(repository, base, commit);
-  const touches = partial.filter(({ paths = [] }) => matching(paths, files).length > 0);
-  return { touches: touches.map(({ name }) => name) };
-}
-
-/** A milestone's role is its author's; whoever reviews is a reviewer, unless it has a role of its own. */
-const roleOf = ({ purpose, role }: WorkEffect, milestone: Milestone): string | undefined =>
-  role ?? (purpose === 'review' ? 'reviewer' : milestone.role);
 
 const reviewWords = (effect: CandidateEffect): string =>
   effect.review === 'off'

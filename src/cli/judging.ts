@@ -33,8 +33,6 @@ export async function judgingOf(
   const { review } = config;
   const { seen, findings } = effect.brief;
   const project = await readPlainFiles(repository, base, config.brief);
-  const changed =
-    seen === undefined ? undefined : await changedLines(repository, { from: seen, to: from, within: base });
   const { tasks, criteria, body } = milestone;
   return {
     terms: {
@@ -48,7 +46,14 @@ export async function judgingOf(
       project: project.map(({ file, text }) => ({ file, text: plainText(text, LONGEST_FILE) })),
       blockOn: review === false ? [] : review.blockOn,
       ...(review === false || review.threshold === undefined ? {} : { threshold: review.threshold }),
-      ...(seen === undefined ? {} : { earlier: { findings, ...(changed === undefined ? {} : { changed }) } }),
+      ...(seen === undefined
+        ? {}
+        : {
+            earlier: {
+              findings,
+              changed: await changedLines(repository, { from: seen, to: from, within: base }),
+            },
+          }),
     },
     absentOf: (files) => absentFrom(repository, [from, base], files),
   };

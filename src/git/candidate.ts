@@ -11,17 +11,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Candidate, Oid } from '../model/outcome.js';
-import { type Identity, isAncestor, type Repository, readIdentity, signedBy } from './index.js';
+import { type Identity, isAncestor, type Repository, readIdentity, signedBy, writeCommit } from './index.js';
 import { GitError, need } from './plumbing.js';
-import {
-  inTheWayOf,
-  listRecursively,
-  readFilesAt,
-  resolveTree,
-  treeKey,
-  withEntryOf,
-  withFile,
-} from './tree.js';
+import { filesNamed, inTheWayOf, readFilesAt, resolveTree, treeKey, withEntryOf, withFile } from './tree.js';
 
 export interface CandidateRequest {
   /** The effective head: what the candidate is made on. */
@@ -104,20 +96,24 @@ async function commit(
   request: { readonly message: string; readonly dateMs: number; readonly author?: Identity },
 ): Promise<Candidate> {
   const committer = await readIdentity(repo);
-  const made = await need(repo.git, {
-    args: [
-      '-c',
-      'i18n.commitEncoding=UTF-8',
-      'commit-tree',
-      ...parents.flatMap((parent) => ['-p', parent]),
-      '-F',
-      '-',
-      tree,
-    ],
-    cwd: repo.root,
-    input: request.message,
-    env: signedBy(request.author ?? committer, committer, request.dateMs),
-  });
+  const by = { author: request.author ?? committer, committer, dateMs: request.dateMs };
+  const written = await writeCommit(repo, tree, parents, request.message, by);
+  const made =
+    written ??
+    (await need(repo.git, {
+      args: [
+        '-c',
+        'i18n.commitEncoding=UTF-8',
+        'commit-tree',
+        ...parents.flatMap((parent) => ['-p', parent]),
+        '-F',
+        '-',
+        tree,
+      ],
+      cwd: repo.root,
+      input: request.message,
+      env: signedBy(by.author, committer, request.dateMs),
+    }));
   const base = parents[0] ?? made;
   return { commit: made, tree: await treeKey(repo, made), base, work: parents[1] ?? base };
 }
@@ -197,10 +193,8 @@ async function mergeSettings(repo: Repository): Promise<Record<string, string>> 
 
 /** A folder that holds the commit's `.gitattributes` files. Named by their content, made once. */
 export async function attributesFolder(repo: Repository, head: Oid): Promise<string> {
-  const files = (await listRecursively(repo, head)).filter(
-    ({ path, kind }) =>
-      kind === 'file' &&
-      (path === '.gitattributes' || path.endsWith('/.gitattributes')) &&
+  const files = (await filesNamed(repo, head, '.gitattributes')).filter(
+    ({ path }) =>
       // git refuses such names itself, but this tree was never checked out.
       !path.split('/').some((part) => part === '' || part === '.' || part === '..' || /^\.git$/i.test(part)),
   );

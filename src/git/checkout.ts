@@ -4,7 +4,7 @@
  * `shown` makes them text for people.
  */
 import type { Stats } from 'node:fs';
-import { lstat, readFile, readlink } from 'node:fs/promises';
+import { lstat, readFile, readlink, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import { listWorktrees, type Repository } from './index.js';
@@ -44,6 +44,14 @@ export interface IndexEntry {
   readonly tag: string;
 }
 
+/** The git directory of a worktree; undefined where git finds none. Most have it in their `.git`. */
+async function gitDirOf(repo: Repository, path: string): Promise<string | undefined> {
+  const own = join(path, '.git');
+  if (repo.commonDir === (await realpath(own).catch(() => undefined))) return repo.commonDir;
+  const answer = await repo.git({ args: ['rev-parse', '--absolute-git-dir'], cwd: path });
+  return answer.code === 0 ? answer.text : undefined;
+}
+
 /**
  * The worktrees in which a branch is in use: HEAD is on it, or it is under rebase or bisect there, which
  * shows as a detached HEAD and would undo our move at its end. Worktrees within `slots` are mstone's own
@@ -55,12 +63,11 @@ export async function findHolders(
   slots: readonly string[],
 ): Promise<Holder[]> {
   const holders: Holder[] = [];
-  const own = await need(repo.git, { args: ['rev-parse', '--absolute-git-dir'], cwd: repo.root });
+  const own = (await gitDirOf(repo, repo.root)) ?? '';
   for (const worktree of await listWorktrees(repo)) {
     if (worktree.prunable || slots.some((slot) => isWithin(worktree.path, slot))) continue;
-    const answer = await repo.git({ args: ['rev-parse', '--absolute-git-dir'], cwd: worktree.path });
-    if (answer.code !== 0) continue;
-    const gitDir = answer.text;
+    const gitDir = await gitDirOf(repo, worktree.path);
+    if (gitDir === undefined) continue;
     const isBisected = (await readText(join(gitDir, 'BISECT_START'))) === ref.replace(/^refs\/heads\//, '');
     const isRebased =
       (await readText(join(gitDir, 'rebase-merge', 'head-name'))) === ref ||

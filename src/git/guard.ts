@@ -48,13 +48,16 @@ const CLIENT_HOOKS = [
   'sendemail-validate',
 ];
 
+/** Where a guard in `dir` writes down what it refused. */
+export const guardLog = (dir: string): string => join(dir, 'refused.log');
+
 /** Writes the hooks into `dir` (absolute) and returns what lets an agent's git run them. */
 export async function installGuard(
   repo: Repository,
   dir: string,
   { environment = {}, slotName }: GuardOptions = {},
 ): Promise<Guard> {
-  const log = join(dir, 'refused.log');
+  const log = guardLog(dir);
   const before = countSettings(environment.GIT_CONFIG_COUNT);
   await mkdir(dir, { recursive: true });
   const where = findPlace(repo, slotName === undefined ? `${SLOT_PREFIX}*` : quoted(slotName));

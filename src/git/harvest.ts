@@ -11,9 +11,10 @@ import { lstat, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Harvest, Oid } from '../model/outcome.js';
 import { ARCHIVE_BYTES, archive } from './archive.js';
-import { isAncestor, pin, type Repository, readIdentity, signedBy } from './index.js';
+import { isAncestor, pin, pinAll, type Repository, readIdentity, signedBy, writeCommit } from './index.js';
 import { GitError, need } from './plumbing.js';
 import { rebuildWithoutTrailers, withoutProof } from './rebuild.js';
+import { settle as settleSlot, stampsOf } from './settled.js';
 import {
   commitsMadeIn,
   driversOff,
@@ -40,7 +41,7 @@ import {
   takeSnapshot,
 } from './snapshot.js';
 import { takeSubmodules } from './submodules.js';
-import { readFilesAt, resolveTree, treeKey } from './tree.js';
+import { entryAt, readFilesAt, resolveTree, treeKey } from './tree.js';
 
 export interface HarvestRequest {
   readonly slotsDir: string;
@@ -91,7 +92,12 @@ export async function harvest(repo: Repository, request: HarvestRequest): Promis
     const place = slotPlace(repo, request.slotsDir, request.slot, request.isolation);
     const there = (await lstat(place.path).catch(() => undefined))?.isDirectory() ?? false;
     const folder = there ? place.path : scratch;
-    return await perform({ repo, request, place, index: indexIn(scratch), folder, told: [] }, there);
+    // By the clock that stamps files.
+    const begun = Date.now();
+    const stamps = place.isolation === 'worktree' ? stampsOf(place) : undefined;
+    const taken = await perform({ repo, request, place, index: indexIn(scratch), folder, told: [] }, there);
+    settleSlot(repo, place.path, stamps, begun);
+    return taken;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -108,8 +114,6 @@ async function perform(under: Harvesting, there: boolean): Promise<Harvest> {
   const history = await acceptHistory(under, head);
   const { tree, strangers } = await settleTree(under, left);
   const { commit, conflicts } = await makeWork(under, head, history, tree);
-  await pin(repo, request.pinRef, commit);
-
   await pinTheRest(under, head, left, commit);
   if (snapshot !== undefined) await archiveTheRest(under, snapshot, strangers);
   const markers = [...new Set([...conflicts, ...(await findMarkers(under, commit))])].sort();
@@ -246,8 +250,18 @@ async function settle(
 /** What it takes to have the protected paths of `tree` as they should be. */
 async function protection(under: Harvesting, tree: Oid) {
   const { repo, request } = under;
-  const unlike = await compare(repo, tree, request.protect.from, places(request.protect.paths));
+  const { from, paths } = request.protect;
+  const unlike = (await sameThere(under, tree)) ? [] : await compare(repo, tree, from, places(paths));
   return unlike.map(({ path, newMode, newOid }) => ({ path, mode: newMode, oid: newOid }));
+}
+
+/** Whether the protected paths of `tree` are as they should be, told from its entries alone. */
+async function sameThere({ repo, request: { protect } }: Harvesting, tree: Oid): Promise<boolean> {
+  const right = await resolveTree(repo, protect.from);
+  for (const path of protect.paths) {
+    if ((await entryAt(repo, tree, path)) !== (await entryAt(repo, right, path))) return false;
+  }
+  return true;
 }
 
 /** The tree of the work: what the agent left, with what it may not change as it was. */
@@ -381,11 +395,15 @@ async function makeCommit(
 ): Promise<Oid> {
   const { repo, request } = under;
   const identity = await readIdentity(repo);
+  const text = withoutProof(message);
+  const by = { author: identity, committer: identity, dateMs: request.dateMs };
+  const written = await writeCommit(repo, tree, parents, text, by);
+  if (written !== undefined) return written;
   return need(repo.git, {
     args: ['commit-tree', tree, ...parents.flatMap((oid) => ['-p', oid]), '-F', '-'],
     cwd: repo.commonDir,
     env: { GIT_DIR: repo.commonDir, ...signedBy(identity, identity, request.dateMs) },
-    input: withoutProof(message),
+    input: text,
   });
 }
 
@@ -395,9 +413,17 @@ async function pinTheRest(under: Harvesting, head: Oid | undefined, left: Oid, c
   const ends = head === undefined ? [] : [head];
   const ref = LEFT + request.pinRef.replace(/^refs\/mstone\//, '');
   // What an earlier harvest of the same kept does not count: this one says it again.
-  const loose = await unpinned(repo, [...ends, ...(await commitsMadeIn(place.gitDir))], [ref, place.heldRef]);
+  const made = await commitsMadeIn(place.gitDir);
+  // Nothing was committed there: what the slot was given stands where it was taken from.
+  const isUntouched = made.length === 0 && (head === undefined || head === request.from);
   const otherFiles = left !== (await resolveTree(repo, commit));
-  if (loose.length === 0 && !otherFiles) return pin(repo, place.heldRef, commit);
+  const work = [request.pinRef, commit] as const;
+  const held = [place.heldRef, commit] as const;
+  if (isUntouched && !otherFiles) return pinAll(repo, [work, held]);
+  // The work first: what it holds is not loose.
+  await pinAll(repo, [work]);
+  const loose = isUntouched ? [] : await unpinned(repo, [...ends, ...made], [ref, place.heldRef]);
+  if (loose.length === 0 && !otherFiles) return pinAll(repo, [held]);
   const parents = [...new Set([...(head === undefined ? [request.from] : [head]), ...loose])];
   const rest = await makeCommit(under, left, parents, 'As it was left in the slot\n');
   await pin(repo, ref, rest);

@@ -6,7 +6,7 @@
  * decides whether something may land, only whether it can. simple-git's only door is `history.ts`.
  */
 
-import { realpath, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT, type Layout } from '../model/layout.js';
@@ -14,10 +14,13 @@ import type { MessageCode } from '../model/messages.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
+import type { Objects } from './objects.js';
 import { type Git, GitError, gitEnvironment, makeGit, need } from './plumbing.js';
 
 export interface Repository {
   readonly git: Git;
+  /** As long as a run lasts: objects and refs without a process for each. */
+  readonly objects?: Objects;
   /** The whole environment that our git runs with, for what is started beside `git`. */
   readonly env: Readonly<Record<string, string>>;
   /** Top of the worktree where it was opened. Absolute, real. */
@@ -256,14 +259,27 @@ export async function listRefs(repo: Repository, ...prefixes: string[]): Promise
 
 /** Points a ref under `refs/mstone/` to a commit, so that no gc takes it. */
 export async function pin(repo: Repository, ref: string, oid: Oid): Promise<void> {
-  if (!ref.startsWith('refs/mstone/')) throw new Error(`not a ref of mstone's: ${ref}`);
-  if (!(await isRefName(repo, ref))) throw new Error(`not the name of a ref: ${ref}`);
-  await need(repo.git, { args: ['update-ref', '--end-of-options', ref, oid], cwd: repo.root });
+  await pinAll(repo, [[ref, oid]]);
 }
 
-/** Whether git takes it for the name of a ref; asked only where the name has more than letters and digits. */
+/** The same of several, all or none. */
+export async function pinAll(
+  repo: Repository,
+  pins: readonly (readonly [ref: string, oid: Oid])[],
+): Promise<void> {
+  for (const [ref] of pins) {
+    if (!ref.startsWith('refs/mstone/')) throw new Error(`not a ref of mstone's: ${ref}`);
+    if (!(await isRefName(repo, ref))) throw new Error(`not the name of a ref: ${ref}`);
+  }
+  if (await repo.objects?.setRefs(pins)) return;
+  for (const [ref, oid] of pins) {
+    await need(repo.git, { args: ['update-ref', '--end-of-options', ref, oid], cwd: repo.root });
+  }
+}
+
+/** Whether git takes it for the name of a ref; asked only where the name is none of the plainest. */
 async function isRefName(repo: Repository, ref: string): Promise<boolean> {
-  if (/^refs(\/[A-Za-z0-9_][A-Za-z0-9_-]*)+$/.test(ref)) return true;
+  if (/^refs(\/[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?=\d))*)+$/.test(ref)) return true;
   return (await repo.git({ args: ['check-ref-format', ref], cwd: repo.root })).code === 0;
 }
 
@@ -275,16 +291,31 @@ export async function moveView(repo: Repository, id: string, oid: Oid): Promise<
   const branch = `mstone/${id}`;
   const ref = HEADS + branch;
   if (!(await isRefName(repo, ref))) throw new Error(`not the name of a ref: ${ref}`);
-  const holder = (await listWorktrees(repo)).find((worktree) => worktree.branch === ref);
+  const holder = (await mayBeOpen(repo, ref))
+    ? (await listWorktrees(repo)).find((worktree) => worktree.branch === ref)
+    : undefined;
   if (holder !== undefined) {
     return `branch ${branch} is checked out in ${holder.path}, so it was left where it is; the work is ${oid}`;
   }
+  if (holder === undefined && (await repo.objects?.setRefs([[ref, oid]]))) return undefined;
   const answer = await repo.git({ args: ['update-ref', '--end-of-options', ref, oid], cwd: repo.root });
   if (answer.code === 0) return undefined;
   const reason = (await listRefs(repo, `${HEADS}mstone`)).has(`${HEADS}mstone`)
     ? 'a branch named mstone is in its way'
     : (answer.stderr.trim().split('\n')[0] ?? `git exit ${answer.code}`);
   return `branch ${branch} could not be set: ${reason}; the work is ${oid}`;
+}
+
+/** False where no worktree's HEAD is on the ref; told from their files, without asking git. */
+export async function mayBeOpen({ commonDir }: Repository, ref: string): Promise<boolean> {
+  const linked = await readdir(join(commonDir, 'worktrees')).catch(() => []);
+  const heads = await Promise.all(
+    ['HEAD', ...linked.map((name) => join('worktrees', name, 'HEAD'))].map((file) =>
+      readFile(join(commonDir, file), 'utf8').catch(() => ''),
+    ),
+  );
+  // Where refs are kept in tables, these files say nothing.
+  return heads.some((head) => head.trim() === `ref: ${ref}` || head.startsWith('ref: refs/heads/.invalid'));
 }
 
 export interface Worktree {
@@ -316,16 +347,60 @@ export async function listWorktrees(repo: Repository): Promise<Worktree[]> {
 
 /** Who commits: the user as git's configuration names them, else mstone. */
 export async function readIdentity(repo: Repository): Promise<Identity> {
-  const read = async (key: string) =>
-    (await repo.git({ args: ['config', '--get', key], cwd: repo.root })).text.trim();
-  const [name, email] = [await read('user.name'), await read('user.email')];
-  return name !== '' && email !== '' ? { name, email } : { name: 'mstone', email: 'mstone@localhost' };
+  // Asked once in a run, whose commits are one committer's.
+  const known = repo.objects && identities.get(repo.objects);
+  if (known !== undefined) return known;
+  const said = await repo.git({
+    args: ['config', '-z', '--get-regexp', '^user\\.(name|email)$'],
+    cwd: repo.root,
+  });
+  const values = new Map<string, string>();
+  for (const entry of said.text.split('\0')) {
+    const [key = '', ...lines] = entry.split('\n');
+    values.set(key, lines.join('\n').trim());
+  }
+  const [name = '', email = ''] = [values.get('user.name'), values.get('user.email')];
+  const identity =
+    name !== '' && email !== '' ? { name, email } : { name: 'mstone', email: 'mstone@localhost' };
+  if (repo.objects !== undefined) identities.set(repo.objects, identity);
+  return identity;
 }
+
+const identities = new WeakMap<Objects, Identity>();
 
 export interface Identity {
   readonly name: string;
   readonly email: string;
 }
+
+/** A commit of a tree, by someone at some time, as `commit-tree` makes it; undefined where that has to make it. */
+export async function writeCommit(
+  repo: Repository,
+  tree: Oid,
+  parents: readonly Oid[],
+  message: string,
+  by: { readonly author: Identity; readonly committer: Identity; readonly dateMs: number },
+): Promise<Oid | undefined> {
+  // Git takes what it does not like out of names, and reads no other encoding than it writes.
+  const isPlain = [by.author, by.committer].every(
+    ({ name, email }) => PLAIN_NAME.test(name) && PLAIN_NAME.test(email),
+  );
+  if (repo.objects === undefined || !isPlain || message.includes('\0')) return undefined;
+  const date = `${Math.floor(by.dateMs / 1000)} +0000`;
+  const head = [
+    `tree ${tree}`,
+    ...[...new Set(parents)].map((parent) => `parent ${parent}`),
+    `author ${by.author.name} <${by.author.email}> ${date}`,
+    `committer ${by.committer.name} <${by.committer.email}> ${date}`,
+  ];
+  return repo.objects.write(
+    'commit',
+    `${head.join('\n')}\n\n${message}${message.endsWith('\n') ? '' : '\n'}`,
+  );
+}
+
+/** Begins and ends with what git leaves alone, and has nothing within that it would cut. */
+const PLAIN_NAME = /^[A-Za-z0-9](?:[ -;=?-~]*[A-Za-z0-9])?$/;
 
 /** The variables that fix who made a commit, and when. `dateMs` is epoch ms. */
 export function signedBy(author: Identity, committer: Identity, dateMs: number): Record<string, string> {

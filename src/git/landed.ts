@@ -1,6 +1,7 @@
 /** What an author should know of others' work: what a landing brought, and how far the target has moved on. */
 import type { Oid } from '../model/outcome.js';
 import type { Repository } from './index.js';
+import { isPlainFile, readFilesAt } from './tree.js';
 
 /** Names of files and subjects of commits; `more` of each were left out. */
 export interface Brought {
@@ -112,27 +113,11 @@ export async function readPlainFiles(
   commit: Oid,
   paths: readonly string[],
 ): Promise<{ readonly file: string; readonly text: string }[]> {
-  if (paths.length === 0) return [];
-  const listed = await linesOf(repo, [
-    'ls-tree',
-    '-z',
-    '--full-tree',
-    '--end-of-options',
-    commit,
-    '--',
-    ...paths,
-  ]);
-  const plain = new Map<string, string>();
-  for (const line of listed ?? []) {
-    const [, oid, path] = /^100\d+ blob ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
-    if (oid !== undefined && path !== undefined) plain.set(path, oid);
-  }
-  const found = [];
-  for (const file of paths) {
-    const oid = plain.get(file);
-    if (oid === undefined) continue;
-    const answer = await repo.git({ args: ['cat-file', 'blob', oid], cwd: repo.root });
-    if (answer.code === 0) found.push({ file, text: answer.text });
-  }
-  return found;
+  const plain: string[] = [];
+  for (const path of new Set(paths)) if (await isPlainFile(repo, commit, path)) plain.push(path);
+  const files = await readFilesAt(repo, commit, plain);
+  return paths.flatMap((file) => {
+    const bytes = files.get(file);
+    return bytes === undefined ? [] : [{ file, text: bytes.toString('utf8').replace(/\n$/, '') }];
+  });
 }

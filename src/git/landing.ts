@@ -13,6 +13,7 @@ import {
   isAncestor,
   listRefs,
   listWorktrees,
+  mayBeOpen,
   pin,
   type Repository,
   type ResolvedTarget,
@@ -52,8 +53,14 @@ export type HeadState =
  * Reads the head anew. `rewound` when it, or the target behind the shadow, no longer holds what was
  * known; both commits are pinned then. `diverged` when the target went its own way.
  */
-export async function inspectHead(repo: Repository, branch: string, lastKnown?: Oid): Promise<HeadState> {
-  return judge(repo, await readTarget(repo, branch), lastKnown);
+export async function inspectHead(
+  repo: Repository,
+  branch: string,
+  lastKnown?: Oid,
+  /** Where the branch is, where that has just been looked at. */
+  found?: ResolvedTarget,
+): Promise<HeadState> {
+  return judge(repo, found ?? (await readTarget(repo, branch)), lastKnown);
 }
 
 async function judge(repo: Repository, target: ResolvedTarget, lastKnown?: Oid): Promise<HeadState> {
@@ -90,7 +97,9 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
   // Each turn begins with what is there now; a ref that moves under us costs a turn.
   for (let turn = 0; turn < 5; turn += 1) {
     const before = await readTarget(repo, branch);
-    if (before.target !== undefined && (await holds(repo, before.target, candidate.commit))) {
+    // A commit is no ancestor of its own parent's.
+    const isNew = before.target === candidate.base;
+    if (before.target !== undefined && !isNew && (await holds(repo, before.target, candidate.commit))) {
       await forgetSpent(repo, before);
       return { kind: 'landed', commit: candidate.commit, on: 'target' };
     }
@@ -112,7 +121,10 @@ export async function land(repo: Repository, request: LandRequest): Promise<Land
       block = undefined;
     } else if (stuck !== undefined) {
       block = stuck;
-    } else if (!(await isAncestor(repo, here, goal))) {
+    } else if (
+      !(goal === candidate.commit && here === candidate.base) &&
+      !(await isAncestor(repo, here, goal))
+    ) {
       block = {
         files: [],
         message: `${branch} has moved on by itself while landings went to ${options.follow}`,
@@ -252,7 +264,10 @@ const readFollowed = (repo: Repository, branch: string) => listRefs(repo, follow
 async function shadowGone(repo: Repository, target: ResolvedTarget): Promise<RefChange[]> {
   const changes: RefChange[] = [];
   const { shadow, shadowRef } = target;
-  const isOpen = (await listWorktrees(repo)).some((worktree) => worktree.branch === shadowRef);
+  const isOpen =
+    shadow !== undefined &&
+    (await mayBeOpen(repo, shadowRef)) &&
+    (await listWorktrees(repo)).some((worktree) => worktree.branch === shadowRef);
   if (shadow !== undefined && !isOpen) changes.push({ ref: shadowRef, old: shadow, new: undefined });
   for (const [ref, old] of await readFollowed(repo, target.branch))
     changes.push({ ref, old, new: undefined });

@@ -126,8 +126,10 @@ export async function mendBranches(
   repo: Repository,
   lasting: string,
   others: readonly string[],
+  /** Where they are, where that has just been looked at. */
+  known?: ReadonlyMap<string, Oid>,
 ): Promise<string[]> {
-  const found = await listRefs(repo, lasting, ...others);
+  const found = known ?? (await listRefs(repo, lasting, ...others));
   const slots = await listSlots(repo);
   const made = new Set<Oid>();
   for (const slot of slots) for (const oid of await commitsMadeIn(slot.gitDir)) made.add(oid);

@@ -29,6 +29,7 @@ import { archive } from './archive.js';
 import { cloneHead, makeClone, takeOver } from './clone.js';
 import { pin, type Repository, readIdentity, signedBy } from './index.js';
 import { type GitAnswer, type GitCall, GitError } from './plumbing.js';
+import { isSettled } from './settled.js';
 import {
   configEnv,
   copyIndex,
@@ -128,7 +129,7 @@ export async function prepareSlot(
   const keep = places(wanted.keep);
   try {
     await makeRoom(repo, place, told);
-    await rescue(repo, place, wanted, told);
+    if (!isSettled(repo, place)) await rescue(repo, place, wanted, told);
     await makeWhole(repo, place, wanted, told);
     await checkOut(repo, place, wanted.commit, keep, told);
     const conflicts =
@@ -185,6 +186,8 @@ export async function slotHead(repo: Repository, place: SlotPlace): Promise<Oid 
     const there = await takeOver(repo, place, [...(head === undefined ? [] : [head]), ...made]);
     return head !== undefined && there.has(head) ? head : undefined;
   }
+  const read = await repo.objects?.read(`worktrees/${place.name}/HEAD^{commit}`);
+  if (read?.type === 'commit') return read.oid;
   const answer = await repo.git({
     args: ['rev-parse', '--verify', '--quiet', '--end-of-options', `worktrees/${place.name}/HEAD^{commit}`],
     cwd: repo.commonDir,
@@ -384,12 +387,7 @@ async function looseFiles(
       keep: places(wanted.keep),
       copied: places(wanted.copied ?? []),
     });
-    const held = await repo.git({
-      args: ['rev-parse', '--verify', '--quiet', '--end-of-options', `${place.heldRef}^{tree}`],
-      cwd: repo.commonDir,
-      env: { GIT_DIR: repo.commonDir },
-    });
-    if (held.code === 0 && held.text === found.tree) return {};
+    if ((await heldTree(repo, place)) === found.tree) return {};
     const beside = [...found.nested, ...found.big];
     if (isOwn) beside.push('.git');
     const folder = beside.length === 0 ? undefined : await rescueFolder(repo, place);
@@ -403,6 +401,18 @@ async function looseFiles(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** The tree of what was last made of the slot's contents. */
+async function heldTree(repo: Repository, { heldRef }: SlotPlace): Promise<Oid | undefined> {
+  const read = await repo.objects?.read(`${heldRef}^{tree}`);
+  if (read !== undefined) return read.oid;
+  const held = await repo.git({
+    args: ['rev-parse', '--verify', '--quiet', '--end-of-options', `${heldRef}^{tree}`],
+    cwd: repo.commonDir,
+    env: { GIT_DIR: repo.commonDir },
+  });
+  return held.code === 0 ? held.text : undefined;
 }
 
 const isDirectory = async (path: string): Promise<boolean> =>
@@ -426,14 +436,19 @@ async function emptyTree(repo: Repository): Promise<Oid> {
 }
 
 /** Moves a slot's own HEAD, whatever it is on. */
-const moveHead = (repo: Repository, place: SlotPlace, commit: Oid): Promise<string> =>
-  place.isolation === 'clone'
-    ? needed(repo, slotCall(place, ['update-ref', '--no-deref', 'HEAD', commit]))
-    : needed(repo, {
-        args: ['update-ref', '--no-deref', `worktrees/${place.name}/HEAD`, commit],
-        cwd: repo.commonDir,
-        env: { GIT_DIR: repo.commonDir },
-      });
+async function moveHead(repo: Repository, place: SlotPlace, commit: Oid): Promise<void> {
+  if (place.isolation === 'clone') {
+    await needed(repo, slotCall(place, ['update-ref', '--no-deref', 'HEAD', commit]));
+    return;
+  }
+  const head = `worktrees/${place.name}/HEAD`;
+  if (await repo.objects?.setRefs([[head, commit]])) return;
+  await needed(repo, {
+    args: ['update-ref', '--no-deref', head, commit],
+    cwd: repo.commonDir,
+    env: { GIT_DIR: repo.commonDir },
+  });
+}
 
 /** The slot's folder, its git directory and the link between them are there, and nothing of an operation. */
 async function makeWhole(

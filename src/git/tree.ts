@@ -2,8 +2,10 @@
  * Reading commits and changing single files of trees, in the object store: no index, no checkout, and
  * no cost that grows with the repository.
  */
+import { createHash } from 'node:crypto';
 import type { Oid, TreeKey } from '../model/outcome.js';
 import type { Repository } from './index.js';
+import type { Objects, ReadObject } from './objects.js';
 import { GitError, need } from './plumbing.js';
 
 export interface ListedFile {
@@ -27,18 +29,45 @@ export async function treeKey(repo: Repository, commitish: string): Promise<Tree
   const { tasks } = repo.layout;
   return known(repo, `key ${tasks} ${commitish}`, commitish, async () => {
     const tree = await resolveTree(repo, commitish);
-    return withEntry(repo, tree, tasks, undefined);
+    if (tasks.includes('/')) return withEntry(repo, tree, tasks, undefined);
+    // A name is all that is wanted: no tree is written for it.
+    const entries = await readEntries(repo, tree);
+    const others = entries.filter(({ name }) => name !== latin1(tasks));
+    return others.length === entries.length ? tree : nameOfTree(others, tree.length);
   });
 }
 
 /** The tree of a commit or tree. */
 export async function resolveTree(repo: Repository, commitish: string): Promise<Oid> {
-  return known(repo, `tree ${commitish}`, commitish, () =>
-    need(repo.git, {
+  return known(repo, `tree ${commitish}`, commitish, async () => {
+    const read = await readObject(repo, `${commitish}^{tree}`);
+    if (read?.type === 'tree') return read.oid;
+    return need(repo.git, {
       args: ['rev-parse', '--verify', '--end-of-options', `${commitish}^{tree}`],
       cwd: repo.root,
-    }),
+    });
+  });
+}
+
+/** By the run's reader; undefined where there is none, or no such object. */
+async function readObject(repo: Repository, name: string): Promise<ReadObject | undefined> {
+  return repo.objects?.read(name);
+}
+
+/** A tree as git keeps it, of entries in git's order. */
+const bytesOfTree = (entries: readonly Entry[]): Buffer =>
+  Buffer.concat(
+    entries.flatMap((entry) => [
+      Buffer.from(`${entry.mode.replace(/^0+/, '')} ${entry.name}\0`, 'latin1'),
+      Buffer.from(oidOf(entry), 'hex'),
+    ]),
   );
+
+/** What git would name a tree of these entries, of as many hex digits. */
+function nameOfTree(entries: readonly Entry[], digits: number): Oid {
+  const bytes = bytesOfTree(entries);
+  const hash = createHash(digits === 64 ? 'sha256' : 'sha1');
+  return hash.update(`tree ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
 /** What an object name stands for never changes: a git process is saved each time it is asked again. */
@@ -69,11 +98,13 @@ export async function withFile(
   content: string | Uint8Array | undefined,
 ): Promise<Oid> {
   if (content === undefined) return withEntry(repo, tree, path, undefined);
-  const blob = await need(repo.git, {
-    args: ['hash-object', '-w', '--stdin'],
-    cwd: repo.root,
-    input: content,
-  });
+  const blob =
+    (await repo.objects?.write('blob', content)) ??
+    (await need(repo.git, {
+      args: ['hash-object', '-w', '--stdin'],
+      cwd: repo.root,
+      input: content,
+    }));
   const mode = (await findEntry(repo, tree, path))?.mode === '100755' ? '100755' : '100644';
   return withEntry(repo, tree, path, `${mode} blob ${blob}`);
 }
@@ -105,6 +136,21 @@ export async function readFileAt(
   return (await readFilesAt(repo, commit, [path])).get(path);
 }
 
+/** So many are asked of the run's reader; more are quicker by a process of their own. */
+const FEW = 16;
+
+/** `<mode> <type> <oid>` of what stands at a path of a tree; undefined where nothing does. */
+export async function entryAt(repo: Repository, tree: Oid, path: string): Promise<string | undefined> {
+  const entry = await findEntry(repo, tree, path.replace(/\/+$/, ''));
+  return entry?.raw.slice(0, entry.raw.indexOf('\t'));
+}
+
+/** Whether a path of a commit is a file, and no link, folder or submodule. */
+export async function isPlainFile(repo: Repository, commit: string, path: string): Promise<boolean> {
+  const entry = await findEntry(repo, await resolveTree(repo, commit), path);
+  return entry?.mode.startsWith('100') ?? false;
+}
+
 /** The bytes of those of `paths` that are files (or symlinks) in the commit, by one git process. */
 export async function readFilesAt(
   repo: Repository,
@@ -118,31 +164,45 @@ export async function readFilesAt(
   const found = new Map<string, Buffer>();
   if (asked.length === 0) return found;
   const tree = await resolveTree(repo, commit);
-  const answer = await repo.git({
-    args: ['cat-file', '--batch', '-z'],
-    cwd: repo.root,
-    input: asked.map((path) => `${tree}:${path}\0`).join(''),
-  });
-  if (answer.code !== 0) throw new GitError(['cat-file', '--batch'], answer.code, answer.stderr);
-  const out = answer.stdout;
-  let at = 0;
-  for (const path of asked) {
-    // What is missing is echoed, line breaks in its name and all.
-    const missing = Buffer.from(`${tree}:${path} missing\n`);
-    if (out.subarray(at, at + missing.length).equals(missing)) {
-      at += missing.length;
-      continue;
+  if (repo.objects !== undefined && asked.length <= FEW && !asked.some((path) => path.includes('\n'))) {
+    for (const path of asked) {
+      const entry = await findEntry(repo, tree, path);
+      const object = entry === undefined ? undefined : await readObject(repo, oidOf(entry));
+      if (object?.type === 'blob') found.set(path, object.bytes);
+      else if (entry !== undefined && entry.mode !== FOLDER && entry.mode !== SUBMODULE)
+        return readByProcess();
     }
-    const end = out.indexOf(10, at);
-    const [, type, size] = out.toString('latin1', at, end).split(' ');
-    const length = Number(size);
-    if (end < 0 || !Number.isSafeInteger(length)) {
-      throw new GitError(['cat-file', '--batch'], 0, `unreadable answer for ${JSON.stringify(path)}`);
-    }
-    if (type === 'blob') found.set(path, out.subarray(end + 1, end + 1 + length));
-    at = end + 1 + length + 1;
+    return found;
   }
-  return found;
+  return readByProcess();
+
+  async function readByProcess(): Promise<Map<string, Buffer>> {
+    const answer = await repo.git({
+      args: ['cat-file', '--batch', '-z'],
+      cwd: repo.root,
+      input: asked.map((path) => `${tree}:${path}\0`).join(''),
+    });
+    if (answer.code !== 0) throw new GitError(['cat-file', '--batch'], answer.code, answer.stderr);
+    const out = answer.stdout;
+    let at = 0;
+    for (const path of asked) {
+      // What is missing is echoed, line breaks in its name and all.
+      const missing = Buffer.from(`${tree}:${path} missing\n`);
+      if (out.subarray(at, at + missing.length).equals(missing)) {
+        at += missing.length;
+        continue;
+      }
+      const end = out.indexOf(10, at);
+      const [, type, size] = out.toString('latin1', at, end).split(' ');
+      const length = Number(size);
+      if (end < 0 || !Number.isSafeInteger(length)) {
+        throw new GitError(['cat-file', '--batch'], 0, `unreadable answer for ${JSON.stringify(path)}`);
+      }
+      if (type === 'blob') found.set(path, out.subarray(end + 1, end + 1 + length));
+      at = end + 1 + length + 1;
+    }
+    return found;
+  }
 }
 
 /** The unified diff of two files of two commits; undefined where one is missing or both are the same. */
@@ -252,6 +312,7 @@ function kindOf(mode: string): ListedFile['kind'] {
 }
 
 const FOLDER = '040000';
+const SUBMODULE = '160000';
 
 async function findEntry(repo: Repository, tree: Oid, path: string): Promise<Entry | undefined> {
   const [name = '', ...below] = path.split('/');
@@ -292,15 +353,44 @@ async function withRootEntry(
   return makeTree(repo, lines);
 }
 
-const makeTree = (repo: Repository, lines: readonly string[]): Promise<Oid> =>
-  need(repo.git, {
+async function makeTree(repo: Repository, lines: readonly string[]): Promise<Oid> {
+  if (repo.objects !== undefined) {
+    // By bytes, a folder's name as if it ended in a slash.
+    const order = (entry: Entry): string => (entry.mode === FOLDER ? `${entry.name}/` : entry.name);
+    const entries = lines.map(entryOf).sort((a, b) => (order(a) < order(b) ? -1 : 1));
+    const made = await repo.objects.write('tree', bytesOfTree(entries));
+    if (made !== undefined) return made;
+  }
+  return need(repo.git, {
     // `--missing`: what the tree names need not be looked up; in a partial clone it may not be here.
     args: ['mktree', '-z', '--missing'],
     cwd: repo.root,
     input: Buffer.from(lines.map((line) => `${line}\0`).join(''), 'latin1'),
   });
+}
 
-async function readEntries(repo: Repository, tree: Oid): Promise<Entry[]> {
+/** One line of `ls-tree -z`. */
+const entryOf = (raw: string): Entry => ({
+  raw,
+  mode: raw.slice(0, raw.indexOf(' ')),
+  name: raw.slice(raw.indexOf('\t') + 1),
+});
+
+async function readEntries(repo: Repository, tree: Oid): Promise<readonly Entry[]> {
+  if (repo.objects !== undefined) {
+    const trees = treesRead.get(repo.objects) ?? new Map<Oid, readonly Entry[]>();
+    treesRead.set(repo.objects, trees);
+    const known = trees.get(tree);
+    if (known !== undefined) return known;
+    const read = await readObject(repo, tree);
+    if (read?.type === 'tree') {
+      const entries = entriesOf(read.bytes, tree.length / 2);
+      if (trees.size >= MOST_TREES)
+        for (const old of [...trees.keys()].slice(0, MOST_TREES / 2)) trees.delete(old);
+      trees.set(tree, entries);
+      return entries;
+    }
+  }
   const args = ['ls-tree', '-z', '--full-tree', tree];
   const answer = await repo.git({ args, cwd: repo.root });
   if (answer.code !== 0) throw new GitError(args, answer.code, answer.stderr);
@@ -308,7 +398,67 @@ async function readEntries(repo: Repository, tree: Oid): Promise<Entry[]> {
     .toString('latin1')
     .split('\0')
     .filter((raw) => raw !== '')
-    .map((raw) => ({ raw, mode: raw.slice(0, raw.indexOf(' ')), name: raw.slice(raw.indexOf('\t') + 1) }));
+    .map(entryOf);
 }
+
+/** Trees that a run has read, the newest last. */
+const treesRead = new WeakMap<Objects, Map<Oid, readonly Entry[]>>();
+const MOST_TREES = 64;
+
+/** A tree as git keeps it: `<mode> <name>\0` and the object's name in bytes, over and over. */
+function entriesOf(tree: Buffer, oidBytes: number): Entry[] {
+  const entries: Entry[] = [];
+  for (let at = 0; at < tree.length; ) {
+    const space = tree.indexOf(0x20, at);
+    const end = tree.indexOf(0, space);
+    const mode = tree.toString('latin1', at, space).padStart(6, '0');
+    const name = tree.toString('latin1', space + 1, end);
+    const oid = tree.toString('hex', end + 1, end + 1 + oidBytes);
+    const type = mode === FOLDER ? 'tree' : mode === SUBMODULE ? 'commit' : 'blob';
+    entries.push({ mode, name, raw: `${mode} ${type} ${oid}\t${name}` });
+    at = end + 1 + oidBytes;
+  }
+  return entries;
+}
+
+/** The plain files called `name` in any folder of a commit, with their objects. */
+export async function filesNamed(
+  repo: Repository,
+  commit: string,
+  name: string,
+): Promise<{ readonly path: string; readonly oid: Oid }[]> {
+  if (repo.objects === undefined) {
+    const all = await listRecursively(repo, commit);
+    return all
+      .filter(({ path, kind }) => kind === 'file' && (path === name || path.endsWith(`/${name}`)))
+      .map(({ path, oid }) => ({ path, oid }));
+  }
+  const folders = foldersRead.get(repo.objects) ?? new Map<string, Named>();
+  foldersRead.set(repo.objects, folders);
+  // A folder that did not change is not looked into twice: from one landing to the next that is nearly all.
+  const within = (tree: Oid): Named => {
+    const known = folders.get(`${name} ${tree}`);
+    if (known !== undefined) return known;
+    const found = readEntries(repo, tree).then(async (entries) => {
+      const below = await Promise.all(
+        entries.map(async (entry) => {
+          const own = Buffer.from(entry.name, 'latin1').toString('utf8');
+          if (entry.mode === FOLDER) {
+            const inner = await within(oidOf(entry));
+            return inner.map(({ path, oid }) => ({ path: `${own}/${path}`, oid }));
+          }
+          return own === name && entry.mode.startsWith('100') ? [{ path: own, oid: oidOf(entry) }] : [];
+        }),
+      );
+      return below.flat();
+    });
+    folders.set(`${name} ${tree}`, found);
+    return found;
+  };
+  return within(await resolveTree(repo, commit));
+}
+
+type Named = Promise<{ readonly path: string; readonly oid: Oid }[]>;
+const foldersRead = new WeakMap<Objects, Map<string, Named>>();
 
 const latin1 = (name: string): string => Buffer.from(name, 'utf8').toString('latin1');

@@ -109,10 +109,7 @@ export function parseMilestone(
     enabled: true,
     ...rest,
     recipe: stated.recipe,
-    ...milestoneDigests(
-      { body, dependsOn, checks, requires, paths: keys.paths ?? [], ...(keys.role && { role: keys.role }) },
-      markdown,
-    ),
+    ...milestoneDigests({ body, dependsOn, checks, requires, paths: keys.paths ?? [] }, markdown),
   };
   return { milestone, diagnostics };
 }

@@ -34,17 +34,14 @@ export function blockersOf(state: RunState, item: ItemState): ItemId[] {
       if (seen.has(id) || needed === undefined || succeeded(needed)) continue;
       seen.add(id);
       if (gaveUp(needed)) causes.add(id);
-      else lookAt(needed);
+      else look(needed.item.needs);
     }
   };
+  look(item.item.needs);
   const sync = state.items.get('sync');
-  const lookAt = ({ item, phase }: ItemState): void => {
-    look(item.needs);
-    if (sync !== undefined && gaveUp(sync) && phase.is === 'next' && phase.step.is === 'candidate') {
-      causes.add('sync');
-    }
-  };
-  lookAt(item);
+  if (sync !== undefined && gaveUp(sync) && item.phase.is === 'next' && item.phase.step.is === 'candidate') {
+    causes.add('sync');
+  }
   return [...causes];
 }
 

@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { buildCandidate, buildSync, type CandidateRequest } from '../../src/git/candidate.js';
 import { laidOut, openRepository, type Repository } from '../../src/git/index.js';
+import { type Objects, openObjects } from '../../src/git/objects.js';
 import { listFilesAt, readFileAt, readFilesAt, treeKey, withFile } from '../../src/git/tree.js';
 import { makeRepository, type TestRepository } from '../rig/repository.js';
 
 let rig: TestRepository;
 let repo: Repository;
 let first: string;
+/** As in a run; commands that are soon over do without. */
+let objects: Objects;
 
 const ODD = 'ünï cödé/with\nnewline "quoted"/-x';
 
@@ -17,9 +20,13 @@ beforeEach(async () => {
   first = rig.commit('first', { a: '1\n2\n3\n', 'TASKS.md': 'tasks 0\n', [ODD]: 'odd' });
   const opened = await openRepository(rig.root, rig.environment);
   if (!opened.ok) throw new Error('not opened');
-  repo = opened.value;
+  objects = openObjects(opened.value.commonDir, opened.value.env, join(opened.value.stateDir, 'tmp'));
+  repo = { ...opened.value, objects };
 });
-afterEach(() => rig.remove());
+afterEach(async () => {
+  await objects.close();
+  rig.remove();
+});
 
 const request = (more: Partial<CandidateRequest> & { work: string }): CandidateRequest => ({
   head: first,
@@ -117,14 +124,14 @@ describe('trees', () => {
     rig.git('update-index', '--add', '--cacheinfo', `160000,${first},module`);
     rig.git('commit', '-q', '-m', 'more');
     expect(await listFilesAt(repo, 'HEAD', '')).toEqual([
-      { path: 'TASKS.md', kind: 'file', size: 8 },
-      { path: 'a', kind: 'file', size: 6 },
-      { path: 'link', kind: 'symlink', size: 6 },
-      { path: 'module', kind: 'other', size: 0 },
-      { path: 'ünï cödé', kind: 'directory', size: 0 },
+      { path: 'TASKS.md', kind: 'file', size: 8, oid: rig.oid('HEAD:TASKS.md') },
+      { path: 'a', kind: 'file', size: 6, oid: rig.oid('HEAD:a') },
+      { path: 'link', kind: 'symlink', size: 6, oid: rig.oid('HEAD:a') },
+      { path: 'module', kind: 'other', size: 0, oid: first },
+      { path: 'ünï cödé', kind: 'directory', size: 0, oid: rig.oid('HEAD:ünï cödé') },
     ]);
     expect(await listFilesAt(repo, 'HEAD', 'ünï cödé/with\nnewline "quoted"/')).toEqual([
-      { path: ODD, kind: 'file', size: 3 },
+      { path: ODD, kind: 'file', size: 3, oid: rig.oid(`HEAD:${ODD}`) },
     ]);
     expect(await listFilesAt(repo, 'HEAD', 'no such')).toEqual([]);
     expect(await listFilesAt(repo, 'HEAD', '../x')).toEqual([]);

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type HarvestRequest, harvest } from '../../src/git/harvest.js';
 import { openRepository, type Repository } from '../../src/git/index.js';
+import { openObjects } from '../../src/git/objects.js';
 import {
   type Isolation,
   type Lane,
@@ -57,11 +58,21 @@ export async function beginStory(
   files: Readonly<Record<string, string>> = FILES,
   isolation: Isolation = 'worktree',
 ): Promise<SlotStory> {
-  const test = makeRepository('the repository');
-  const first = test.commit('First', files);
-  const opened = await openRepository(test.root, test.environment);
+  const made = makeRepository('the repository');
+  const first = made.commit('First', files);
+  const opened = await openRepository(made.root, made.environment);
   if (!opened.ok) throw new Error(JSON.stringify(opened.error));
-  const repo = opened.value;
+  // As in a run: gits that go on, which end with the test.
+  const { commonDir, env, stateDir } = opened.value;
+  const objects = openObjects(commonDir, env, join(stateDir, 'tmp'));
+  const repo = { ...opened.value, objects };
+  const test = {
+    ...made,
+    remove: () => {
+      void objects.close();
+      made.remove();
+    },
+  };
   const slotsDir = join(dirname(test.root), 'slots é');
   const archiveDir = join(dirname(test.root), 'archive');
   const place = slotPlace(repo, slotsDir, 1, isolation);

@@ -70,10 +70,10 @@ it('slots are whole, broken or orphans; one that says to lie elsewhere is not fo
   writeFileSync(join(stranger.gitDir, 'gitdir'), `${join(forged, '4', '.git')}\n`);
   expect(await findSlots(repo, slotsDir)).toEqual({
     slots: [
-      { slotsDir, slot: 1, path: join(slotsDir, '1'), state: 'whole' },
-      { slotsDir, slot: 2, path: join(slotsDir, '2'), state: 'broken' },
-      { slotsDir, slot: 3, path: join(slotsDir, '3'), state: 'whole' },
-      { slotsDir, slot: 7, path: join(slotsDir, '7'), state: 'orphan' },
+      { slotsDir, slot: 1, path: join(slotsDir, '1'), isolation: 'worktree', state: 'whole' },
+      { slotsDir, slot: 2, path: join(slotsDir, '2'), isolation: 'worktree', state: 'broken' },
+      { slotsDir, slot: 3, path: join(slotsDir, '3'), isolation: 'worktree', state: 'whole' },
+      { slotsDir, slot: 7, path: join(slotsDir, '7'), isolation: 'worktree', state: 'orphan' },
     ],
     strange: [stranger.gitDir],
   });
