@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run sweep`: a crash at every step of small pipelines, minutes. Not a part of `npm test`. */
+/** `npm run sweep`: a crash at every step of small pipelines, also a part of `npm test`. */
 export default defineConfig({
   test: {
-    include: ['test/sweep/*.sweep.ts'],
+    include: ['test/sweep/*.test.ts'],
     globalSetup: ['test/rig/global-setup.ts'],
     reporters: ['default', './test/rig/summary-reporter.ts'],
     maxWorkers: 1,

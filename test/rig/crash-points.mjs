@@ -2,9 +2,9 @@
  * Loaded before mstone (`node --import`): gives every act on disk, every git command that changes something
  * and every start of an agent a name, and ends the process by a real SIGKILL before or after one of them.
  *
- *   CRASH_LIST=<file>    writes the names down, one a line, `<name>#<nth>`
- *   CRASH_AT=<point>     `<name>#<nth> before` or `… after`: kills there, once, and writes it to CRASH_HIT
- *   CRASH_HIT=<file>
+ *   CRASH_LIST=<file>    writes the names down, one a line, `<name>#<nth>`; what is there already counts
+ *   CRASH_PLAN=<file>    lines `<name>#<nth> before` or `… after`: kills at each, once
+ *   CRASH_HIT=<file>     where each is written down before it kills
  *
  * It wraps Node's own modules, so product code has no hook and no act can be forgotten: what is not
  * named here does not reach a disk, a process or a ref.
@@ -14,14 +14,32 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
 
-const { CRASH_LIST: list, CRASH_AT: at, CRASH_HIT: hit } = process.env;
+const { CRASH_LIST: list, CRASH_PLAN: plan, CRASH_HIT: hit } = process.env;
 // What mstone starts is not to be killed.
-for (const name of ['CRASH_LIST', 'CRASH_AT', 'CRASH_HIT', 'NODE_OPTIONS']) delete process.env[name];
+for (const name of ['CRASH_LIST', 'CRASH_PLAN', 'CRASH_HIT', 'NODE_OPTIONS']) delete process.env[name];
 
 // Taken before anything is wrapped.
-const { closeSync, fstatSync, lstatSync, openSync, readlinkSync, statSync, writeSync } = fs;
-const log = list === undefined ? undefined : openSync(list, 'a');
+const {
+  closeSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeSync,
+} = fs;
+const linesOf = (file) =>
+  file !== undefined && existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
 const counts = new Map();
+for (const line of linesOf(list)) {
+  const name = line.slice(0, line.lastIndexOf('#'));
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+const struck = new Set(linesOf(hit));
+const pending = new Set(linesOf(plan).filter((point) => !struck.has(point)));
+const log = list === undefined ? undefined : openSync(list, 'a');
 /** Node's own functions call each other: only the outermost is an act. */
 let inside = false;
 
@@ -39,8 +57,8 @@ function arrive(name) {
   counts.set(name, nth);
   const point = `${name}#${nth}`;
   if (log !== undefined) writeSync(log, `${point}\n`);
-  if (at === `${point} before`) die(at);
-  return at === `${point} after` ? () => die(at) : () => undefined;
+  if (pending.has(`${point} before`)) die(`${point} before`);
+  return pending.has(`${point} after`) ? () => die(`${point} after`) : () => undefined;
 }
 
 /** Names that are the same in every run: what is random, or counts processes, becomes a star. */
