@@ -35,6 +35,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Repeated } from '../model/outcome.js';
 import { AwakeClock, sleptSinceBoot } from './awake.js';
+import { Descendants } from './descendants.js';
 import { bootMarker, isAlive, isRemains, listProcesses, type ProcessIdentity } from './identity.js';
 import { signalGroup } from './index.js';
 import { endAll, findTagged, GRACE_MS, withTag } from './tagged.js';
@@ -129,13 +130,15 @@ export async function supervise(request: SuperviseRequest): Promise<SupervisedEn
   request.signal.addEventListener('abort', wake, { once: true });
   try {
     let end = readEnd(request.dir);
-    if (end === undefined && !hasStarted(request.dir)) {
+    const isNew = end === undefined && !hasStarted(request.dir);
+    if (isNew) {
       if (request.signal.aborted) return { kind: 'cancelled' };
       end = await start(request, nap);
       if (end !== undefined) return end;
     }
-    end ??= await waitForEnd(request, nap);
-    await endDescendants(request);
+    const descendants = new Descendants();
+    end ??= await waitForEnd(request, nap, { descendants, isNew });
+    await endDescendants(request, descendants);
     return end;
   } finally {
     request.signal.removeEventListener('abort', wake);
@@ -190,17 +193,23 @@ async function start(request: SuperviseRequest, nap: Nap): Promise<SupervisedEnd
   }
 }
 
-async function waitForEnd(request: SuperviseRequest, nap: Nap): Promise<SupervisedEnd> {
+async function waitForEnd(
+  request: SuperviseRequest,
+  nap: Nap,
+  { descendants, isNew }: { readonly descendants: Descendants; readonly isNew: boolean },
+): Promise<SupervisedEnd> {
   const { dir, logFile } = request;
   const begun = statSync(join(dir, 'start')).mtimeMs;
   const first = Date.now();
   const asleep = sleptSince(dir);
-  /** Ms awake before this supervisor came. */
-  const before = Math.max(0, first - begun - asleep);
+  /** Ms awake before this supervisor came; what it starts itself may be stopped together with it, and is young. */
+  const before = isNew ? 0 : Math.max(0, first - begun - asleep);
   const clock = new AwakeClock(first);
   let size = -1;
   /** When the log grew last, on the same clock as `age`. */
   let grown = 0;
+  /** When descendants were looked for last, epoch ms. */
+  let searched = 0;
 
   for (;;) {
     const recorded = readEnd(dir) ?? readExit(dir);
@@ -224,6 +233,10 @@ async function waitForEnd(request: SuperviseRequest, nap: Nap): Promise<Supervis
     if (silent >= request.idleMs) return settle(dir, { kind: 'stuck', silentMs: request.idleMs });
 
     const wrapper = readWrapper(dir);
+    if (wrapper !== undefined && now >= searched + SEARCH_MS) {
+      descendants.look(wrapper);
+      searched = now;
+    }
     const gone = wrapper === undefined ? now - begun > YOUNG_MS : !isAlive(wrapper);
     // An agent may outlive its wrapper; then there will be no exit status, but its work goes on.
     if (gone && (await findTagged(request.tag)).length === 0) {
@@ -280,8 +293,8 @@ function writeDurably(file: string, text: string): void {
   }
 }
 
-/** Ends what is left of it: the wrapper's group and session, and all that bears the tag. */
-async function endDescendants(request: SuperviseRequest): Promise<void> {
+/** Ends what is left of it: the wrapper's group and session, what it was seen to beget, and all that bears the tag. */
+async function endDescendants(request: SuperviseRequest, descendants: Descendants): Promise<void> {
   const { dir, tag, graceMs = GRACE_MS } = request;
   const wrapper = readWrapper(dir);
   const last = statSync(join(dir, 'exit'), { throwIfNoEntry: false })?.mtimeMs;
@@ -290,7 +303,7 @@ async function endDescendants(request: SuperviseRequest): Promise<void> {
   if (wrapper !== undefined && isAlive(wrapper)) signalGroup(wrapper.pid, 'SIGTERM');
   await endAll(async () => {
     const members = wrapper === undefined ? [] : sessionMembers(wrapper, last);
-    const left = [...new Set([...(await findTagged(tag)), ...members])];
+    const left = [...new Set([...(await findTagged(tag)), ...members, ...descendants.living()])];
     // Where neither tags nor sessions can be seen, the group is all there is.
     if (performance.now() - begun >= graceMs && wrapper !== undefined && isAlive(wrapper)) {
       signalGroup(wrapper.pid, 'SIGKILL');

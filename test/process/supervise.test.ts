@@ -221,6 +221,19 @@ describe('the end of an agent', () => {
     },
   );
 
+  it.runIf(process.platform === 'linux')(
+    'takes children along that did both, where they were seen before their parent left them',
+    async () => {
+      const stubborn = `trap "" TERM; echo $$ > "$0"; while :; do /bin/sleep 1; done`;
+      const one = request(
+        `setsid env -i /bin/sh -c '${stubborn}' "$1/child" & while [ ! -s "$1/child" ]; do sleep 0.01; done; sleep 2; exit 0`,
+        { graceMs: 100 },
+      );
+      expect(await supervise(one)).toEqual({ kind: 'exited', code: 0 });
+      expect(isDead(Number(readFileSync(join(one.dir, 'child'), 'utf8')))).toBe(true);
+    },
+  );
+
   it('is polite first', async () => {
     const abort = new AbortController();
     const one = request('trap "echo bye; exit 0" TERM; echo > "$1/begun"; while :; do sleep 0.01; done', {
