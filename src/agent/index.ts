@@ -39,6 +39,8 @@ export interface AssignmentRequest {
   readonly logFile: string;
   readonly kind: AgentConfig;
   readonly purpose: Purpose;
+  /** What it is asked to be, where it is asked to be anything. */
+  readonly role?: string;
   readonly milestone: Pick<Milestone, 'body' | 'criteria' | 'recipe' | 'timeoutMs'> & { readonly id: string };
   readonly attempt: number;
   /** The commit that the work is compared with. */
@@ -391,6 +393,7 @@ function environmentOf(
   Object.assign(env, request.pay?.env, {
     MSTONE_MILESTONE: request.milestone.id,
     MSTONE_PURPOSE: request.purpose,
+    ...(request.role === undefined ? {} : { MSTONE_ROLE: request.role }),
     MSTONE_ATTEMPT: String(request.attempt),
     MSTONE_BASE: request.base,
     MSTONE_PROMPT_FILE: join(dir, 'prompt.md'),

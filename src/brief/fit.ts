@@ -7,7 +7,7 @@
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Purpose } from '../model/effect.js';
 import { ok, type Result } from '../model/result.js';
-import type { PromptFacts } from './index.js';
+import type { PromptFacts, Templates } from './index.js';
 import { renderPrompt } from './prompt.js';
 
 interface Cut {
@@ -55,7 +55,7 @@ const omit =
 export function fitPrompt(
   purpose: Purpose,
   facts: PromptFacts,
-  templates: Readonly<Record<Purpose, string>>,
+  templates: Templates,
   { limit, folder }: { readonly limit: number; readonly folder?: string },
 ): Result<{ readonly text: string; readonly cut: readonly string[] }, Diagnostic[]> {
   const cut: string[] = [];

@@ -8,10 +8,15 @@
  */
 import type { Fact } from '../model/change.js';
 import type { Severity } from '../model/config.js';
-import type { Brief } from '../model/effect.js';
+import type { Brief, Purpose } from '../model/effect.js';
 import type { Milestone } from '../model/milestone.js';
 import type { CheckResult, Oid, Setback } from '../model/outcome.js';
 import type { CriterionAnswer, Finding } from '../model/verdict.js';
+
+/** A template for each purpose, and those of roles by name. */
+export type Templates = Readonly<Record<Purpose, string>> & {
+  readonly roles?: Readonly<Record<string, string>>;
+};
 
 /** What of a milestone reaches an agent. A stage's gate brings one of its own making, id `1-gate`. */
 export type MilestoneFacts = Pick<Milestone, 'id' | 'title' | 'file' | 'body' | 'criteria' | 'tasks'>;
@@ -57,6 +62,8 @@ export interface PromptFacts {
   readonly conflict?: { readonly onto: Oid; readonly files: readonly string[] };
   /** Severities that hold work back: a reviewer is told what its words weigh. */
   readonly blockOn: readonly Severity[];
+  /** What it is asked to look at the work, or to write it, as: the name of a role. */
+  readonly role?: string;
   /** For a reviewer: the least score of an approval, where one is asked for. */
   readonly threshold?: number;
   /** For a reviewer: what the author was told to keep to. */

@@ -4,7 +4,8 @@ import type { Purpose } from '../model/effect.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { installWords } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
-import type { PromptFacts } from './index.js';
+import type { RoleText } from '../model/role.js';
+import type { PromptFacts, Templates } from './index.js';
 import { setbackLessons } from './setbacks.js';
 import { fence, plainLine } from './text.js';
 
@@ -116,7 +117,7 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
   };
 }
 
-function diagnose(purpose: Purpose, error: unknown, folder: string): Diagnostic {
+function diagnose(purpose: string, error: unknown, folder: string): Diagnostic {
   const file = `${folder}/${purpose}.md`;
   const fix = `correct ${file}, or delete it to use the template that comes with mstone`;
   if (error instanceof LiquidError) {
@@ -153,7 +154,7 @@ function readVersion(template: string): { readonly version: number; readonly tex
   return { version: Number(number), text: template.slice(line.length) };
 }
 
-const otherVersion = (purpose: Purpose, version: number): Diagnostic => {
+const otherVersion = (purpose: string, version: number): Diagnostic => {
   const isNewer = version > TEMPLATES_VERSION;
   return {
     severity: 'error',
@@ -171,8 +172,16 @@ const otherVersion = (purpose: Purpose, version: number): Diagnostic => {
   };
 };
 
+/** What every review is, unless it has another role. */
+const PLAIN_ROLE = 'reviewer';
+
+function roleOf({ role }: PromptFacts, { roles }: Templates): RoleText | undefined {
+  const template = role === undefined ? undefined : roles?.[role];
+  return role === undefined || template === undefined ? undefined : { name: role, template };
+}
+
 /** Where a project keeps its own template for a purpose. */
-const templateFile = (purpose: Purpose): string => `milestones/templates/${purpose}.md`;
+const templateFile = (purpose: string): string => `milestones/templates/${purpose}.md`;
 
 /**
  * Template and facts → the prompt's text. `templates` are texts, the built-in or the project's own.
@@ -181,20 +190,37 @@ const templateFile = (purpose: Purpose): string => `milestones/templates/${purpo
 export function renderPrompt(
   purpose: Purpose,
   facts: PromptFacts,
-  templates: Readonly<Record<Purpose, string>>,
+  templates: Templates,
   folder = OWN_TEMPLATES,
 ): Result<string, Diagnostic[]> {
+  let at: string = purpose;
   try {
     const liquid = engine();
     const { version, text: template } = readVersion(templates[purpose]);
     if (version !== TEMPLATES_VERSION) return err([otherVersion(purpose, version)]);
-    const text: string = liquid.renderSync(liquid.parse(template), placeholders(purpose, facts));
+    const role = roleOf(facts, templates);
+    const known = placeholders(purpose, facts);
+    let as: { readonly name: string; readonly text: string } | null = null;
+    if (role !== undefined) {
+      const own = readVersion(role.template);
+      if (own.version !== TEMPLATES_VERSION) return err([otherVersion(`roles/${role.name}`, own.version)]);
+      at = `roles/${role.name}`;
+      as = {
+        name: role.name,
+        text: String(liquid.renderSync(liquid.parse(own.text), { ...known, role: null })).trim(),
+      };
+      at = purpose;
+    }
+    const rendered: string = liquid.renderSync(liquid.parse(template), { ...known, role: as });
+    // A template of a project's own may know of no roles. What every review is needs no saying there.
+    const isSaid = as === null || as.name === PLAIN_ROLE || rendered.includes(as.text);
+    const text = isSaid || as === null ? rendered : `${rendered.trimEnd()}\n\n${as.text}\n`;
     if (text.length > PROMPT_CHARACTERS) {
       return err([diagnose(purpose, new Error(`its prompt is ${text.length} characters long`), folder)]);
     }
     return ok(`${(template === templates[purpose] ? text : text.replace(/^\r?\n/, '')).trimEnd()}\n`);
   } catch (error) {
-    return err([diagnose(purpose, error, folder)]);
+    return err([diagnose(at, error, folder)]);
   }
 }
 
@@ -291,18 +317,39 @@ function samples(): readonly PromptFacts[] {
 
 /**
  * Tries every template on sample facts, so that a broken one is told before any money is spent.
- * One diagnostic per template, its first error.
+ * One diagnostic per template, its first error; texts of roles once the others are well.
  */
 export function checkTemplates(
-  templates: Readonly<Record<Purpose, string>>,
+  templates: Templates,
   folder = OWN_TEMPLATES,
+  /** Roles that somebody has: each needs a text. */
+  named: readonly string[] = [],
 ): Diagnostic[] {
+  const missing = named
+    .filter((role) => templates.roles?.[role] === undefined)
+    .map(
+      (role): Diagnostic => ({
+        severity: 'error',
+        code: 'unknown-role',
+        message: `there is no role ${role}`,
+        expected: `one of ${Object.keys(templates.roles ?? {})
+          .sort()
+          .join(', ')}`,
+        fix: `write its text: ${folder}/roles/${role}.md`,
+      }),
+    );
+  if (missing.length > 0) return missing;
   const purposes: readonly Purpose[] = ['implement', 'review', 'remediate', 'resolve'];
-  return purposes.flatMap((purpose) => {
+  const first = (purpose: Purpose, role?: string): Diagnostic[] => {
     for (const facts of samples()) {
-      const prompt = renderPrompt(purpose, facts, templates, folder);
+      const as = role === undefined ? facts : { ...facts, role };
+      const prompt = renderPrompt(purpose, as, templates, folder);
       if (!prompt.ok) return prompt.error;
     }
     return [];
-  });
+  };
+  const broken = purposes.flatMap((purpose) => first(purpose));
+  return broken.length > 0
+    ? broken
+    : Object.keys(templates.roles ?? {}).flatMap((role) => first('review', role));
 }

@@ -169,8 +169,8 @@ export interface Terms extends Grounds {
   readonly blockOn: readonly Severity[];
   /** An approval needs this score at least, 0 to 1. */
   readonly threshold?: number;
-  /** In a second and later round: what it held against the work, and what changed since. */
-  readonly earlier?: { readonly findings: readonly Finding[]; readonly changed: Changed };
+  /** In a second and later round: what it held against the work, and what changed since; undefined: all may have. */
+  readonly earlier?: { readonly findings: readonly Finding[]; readonly changed?: Changed };
 }
 
 /**
@@ -280,7 +280,8 @@ function weigh(
 }
 
 /** A finding without a line is about its file; one without a file is about no change in particular. */
-function isIn(changed: Changed, { file, line: at }: Finding): boolean {
+function isIn(changed: Changed | undefined, { file, line: at }: Finding): boolean {
+  if (changed === undefined) return true;
   const ranges = file === undefined ? undefined : changed.get(file.replace(/^\.\//, ''));
   if (ranges === undefined) return false;
   return at === undefined || ranges.some(([from, to]) => at >= from && at <= to);

@@ -20,6 +20,7 @@ import { INSTALL_LINE } from '../model/known-agents.js';
 import type { Milestone } from '../model/milestone.js';
 import type { AgentOutcome } from '../model/outcome.js';
 import { shown } from '../model/shown.js';
+import { reviewersFor } from '../plan/reviewers.js';
 import { allowedEnvironment } from '../process/environment.js';
 import { whyNoSandbox } from '../process/sandbox.js';
 import { listTagged } from '../process/tagged.js';
@@ -328,7 +329,14 @@ async function judgeCredentials(
 }
 
 const namedAgents = (config: Config, milestones: readonly Milestone[]): ReadonlySet<string | undefined> =>
-  new Set([config.agent, config.reviewer, ...milestones.flatMap(({ agent, reviewer }) => [agent, reviewer])]);
+  new Set([
+    config.agent,
+    config.reviewer,
+    ...milestones.flatMap(({ agent, reviewer }) => [agent, reviewer]),
+    ...[{}, ...milestones]
+      .flatMap((milestone) => reviewersFor(milestone, config, config.agent ?? ''))
+      .flatMap(({ agent }) => (Object.hasOwn(config.agents, agent) ? [agent] : [])),
+  ]);
 
 /** The least major version of Node that a CLI asks for. */
 const LEAST_NODE: Readonly<Partial<Record<AgentConfig['kind'], number>>> = {

@@ -12,7 +12,7 @@ import { ownVariables } from '../agent/environment.js';
 import { perform } from '../agent/index.js';
 import { contextJson } from '../brief/context.js';
 import { fitPrompt } from '../brief/fit.js';
-import type { LandedFacts, PromptFacts } from '../brief/index.js';
+import type { LandedFacts, PromptFacts, Templates } from '../brief/index.js';
 import { furtherPrompt } from '../brief/prompt.js';
 import { rulesFor } from '../brief/rules.js';
 import { plainLine, plainText } from '../brief/text.js';
@@ -22,6 +22,7 @@ import { meetRequirements } from '../check/requirements.js';
 import { makeLane } from '../engine/index.js';
 import type { Ports } from '../engine/ports.js';
 import { buildCandidate, buildSync } from '../git/candidate.js';
+import { changedFiles } from '../git/changed.js';
 import { guardLog, installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
 import { moveView, type Repository, readTarget } from '../git/index.js';
@@ -41,9 +42,9 @@ import type {
   ItemId,
   LandEffect,
   PublishEffect,
-  Purpose,
   WorkEffect,
 } from '../model/effect.js';
+import { matching } from '../model/globs.js';
 import { protectedPaths } from '../model/layout.js';
 import type { Milestone } from '../model/milestone.js';
 import type {
@@ -72,7 +73,15 @@ import { payFor } from './credentials.js';
 import { judgingOf } from './judging.js';
 import { lookAt } from './look.js';
 import { notesFile, readNote, readNotes } from './notes.js';
-import { absent, fileThen, type KnownLandings, landingsOf, stateHome, templatesIn } from './project.js';
+import {
+  absent,
+  fileThen,
+  idsBeside,
+  type KnownLandings,
+  landingsOf,
+  stateHome,
+  templatesIn,
+} from './project.js';
 import { publish } from './publish.js';
 import type { World } from './world.js';
 
@@ -95,7 +104,7 @@ export interface HandsContext {
   readonly items: ReadonlyMap<ItemId, PlanItem>;
   /** What had landed when the run was planned: what is redone is redone for a difference to it. */
   readonly landings: ReadonlyMap<string, Landing>;
-  readonly templates: Readonly<Record<Purpose, string>>;
+  readonly templates: Templates;
   /** Takes secrets out of all that comes back: the journal, prompts and reports are made of that. */
   readonly redact: Redactor;
   /** Values that no work may hold: the user's secrets, in all the forms that they stand in. */
@@ -368,7 +377,7 @@ export function makeHands(context: HandsContext): Hands {
       return { agent: { kind: 'unauthorized', message }, costUsd: 0, logBytes: 0 };
     }
     const further = furtherPrompt(facts);
-    const model = modelOf(milestone, config, effect.agent);
+    const model = modelOf(milestone, config, effect.agent, effect.purpose);
     const mcp = config.mcpServers === undefined ? record.mcp : { mcpServers: config.mcpServers };
     const judging =
       effect.purpose === 'review'
@@ -391,6 +400,7 @@ export function makeHands(context: HandsContext): Hands {
       logFile: log,
       kind: agent,
       purpose: effect.purpose,
+      ...(facts.role === undefined ? {} : { role: facts.role }),
       milestone,
       attempt: effect.attempt,
       base: record.base,
@@ -451,7 +461,12 @@ export function makeHands(context: HandsContext): Hands {
     const view = milestones.has(effect.item)
       ? await moveView(repository, effect.item, taken.commit)
       : undefined;
-    return { ...outcome, harvest: taken, told: view === undefined ? told : [...told, view] };
+    const touches = await touchedBy(repository, context.items.get(effect.item), taken);
+    return {
+      ...outcome,
+      harvest: { ...taken, ...touches },
+      told: view === undefined ? told : [...told, view],
+    };
   };
 
   /** What an author leaves is looked at before anybody judges it. */
@@ -634,18 +649,22 @@ export function makeHands(context: HandsContext): Hands {
     if (outcome.kind === 'landed') lastKnown = outcome.commit;
     return outcome;
   };
-  const publishing = (id: string, effect: PublishEffect): Promise<PublishOutcome> =>
-    publish(
+  const publishing = async (id: string, effect: PublishEffect): Promise<PublishOutcome> => {
+    const there = await look();
+    const landings = await landingsOf(repository, there);
+    return publish(
       {
         world,
         repository,
         folder: join(runDir, 'pulls'),
         milestones,
-        commitOf: async (item) => (await landingsOf(repository, await look())).get(item)?.commit,
+        landings,
+        beside: new Set(await idsBeside(repository, there)),
         tag: tagOf(id),
       },
       effect,
     );
+  };
   const following = async (): Promise<FollowOutcome> => follow(repository, await resolve(), [slotsDir]);
 
   const clean = <O>(outcome: O): O => redacted(outcome, redact);
@@ -821,6 +840,7 @@ function factsOf(
 ): PromptFacts {
   const { brief } = effect;
   const { review } = context.config;
+  const role = roleOf(effect, milestone);
   return {
     milestone,
     target: context.target,
@@ -839,6 +859,7 @@ function factsOf(
     ...(brief.seen === undefined ? {} : { seen: brief.seen }),
     ...(effect.merge === undefined ? {} : { conflict: { onto: effect.merge, files: record.conflicts } }),
     blockOn: review === false ? [] : review.blockOn,
+    ...(role === undefined ? {} : { role }),
     ...(effect.purpose !== 'review' || review === false || review.threshold === undefined
       ? {}
       : { threshold: review.threshold }),
@@ -855,6 +876,23 @@ const approvedBy = ({ approved }: CandidateEffect): Trailer[] =>
   approved === undefined
     ? []
     : [['Mstone-Approved-By', `${approved.by} at ${new Date(approved.at).toISOString()}`]];
+
+/** Which of those who have a say over paths have one over this change. */
+async function touchedBy(
+  repository: Repository,
+  item: PlanItem | undefined,
+  { base, commit }: Harvest,
+): Promise<{ readonly touches?: readonly string[] }> {
+  const partial = (item?.reviewers ?? []).filter(({ paths }) => paths !== undefined);
+  if (partial.length === 0) return {};
+  const files = await changedFiles(repository, base, commit);
+  const touches = partial.filter(({ paths = [] }) => matching(paths, files).length > 0);
+  return { touches: touches.map(({ name }) => name) };
+}
+
+/** A milestone's role is its author's; whoever reviews is a reviewer, unless it has a role of its own. */
+const roleOf = ({ purpose, role }: WorkEffect, milestone: Milestone): string | undefined =>
+  role ?? (purpose === 'review' ? 'reviewer' : milestone.role);
 
 const reviewWords = (effect: CandidateEffect): string =>
   effect.review === 'off'

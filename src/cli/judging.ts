@@ -33,6 +33,8 @@ export async function judgingOf(
   const { review } = config;
   const { seen, findings } = effect.brief;
   const project = await readPlainFiles(repository, base, config.brief);
+  const changed =
+    seen === undefined ? undefined : await changedLines(repository, { from: seen, to: from, within: base });
   const { tasks, criteria, body } = milestone;
   return {
     terms: {
@@ -46,14 +48,7 @@ export async function judgingOf(
       project: project.map(({ file, text }) => ({ file, text: plainText(text, LONGEST_FILE) })),
       blockOn: review === false ? [] : review.blockOn,
       ...(review === false || review.threshold === undefined ? {} : { threshold: review.threshold }),
-      ...(seen === undefined
-        ? {}
-        : {
-            earlier: {
-              findings,
-              changed: await changedLines(repository, { from: seen, to: from, within: base }),
-            },
-          }),
+      ...(seen === undefined ? {} : { earlier: { findings, ...(changed === undefined ? {} : { changed }) } }),
     },
     absentOf: (files) => absentFrom(repository, [from, base], files),
   };

@@ -172,8 +172,9 @@ function worktreeWords({ setup, copy, keep }: NonNullable<Chosen['worktrees']>):
   return words.length === 0 ? [] : [`In each worktree: ${words.join('; ')}`];
 }
 
-function reviewWords({ review, reviewer }: Config, chosen: Chosen | undefined): string {
+function reviewWords({ review, reviewer: one, reviewers }: Config, chosen: Chosen | undefined): string {
   if (review === false) return 'off';
+  const reviewer = reviewers?.join(', ') ?? one;
   const most = `${count(review.rounds, 'round')} at most`;
   if (chosen === undefined) return `on, ${most}`;
   const { agent, recipes, unreviewed } = chosen;

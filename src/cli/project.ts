@@ -17,7 +17,9 @@ import type { Milestone, MilestoneId } from '../model/milestone.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
+import { BUILT_IN_ROLES } from '../model/role.js';
 import { shown } from '../model/shown.js';
+import { rolesNamed } from '../plan/reviewers.js';
 import { shellWord } from '../report/words.js';
 import { type Cache, keyOf, openCache, readValue, writeValue } from './cache.js';
 import { readableByOthers, readKeysFile } from './keys-file.js';
@@ -37,7 +39,7 @@ export interface Sources {
   readonly settings: Pick<ResolvedConfig, 'values' | 'origins'>;
   /** What must not be written or shown anywhere. */
   readonly secrets: readonly string[];
-  /** The user's own prompt templates, by purpose. */
+  /** The user's own prompt templates, by purpose, and `roles/NAME`. */
   readonly templates: ReadonlyMap<string, string>;
   /** Everything said about them, errors included. */
   readonly diagnostics: readonly Diagnostic[];
@@ -361,6 +363,10 @@ async function readSources(
     const text = isOdd ? undefined : await place.read(`${templatesIn(layout)}/${purpose}.md`);
     if (text !== undefined) templates.set(purpose, Buffer.from(text).toString('utf8'));
   }
+  for (const role of new Set([...BUILT_IN_ROLES, ...rolesNamed(config, read.milestones)])) {
+    const text = isOdd ? undefined : await place.read(`${templatesIn(layout)}/roles/${role}.md`);
+    if (text !== undefined) templates.set(`roles/${role}`, Buffer.from(text).toString('utf8'));
+  }
   return {
     milestones: read.milestones,
     config,
@@ -437,6 +443,18 @@ export async function landingsOf(
     for (const [id, landing] of those) landings.set(id, landing);
   }
   return landings;
+}
+
+/** Milestones and gates that have landed on `mstone/<target>` and that the target does not hold yet. */
+export async function idsBeside(
+  repository: Repository,
+  { target, head }: Pick<ResolvedTarget, 'head' | 'target'>,
+): Promise<string[]> {
+  if (head === undefined || head === target) return [];
+  const there = target === undefined ? new Map() : await readLandings(repository, target);
+  return [...(await readLandings(repository, head))].flatMap(([id, { commit, marked, state }]) =>
+    !marked && state === 'done' && there.get(id)?.commit !== commit ? [id] : [],
+  );
 }
 
 /** Where a milestone's file was in a commit: its slug may have changed since, and the folder itself. */

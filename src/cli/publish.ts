@@ -14,6 +14,7 @@ import { formatMessage, readTrailers, type Trailer } from '../git/trailers.js';
 import type { PublishEffect } from '../model/effect.js';
 import type { Milestone } from '../model/milestone.js';
 import type { Oid, PublishOutcome } from '../model/outcome.js';
+import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { runProcess } from '../process/index.js';
 import { shellWord } from '../report/words.js';
@@ -26,8 +27,10 @@ export interface Publisher {
   /** Where bodies are written, absolute: they stay, for whoever opens the request by hand. */
   readonly folder: string;
   readonly milestones: ReadonlyMap<string, Milestone>;
-  /** The commit that brought each: its trailers prove it, wherever they are kept. */
-  readonly commitOf: (item: string) => Promise<Oid | undefined>;
+  /** What has landed, by the commits that brought it: their trailers prove it, wherever they are kept. */
+  readonly landings: ReadonlyMap<string, Landing>;
+  /** Of those, what the target does not hold yet. */
+  readonly beside: ReadonlySet<string>;
   /** What its processes are found by. */
   readonly tag: string;
 }
@@ -35,7 +38,6 @@ export interface Publisher {
 /** Networks hang; nobody may have to look in the night, ms. */
 const PUSH_MS = 5 * 60_000;
 const GH_MS = 60_000;
-const LONGEST_TITLE = 200;
 const LONGEST_DESCRIPTION = 4000;
 
 export async function publish(publisher: Publisher, effect: PublishEffect): Promise<PublishOutcome> {
@@ -152,22 +154,23 @@ function pullIn(text: string): { readonly number: number; readonly url: string }
 
 /** Its last paragraph are the trailers of all that landed in it, so that a squash keeps their proof. */
 async function describe(
-  { repository, milestones, commitOf }: Publisher,
+  { repository, milestones, landings, beside }: Publisher,
   { what, items }: PublishEffect,
 ): Promise<{ readonly title: string; readonly body: string }> {
+  const stage = /^stage (\d+)$/.exec(what)?.[1];
+  // Some of a stage may have landed in earlier runs, which did not complete it.
+  const earlier = [...beside].filter(
+    (id) => stage !== undefined && Number.parseInt(id, 10) === Number(stage),
+  );
+  const all = [...new Set([...earlier, ...items])]
+    .flatMap((id) => landings.get(id) ?? [])
+    .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
   const trailers: Trailer[] = [];
   const parts: string[] = [];
-  const reviews = new Map<string, string>();
-  for (const id of items) {
-    const commit = await commitOf(id);
-    if (commit === undefined) continue;
+  for (const { id, commit, review } of all) {
     const args = ['log', '-1', '--format=%B', '--no-show-signature', '--encoding=UTF-8', commit];
     const message = (await repository.git({ args, cwd: repository.root })).text;
-    const own = readTrailers(message).filter(([name]) => name.startsWith('Mstone-'));
-    trailers.push(...own);
-    reviews.set(id, own.find(([name]) => name === 'Mstone-Review')?.[1] ?? 'off');
-  }
-  for (const id of items) {
+    trailers.push(...readTrailers(message).filter(([name]) => name.startsWith('Mstone-')));
     const milestone = milestones.get(id);
     parts.push(`## ${id}: ${milestone?.title ?? 'what the stage as a whole needed'}`);
     if (milestone !== undefined) {
@@ -176,18 +179,11 @@ async function describe(
         parts.push(['Exit criteria:', '', ...milestone.criteria.map((text) => `- ${text}`)].join('\n'));
       }
     }
-    parts.push(`Review: ${reviews.get(id) ?? 'off'}.`);
+    parts.push(`Review: ${review ?? 'off'}.`);
   }
-  const titles = items.map((id) => milestones.get(id)?.title ?? id);
-  const subject =
-    items.length === 1 && items[0] === what
-      ? `${what}: ${titles[0]}`
-      : `Stage ${what.replace(/^stage /, '')}: ${titles.join(', ')}`;
+  const titles = all.map(({ id }) => milestones.get(id)?.title ?? id).join(', ');
+  const subject = stage === undefined ? `${what}: ${titles}` : `Stage ${stage}: ${titles}`;
   const message = formatMessage({ subject, body: parts.join('\n\n'), trailers });
   const cut = message.indexOf('\n\n');
-  const title = message.slice(0, cut);
-  return {
-    title: title.length > LONGEST_TITLE ? `${title.slice(0, LONGEST_TITLE - 1)}…` : title,
-    body: message.slice(cut + 2),
-  };
+  return { title: message.slice(0, cut), body: message.slice(cut + 2) };
 }

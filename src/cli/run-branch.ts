@@ -1,11 +1,13 @@
 /** A branch of a run's own: made from the one that is checked out, so that this one stays where it is. */
-import type { Repository } from '../git/index.js';
+import { isAncestor, type Repository, readTarget } from '../git/index.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
 import type { RunState } from '../model/state.js';
+import { shellWord } from '../report/words.js';
 import { openProject, type Project } from './project.js';
+import type { KnownRun } from './state.js';
 import { type World, zoneOf } from './world.js';
 
 /** Two runs may begin in one minute, and as many others as there is patience for. */
@@ -56,4 +58,29 @@ export async function makeRunBranch(
     message: `no branch ${plain} can be made: ${shown(why, 200)}`,
     fix: 'rename what is in the way, or name a branch: mstone run --onto BRANCH',
   });
+}
+
+/**
+ * Why no run may begin from this branch on another new one: what an earlier run landed on its own is not in it
+ * yet, and would be paid for once more.
+ */
+export async function branchLeft(
+  repository: Repository,
+  runs: readonly KnownRun[],
+  { branch, head }: Project['target'],
+): Promise<Diagnostic | undefined> {
+  if (head === undefined) return undefined;
+  for (const { state } of runs.toReversed()) {
+    if (state.settings.from !== branch) continue;
+    const { target } = state;
+    const there = await readTarget(repository, target);
+    if (there.head === undefined || (await isAncestor(repository, there.head, head))) continue;
+    return {
+      severity: 'error',
+      code: 'run-branch-left',
+      message: `${shown(target)} holds what a run from ${shown(branch)} has landed, and ${shown(branch)} does not`,
+      fix: `take it in: git merge ${shellWord(target)}; or go on there: mstone run --onto ${shellWord(target)}; or drop it: git branch -D ${shellWord(target)}`,
+    };
+  }
+  return undefined;
 }

@@ -8,7 +8,6 @@ import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { requiredFilters } from '../git/filters.js';
 import { commitFiles, uncommitted } from '../git/first-commit.js';
-import { readLandings } from '../git/history.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { forgetMerged } from '../git/landing.js';
 import { openObjects } from '../git/objects.js';
@@ -34,6 +33,7 @@ import { shown } from '../model/shown.js';
 import type { ItemState, RunState } from '../model/state.js';
 import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems, withGates } from '../plan/items.js';
+import { rolesNamed } from '../plan/reviewers.js';
 import { readPlainTail } from '../process/plain.js';
 import { endTagged, listTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
@@ -64,6 +64,7 @@ import {
 import { stepsWords } from './plan.js';
 import { findProgram } from './programs.js';
 import {
+  idsBeside,
   layoutAt,
   openProject,
   type Project,
@@ -74,7 +75,7 @@ import {
   withoutErrors,
 } from './project.js';
 import { findWorks } from './retry-from.js';
-import { makeRunBranch, ownBranch } from './run-branch.js';
+import { branchLeft, makeRunBranch, ownBranch } from './run-branch.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
 import { watchSources } from './sources-watch.js';
 import {
@@ -374,9 +375,10 @@ async function runLocked(
   }
   const templates = await readTemplates(world, sources.templates);
   // Those that come with mstone are right.
-  if (sources.templates.size > 0) {
+  const roles = rolesNamed(sources.config, sources.milestones);
+  if (sources.templates.size + roles.length > 0) {
     const { checkTemplates } = await import('../brief/prompt.js');
-    const broken = checkTemplates(templates, templatesIn(layout));
+    const broken = checkTemplates(templates, templatesIn(layout), roles);
     if (broken.length > 0) return sayDiagnostics(world, broken);
   }
   const home = onto === undefined ? target.branch : (kept?.settings.from ?? target.branch);
@@ -420,6 +422,13 @@ async function runLocked(
     if (options.output === 'quiet' && !blocked && stale.length === 0) return 0;
     say(world, `Nothing to do: ${done} of ${plan.milestones.length} done.`);
     for (const { milestone, reason } of stale) say(world, `  ${milestone.id} is stale: ${reason}`);
+    if (beside.length > 0) {
+      const { branch } = target;
+      say(
+        world,
+        `  ${branch} does not hold all of it yet: git log ${shellWord(`${branch}..mstone/${branch}`)}`,
+      );
+    }
     return blocked ? 1 : 0;
   }
 
@@ -427,6 +436,8 @@ async function runLocked(
   const { makeHands, slotsFolder } = await import('./hands.js');
   let from = onto === undefined ? undefined : kept?.settings.from;
   if (config.runBranch && onto === undefined && options.onto === undefined && unfinished === undefined) {
+    const other = await branchLeft(repository, runs.value, target);
+    if (other !== undefined) return sayDiagnostics(world, [other]);
     const made = await makeRunBranch(world, project, head);
     if (!made.ok) return sayDiagnostics(world, [made.error]);
     from = target.branch;
@@ -685,13 +696,9 @@ function couldFollow({ land }: Config, plan: Plan, beside: readonly number[]): b
 }
 
 /** Stages of which something has landed that the target does not hold yet. */
-async function stagesBeside(repository: Repository, { target, head }: Project['target']): Promise<number[]> {
-  if (head === undefined || head === target) return [];
-  const there = target === undefined ? new Map() : await readLandings(repository, target);
-  const beside = [...(await readLandings(repository, head))].filter(
-    ([id, { commit, marked }]) => !marked && there.get(id)?.commit !== commit,
-  );
-  return [...new Set(beside.map(([id]) => Number.parseInt(id, 10)))].sort((a, b) => a - b);
+async function stagesBeside(repository: Repository, target: Project['target']): Promise<number[]> {
+  const ids = await idsBeside(repository, target);
+  return [...new Set(ids.map((id) => Number.parseInt(id, 10)))].sort((a, b) => a - b);
 }
 
 /** Where a new run's logs go, where that is not beside its journal: it stays there whatever is configured later. */

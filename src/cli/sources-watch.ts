@@ -111,6 +111,7 @@ function lookAtCheckout({ root, layout: { config, milestones } }: Repository): L
       ...(config === undefined ? [] : [config]),
       ...(await textsIn(root, milestones)),
       ...(await textsIn(root, `${milestones}/templates`)),
+      ...(await textsIn(root, `${milestones}/templates/roles`)),
     ];
     const found = new Map<string, { readonly stamp: string; readonly version: string }>();
     for (const path of files) {

@@ -1,6 +1,7 @@
 /** What the state folder says: earlier runs, who holds the lock, the prompt templates that go with this mstone. */
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Templates } from '../brief/index.js';
 import type { Repository } from '../git/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { readJournal } from '../journal/index.js';
@@ -9,12 +10,12 @@ import { listRuns, runFolder } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { isSameText } from '../model/digest.js';
-import type { Purpose } from '../model/effect.js';
 import type { Entry } from '../model/event.js';
 import type { Milestone, MilestoneId } from '../model/milestone.js';
 import { installWords } from '../model/newer.js';
 import type { Landing } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
+import { BUILT_IN_ROLES } from '../model/role.js';
 import { shown } from '../model/shown.js';
 import type { RunState } from '../model/state.js';
 import type { LostProof } from '../plan/index.js';
@@ -233,17 +234,23 @@ export async function isDriven(stateDir: string): Promise<boolean> {
 }
 
 /** The project's own prompts where it has them, else those that come with mstone. */
-export async function readTemplates(
-  world: World,
-  own: ReadonlyMap<string, string>,
-): Promise<Readonly<Record<Purpose, string>>> {
+export async function readTemplates(world: World, own: ReadonlyMap<string, string>): Promise<Templates> {
   const [implement, review, remediate, resolve] = await Promise.all(
     PURPOSES.map(
       async (purpose) =>
         own.get(purpose) ?? (await readFile(join(world.home, 'templates', `${purpose}.md`), 'utf8')),
     ),
   );
+  const roles: Record<string, string> = {};
+  for (const role of BUILT_IN_ROLES) {
+    roles[role] = await readFile(join(world.home, 'templates', 'roles', `${role}.md`), 'utf8');
+  }
+  for (const [name, text] of own) {
+    const [, role] = /^roles\/(.*)$/.exec(name) ?? [];
+    if (role !== undefined) roles[role] = text;
+  }
   return {
+    roles,
     implement: implement ?? '',
     review: review ?? '',
     remediate: remediate ?? '',

@@ -6,6 +6,7 @@ import { baseName, claimedId } from '../milestone/name.js';
 import { type Diagnostic, hasErrors } from '../model/diagnostic.js';
 import { makePlan } from '../plan/index.js';
 import { planItems } from '../plan/items.js';
+import { rolesNamed } from '../plan/reviewers.js';
 import { validateDocument } from '../report/documents.js';
 import { count } from '../report/words.js';
 import { settle } from './choose.js';
@@ -22,7 +23,8 @@ export async function examineSources(
   const sources = await readCheckout(world, repository, {});
   const { milestones, layout, diagnostics: read, templates } = sources;
   const own = await readTemplates(world, templates);
-  const diagnostics = [...read, ...checkTemplates(own, templatesIn(layout))];
+  const roles = rolesNamed(sources.config, milestones);
+  const diagnostics = [...read, ...checkTemplates(own, templatesIn(layout), roles)];
 
   // The graph is judged as far as the files could be read: what is broken is there all the same.
   const broken = new Set(

@@ -94,9 +94,11 @@ export function choose(
     });
 
   // A review that somebody asked for is not left out for want of somebody who does it.
-  const lenient = !configured && config.reviewer === undefined && unsaid('review');
+  const lenient =
+    !configured && config.reviewer === undefined && config.reviewers === undefined && unsaid('review');
   const unreviewed = byRecipe.filter(
-    ({ recipe, reviewer }) => lenient && config.review !== false && !reviewer && recipe.review === undefined,
+    ({ recipe, reviewer, reviewers }) =>
+      lenient && config.review !== false && !reviewer && !reviewers && recipe.review === undefined,
   );
   const ids = (all: readonly Milestone[]): string[] => all.map(({ id }) => id);
   const chosen: Chosen = {

@@ -12,6 +12,7 @@ import type { Diagnostic } from '../model/diagnostic.js';
 import { DEFAULT_LAYOUT } from '../model/layout.js';
 import { nearest } from '../model/nearest.js';
 import { installWords } from '../model/newer.js';
+import { BUILT_IN_ROLES, type RoleConfig } from '../model/role.js';
 import { shown, shownValue } from '../model/shown.js';
 import { parseSize } from '../model/size.js';
 import { parseCredentials } from './credentials.js';
@@ -127,6 +128,8 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
       origins.set(`agents.${name}`, origin);
     }
   }
+  const twice = oneReviewing(layers, words);
+  if (twice !== undefined) diagnostics.push(twice);
   for (const key of ['agent', 'reviewer'] as const) {
     const word = words.get(key);
     const name = String(word?.value);
@@ -142,6 +145,17 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     words.get(key)?.value as LeafValue<K> | undefined;
   const agent = said('agent');
   const reviewer = said('reviewer');
+  const reviewers = said('reviewers');
+  const roles = said('roles') ?? {};
+  const threshold = said('review.threshold');
+  const reviewModel = said('review.model');
+  for (const [name, agent] of namedBeside(reviewers, roles)) {
+    const origin = origins.get(name === undefined ? 'reviewers' : 'roles') ?? { from: 'default' };
+    if (agents.has(agent) || layers.some(({ broken }) => broken.has(agent))) continue;
+    diagnostics.push(
+      unknownAgent(name === undefined ? 'reviewers' : `roles.${name}`, agent, [...agents.keys()], origin),
+    );
+  }
   const model = said('model');
   const dir = said('worktrees.dir');
   const mcpServers = said('mcp_servers');
@@ -169,6 +183,8 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     ...(logDir !== undefined && { logDir }),
     ...(agent !== undefined && { agent }),
     ...(reviewer !== undefined && { reviewer }),
+    ...(reviewers !== undefined && { reviewers }),
+    ...(Object.keys(roles).length > 0 && { roles }),
     ...(model !== undefined && { model }),
     jobs: typeof jobs === 'number' ? jobs : Math.max(1, Math.floor((sources.cpus * jobs.percent) / 100)),
     checks: said('checks') ?? [],
@@ -178,6 +194,9 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
           rounds: said('review.rounds') ?? 0,
           blockOn: said('review.block_on') ?? [],
           ...(said('review.stage') === true && { stage: true }),
+          ...(threshold !== undefined && { threshold }),
+          ...(said('review.require') === 'majority' && { require: 'majority' }),
+          ...(reviewModel !== undefined && { model: reviewModel }),
         }
       : false,
     approval: said('approval') ?? 'none',
@@ -249,6 +268,37 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   ]);
   const everywhere = [...layers, ...files.flatMap(({ profiles }) => [...profiles.values()])];
   return { config, origins, values, secrets: [...new Set(everywhere.flatMap(secretsOf))], diagnostics };
+}
+
+/** `reviewer` and `reviewers` are one setting in two forms: the stronger source's word counts, and none says both. */
+function oneReviewing(layers: readonly Layer[], words: Map<LeafKey, Word>): Diagnostic | undefined {
+  const [one, several] = [words.get('reviewer'), words.get('reviewers')];
+  if (one === undefined || several === undefined) return undefined;
+  const levelOf = (key: LeafKey): number => layers.findIndex((layer) => layer.words.has(key));
+  const [single, list] = [levelOf('reviewer'), levelOf('reviewers')];
+  words.delete(single < list ? 'reviewers' : 'reviewer');
+  if (single !== list) return undefined;
+  return {
+    severity: 'error',
+    code: 'reviewers-twice',
+    ...place(several.origin),
+    message: '`reviewer` and `reviewers` both say who reviews',
+  };
+}
+
+/** Agents that are named for reviews, with the role that names them; what is a role is none. */
+function namedBeside(
+  reviewers: readonly string[] | undefined,
+  roles: Readonly<Record<string, RoleConfig>>,
+): [role: string | undefined, agent: string][] {
+  const isRole = (name: string): boolean =>
+    Object.hasOwn(roles, name) || (BUILT_IN_ROLES as readonly string[]).includes(name);
+  return [
+    ...(reviewers ?? []).flatMap((name): [undefined, string][] => (isRole(name) ? [] : [[undefined, name]])),
+    ...Object.entries(roles).flatMap(([role, { agent }]): [string, string][] =>
+      agent === undefined ? [] : [[role, agent]],
+    ),
+  ];
 }
 
 function secretsOf({ words, agents }: Layer): string[] {

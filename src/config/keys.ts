@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { AgentConfig } from '../model/config.js';
 import { AUTH_ORDERS, LOGIN, SUBSCRIPTIONS } from '../model/credential.js';
 import { parseDuration } from '../model/duration.js';
+import type { RoleConfig } from '../model/role.js';
 import { SIZE } from '../model/size.js';
 
 export { FLAG_VARIABLES } from './flags.js';
@@ -87,6 +88,19 @@ const money = z.number().positive().max(1e9);
 const TAG =
   /^(?![-/.])(?!.*(?:\.\.|\/\/|\/\.|\.lock(?:\/|$)|\.\/|[/.]$))[A-Za-z0-9._/-]*\{stage\}[A-Za-z0-9._/-]*$/;
 
+const roleName = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/);
+const pattern = z.string().regex(/^(?![/\\~]|[A-Za-z]:)[^\u0000-\u001f\u007f]{1,500}$/);
+const patterns = z.union([z.array(pattern).min(1), pattern.transform((one) => [one])]);
+const roles = z.record(
+  roleName,
+  z.union([
+    patterns.transform((paths): RoleConfig => ({ paths })),
+    z
+      .strictObject({ paths: patterns, agent: agentName.optional() })
+      .transform(({ paths, agent }): RoleConfig => ({ paths, ...(agent === undefined ? {} : { agent }) })),
+  ]),
+);
+
 /** Never what stands for a CLI's own login. */
 const credentialName = agentName.refine((name) => name !== LOGIN);
 const secretVariable = z.string().regex(/^(?!(?:MSTONE|GIT)_)[A-Za-z_][A-Za-z0-9_]*$/);
@@ -159,6 +173,19 @@ const SHAPES = {
     default: '(the author)',
     description: 'Who reviews, in a session of its own',
   },
+  reviewers: {
+    schema: z.array(agentName).min(1).max(9),
+    list: true,
+    type: 'a list of agents and roles, such as `[claude, codex, security]`',
+    default: '(the author)',
+    description: 'Who reviews, where several do, each for itself; in place of `reviewer`',
+  },
+  roles: {
+    schema: roles,
+    type: 'a mapping from roles to paths, such as `{security: ["src/auth/**"]}`, or to `{paths: [...], agent: claude}`',
+    default: '{}',
+    description: 'A change that touches these paths is reviewed by that role, too',
+  },
   model: {
     schema: model,
     type: MODEL,
@@ -221,7 +248,7 @@ const SHAPES = {
   },
   review: {
     schema: z.boolean(),
-    type: '`false`, or a mapping of `rounds` and `block_on`',
+    type: '`false`, or a mapping of `rounds`, `block_on`, `stage`, `threshold`, `require` and `model`',
     default: 'true',
     description: 'Whether changes are reviewed at all',
   },
@@ -251,6 +278,25 @@ const SHAPES = {
     default: 'none',
     description:
       'Whether a person is asked of every milestone that does not say it itself: before an agent starts, or before its work lands',
+  },
+  'review.threshold': {
+    schema: z.number().min(0).max(1),
+    type: 'a number from 0 to 1',
+    default: '(no score is asked for)',
+    description: 'The least score of an approval',
+  },
+  'review.require': {
+    schema: z.enum(['all', 'majority']),
+    type: '`all` or `majority`',
+    default: 'all',
+    description:
+      'How many of several reviewers must approve: with `majority` more than half, and nobody with a blocker',
+  },
+  'review.model': {
+    schema: model,
+    type: MODEL,
+    default: '(as the author)',
+    description: "The model of a reviewer that is the author's own agent",
   },
   retries: {
     schema: z.int().min(0).max(100),
@@ -601,6 +647,7 @@ export const PROTOCOL_NAMES: ReadonlySet<string> = new Set([
   'MSTONE_PROMPT_FILE',
   'MSTONE_CONTEXT_FILE',
   'MSTONE_NOTES_FILE',
+  'MSTONE_ROLE',
   'MSTONE_TAG',
   'MSTONE_GUARD_LOG',
   'MSTONE_DEMO_PAUSE',

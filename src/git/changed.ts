@@ -9,17 +9,21 @@ const AROUND = 3;
 /**
  * Where `to` differs from `from`: by file, the lines of `to` with some around them, 1-based, both included. A file
  * that is gone is there as a whole. With `within`, only files in which `to` differs from that commit as well: what
- * was merged in meanwhile is others' work.
+ * was merged in meanwhile is others' work. Undefined where it is too much to be looked through.
  */
 export async function changedLines(
   repo: Repository,
   { from, to, within }: { readonly from: Oid; readonly to: Oid; readonly within?: Oid },
-): Promise<Map<string, [from: number, to: number][]>> {
-  const options = ['--no-color', '--no-ext-diff', '--no-textconv', '--no-renames', '--no-prefix'];
-  const text = await need(repo.git, {
-    args: ['diff', ...options, `-U${AROUND}`, '--end-of-options', from, to, '--'],
-    cwd: repo.root,
-  });
+): Promise<Map<string, [from: number, to: number][]> | undefined> {
+  const options = ['--no-color', '--no-ext-diff', '--no-textconv', '--no-renames', '--no-prefix', '--text'];
+  let text: string;
+  try {
+    const args = ['diff', ...options, `-U${AROUND}`, '--end-of-options', from, to, '--'];
+    text = await need(repo.git, { args, cwd: repo.root });
+  } catch (error) {
+    if (error instanceof GitError && error.stderr === 'too-much-output') return undefined;
+    throw error;
+  }
   const changed = new Map<string, [number, number][]>();
   let before = '';
   let file = '';
@@ -49,7 +53,7 @@ function nameIn(line: string): string {
 }
 
 /** The files in which two commits differ, renamed ones under both names. */
-async function changedFiles(repo: Repository, from: Oid, to: Oid): Promise<string[]> {
+export async function changedFiles(repo: Repository, from: Oid, to: Oid): Promise<string[]> {
   const text = await need(repo.git, {
     args: ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--end-of-options', from, to, '--'],
     cwd: repo.root,

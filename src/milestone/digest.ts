@@ -26,7 +26,7 @@ export interface Versioned {
  *        `depends_on` is what holds (front matter, else the section), sorted, without doubles;
  *        other lists keep their order.
  *
- * Not in it, so that a change of them makes nothing stale: title, agent, reviewer, estimate, timeout,
+ * Not in it, so that a change of them makes nothing stale: title, agent, reviewer(s), estimate, timeout,
  * retries, review_rounds, priority, env, approval, allow, enabled, the file's name.
  * A landing proves the version it was made with: this definition is never changed, only followed by v2.
  */

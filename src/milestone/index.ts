@@ -109,7 +109,10 @@ export function parseMilestone(
     enabled: true,
     ...rest,
     recipe: stated.recipe,
-    ...milestoneDigests({ body, dependsOn, checks, requires, paths: keys.paths ?? [] }, markdown),
+    ...milestoneDigests(
+      { body, dependsOn, checks, requires, paths: keys.paths ?? [], ...(keys.role && { role: keys.role }) },
+      markdown,
+    ),
   };
   return { milestone, diagnostics };
 }

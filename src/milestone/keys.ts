@@ -16,6 +16,8 @@ export interface Keys {
   readonly dependsOn?: readonly MilestoneId[];
   readonly agent?: string;
   readonly reviewer?: string;
+  readonly reviewers?: readonly string[];
+  readonly role?: string;
   readonly model?: string;
   readonly checks?: readonly string[];
   readonly paths?: readonly string[];
@@ -32,7 +34,7 @@ export interface Keys {
 }
 
 /** Words of the design that this version refuses. */
-export const LATER_KEYS: ReadonlySet<string> = new Set(['budget_usd', 'resources', 'role']);
+export const LATER_KEYS: ReadonlySet<string> = new Set(['budget_usd', 'resources']);
 
 /** Timers take no more than 2^31 ms. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
@@ -74,6 +76,11 @@ const frontMatter = z.strictObject({
     .optional(),
   agent: agentName.optional(),
   reviewer: agentName.optional(),
+  reviewers: z.array(agentName).min(1).max(9).optional(),
+  role: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,39}$/)
+    .optional(),
   model: z
     .string()
     .regex(/^[A-Za-z0-9@][\w./:@[\]+-]{0,199}$/)
@@ -109,7 +116,7 @@ const frontMatter = z.strictObject({
 });
 
 /** One entry needs no brackets. */
-const LISTS = new Set(['depends_on', 'checks', 'paths', 'allow', 'requires']);
+const LISTS = new Set(['depends_on', 'checks', 'paths', 'allow', 'requires', 'reviewers']);
 
 type Key = keyof z.infer<typeof frontMatter>;
 
@@ -118,6 +125,8 @@ const EXPECTED: Readonly<Record<Key, string>> = {
   depends_on: 'a list of milestone ids, such as `[1A, 1B]`',
   agent: "an agent's name",
   reviewer: "an agent's name",
+  reviewers: 'a list of agents and roles, such as `[claude, codex, security]`',
+  role: "a role's name, such as `docs`, in small letters",
   model: "a model's name as the agent's CLI takes it, such as `sonnet`",
   checks: 'a list of shell commands, such as `["npm test"]`',
   paths: 'a list of patterns of files in the repository, such as `["src/api/**"]`',
@@ -186,6 +195,12 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
   }
 
   const wrong = new Set<string>();
+  if (said.reviewer !== undefined && said.reviewers !== undefined) {
+    complain(['reviewers'], {
+      code: 'reviewers-twice',
+      message: '`reviewer` and `reviewers` both say who reviews',
+    });
+  }
   for (const { path } of frontMatter.safeParse(said).error?.issues ?? []) {
     const key = String(path[0]);
     wrong.add(key);
@@ -213,6 +228,8 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     title,
     agent,
     reviewer,
+    reviewers,
+    role,
     model,
     checks,
     paths,
@@ -230,6 +247,8 @@ export function readKeys(file: string, front: FrontMatter): { keys: Keys; diagno
     ...(dependsOn && { dependsOn: [...new Set(dependsOn)] }),
     ...(agent !== undefined && { agent }),
     ...(reviewer !== undefined && { reviewer }),
+    ...(reviewers !== undefined && { reviewers }),
+    ...(role !== undefined && { role }),
     ...(model !== undefined && { model }),
     ...(checks && { checks }),
     ...(paths && { paths }),

@@ -1,6 +1,7 @@
 import type { AuthOrder, Credential } from './credential.js';
 import type { Approval } from './decision.js';
 import type { Budget, LimitSettings } from './event.js';
+import type { RoleConfig } from './role.js';
 
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
 
@@ -82,6 +83,10 @@ export interface Config {
   readonly agent?: string;
   /** Who reviews; undefined: the same kind of agent as the author, in a session of its own. */
   readonly reviewer?: string;
+  /** Who reviews, where several do: names of agents and roles. `reviewer` is absent then. */
+  readonly reviewers?: readonly string[];
+  /** By name. */
+  readonly roles?: Readonly<Record<string, RoleConfig>>;
   /** The model of `agent`, in place of that agent's own. */
   readonly model?: string;
   /** Agents alive at once, reviewers included. At least 1. */

@@ -108,6 +108,12 @@ const MESSAGES = {
     'an agent, or a check, cannot … anything',
     'type it in your own terminal',
   ),
+  'run-branch-left': entry(
+    2,
+    'A run was to begin on another new branch, though what the last one landed is not taken in',
+    '… holds what a run from … has landed, and … does not',
+    'merge that branch, go on there with --onto, or delete it',
+  ),
   'no-run-branch': entry(
     2,
     'A run was to land on a new branch, which cannot be made',
@@ -543,6 +549,18 @@ const MESSAGES = {
     'An agent is named that is not configured',
     ['`…` names an agent that is not configured', 'the … of … is not configured'],
     'add it under `agents:` in mstone.yaml',
+  ),
+  'reviewers-twice': entry(
+    2,
+    'Who reviews is said twice in one place',
+    '`reviewer` and `reviewers` both say who reviews',
+    'keep one of the two',
+  ),
+  'unknown-role': entry(
+    2,
+    'A role is named that has no text',
+    'there is no role …',
+    'write its text: milestones/templates/roles/NAME.md',
   ),
   'no-recipe': entry(
     2,

@@ -46,6 +46,10 @@ export interface Milestone {
   readonly estimateMinutes?: number;
   readonly agent?: string;
   readonly reviewer?: string;
+  /** Names of agents and roles; `reviewer` is absent then. */
+  readonly reviewers?: readonly string[];
+  /** What its author is asked to work as. */
+  readonly role?: string;
   /** For whoever implements it, and for its reviewer where that is the same agent. */
   readonly model?: string;
   readonly checks: readonly string[];

@@ -5,7 +5,7 @@ import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Approval } from '../model/decision.js';
 import type { Diagnostic } from '../model/diagnostic.js';
-import type { ItemId } from '../model/effect.js';
+import type { ItemId, Purpose } from '../model/effect.js';
 import { INSTALL_LINE, KNOWN_AGENTS } from '../model/known-agents.js';
 import type { MessageCode } from '../model/messages.js';
 import type { Milestone } from '../model/milestone.js';
@@ -13,7 +13,9 @@ import { nearest } from '../model/nearest.js';
 import type { Plan, PlanItem, PlannedMilestone } from '../model/plan.js';
 import { err, ok, type Result } from '../model/result.js';
 import { shown } from '../model/shown.js';
+import type { Reviewer } from '../model/verdict.js';
 import { resolvedDependencies } from './graph.js';
+import { reviewersFor } from './reviewers.js';
 
 /** What belongs to a run beside milestones. */
 export interface Extra {
@@ -35,7 +37,7 @@ const BASE: ItemId = 'base';
 export function isStageReviewed(plan: Plan, config: Config, stage: number): boolean {
   if (config.review === false || config.review.stage !== true) return false;
   const members = plan.milestones.filter(({ milestone }) => milestone.stage === stage && milestone.enabled);
-  return members.length > 1 && gateReviewer(plan, config, stage) !== false;
+  return members.length > 1 && gateReviewers(plan, config, stage).length > 0;
 }
 
 /** The stages among these that have a gate: checks of their own, or a review. */
@@ -49,10 +51,15 @@ function gateAuthor(plan: Plan, config: Config, stage: number): string {
   return config.agent ?? (last && authorOf(last, config)) ?? 'recipe';
 }
 
-/** A gate has no text of its own, hence no `## Review` that a recipe could run. */
-function gateReviewer(plan: Plan, config: Config, stage: number): string | false {
-  const reviewer = config.reviewer ?? gateAuthor(plan, config, stage);
-  return config.review === false || config.agents[reviewer]?.kind === 'recipe' ? false : reviewer;
+/**
+ * A gate has no text of its own, hence no `## Review` that a recipe could run; and paths were looked at with each
+ * milestone that touched them.
+ */
+function gateReviewers(plan: Plan, config: Config, stage: number): readonly Reviewer[] {
+  if (config.review === false) return [];
+  return reviewersFor({}, config, gateAuthor(plan, config, stage)).filter(
+    ({ agent, paths }) => paths === undefined && config.agents[agent]?.kind !== 'recipe',
+  );
 }
 
 /**
@@ -64,14 +71,16 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
   const run = plan.run.flatMap((id) => planned.get(id) ?? []);
   const inRun = new Set(plan.run);
   const unreviewed = new Set(extra.chosen?.unreviewed);
-  const reviewerOf = (milestone: Milestone): string | false | undefined =>
-    unreviewed.has(milestone.id) ? false : namedReviewer(milestone, config);
+  const reviewersOf = (milestone: Milestone): readonly Reviewer[] =>
+    unreviewed.has(milestone.id) || config.review === false
+      ? []
+      : reviewersFor(milestone, config, authorOf(milestone, config) ?? '');
   const problems = [
     ...checkNobody(
       run.map(({ milestone }) => milestone).filter((one) => authorOf(one, config) === undefined),
       config,
     ),
-    ...run.flatMap(({ milestone }) => checkAgents(milestone, reviewerOf(milestone), config)),
+    ...run.flatMap(({ milestone }) => checkAgents(milestone, reviewersOf(milestone), config)),
   ];
 
   const rounds = config.review === false ? ROUNDS_WITHOUT_REVIEW : config.review.rounds;
@@ -105,7 +114,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       priority,
       remainingMinutes,
       author,
-      reviewer: reviewerOf(milestone) ?? author,
+      ...reviewedBy(reviewersOf(milestone), config),
       resolver: author,
       checks: [...new Set([...config.checks, ...milestone.checks])],
       ...(milestone.allow === undefined ? {} : { allow: milestone.allow }),
@@ -133,7 +142,7 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       priority: 0,
       remainingMinutes: Math.max(0, ...behind.map(({ remainingMinutes }) => remainingMinutes)),
       author,
-      reviewer: gateReviewer(plan, config, stage),
+      ...reviewedBy(gateReviewers(plan, config, stage), config),
       resolver: author,
       checks: config.stageChecks,
       rounds,
@@ -185,26 +194,36 @@ const authorOf = (milestone: Milestone, config: Config): string | undefined =>
 /**
  * The model that an agent is to use for a milestone: the milestone's own word for its author, the project's for
  * the project's agent, else the agent's. A model's name means something to one CLI only, so neither of the
- * first two reaches an agent that it was not said of.
+ * first two reaches an agent that it was not said of. A reviewer that is the author's own agent may have another.
  */
 export function modelOf(
   milestone: Pick<Milestone, 'agent' | 'model'>,
   config: Config,
   name: string,
+  purpose?: Purpose,
 ): string | undefined {
   const agent = config.agents[name];
   const own = agent !== undefined && 'model' in agent ? agent.model : undefined;
   const author = milestone.agent ?? config.agent;
   return (
+    (purpose === 'review' && config.review !== false && name === author ? config.review.model : undefined) ??
     (name === author ? milestone.model : undefined) ??
     (name === config.agent ? config.model : undefined) ??
     own
   );
 }
 
-/** Undefined: whoever is the author, in a session of its own. */
-const namedReviewer = (milestone: Milestone, config: Config): string | false | undefined =>
-  config.review === false ? false : (milestone.reviewer ?? config.reviewer);
+/** One agent by its own name needs no list. */
+function reviewedBy(
+  reviewers: readonly Reviewer[],
+  { review }: Config,
+): Pick<PlanItem, 'reviewer' | 'reviewers' | 'require'> {
+  const [first] = reviewers;
+  if (first === undefined) return { reviewer: false };
+  if (reviewers.length === 1 && first.role === undefined) return { reviewer: first.agent };
+  const require = review === false ? undefined : review.require;
+  return { reviewer: first.agent, reviewers, ...(require === undefined ? {} : { require }) };
+}
 
 const digestOf = (commands: readonly string[]): string =>
   `v1:${createHash('sha256').update(JSON.stringify(commands)).digest('hex')}`;
@@ -238,7 +257,7 @@ function checkNobody(milestones: readonly Milestone[], { agents }: Config): Diag
 }
 
 /** Whether somebody is there for each of a milestone's purposes that a run cannot do without. */
-function checkAgents(milestone: Milestone, named: string | false | undefined, config: Config): Diagnostic[] {
+function checkAgents(milestone: Milestone, reviewers: readonly Reviewer[], config: Config): Diagnostic[] {
   const { id, file, recipe } = milestone;
   const problems: Diagnostic[] = [];
   const error = (code: MessageCode, message: string, rest: Partial<Diagnostic>): void => {
@@ -265,12 +284,11 @@ function checkAgents(milestone: Milestone, named: string | false | undefined, co
     });
   }
 
-  const reviewer = named ?? author;
-  if (reviewer === false || reviewer === undefined) return problems;
-  const kind = kindOf(reviewer);
-  if (kind === undefined) {
-    if (reviewer !== author) unknown('reviewer', reviewer);
-  } else if (kind === 'recipe' && !recipe.review) {
+  const agents = [...new Set(reviewers.map(({ agent }) => agent))].filter((agent) => agent !== '');
+  for (const reviewer of agents) {
+    if (kindOf(reviewer) === undefined && reviewer !== author) unknown('reviewer', reviewer);
+  }
+  if (agents.some((agent) => kindOf(agent) === 'recipe') && !recipe.review) {
     error('no-review', `${id} has neither a reviewer nor a \`## Review\``, {
       fix: 'add `reviewer: NAME`, or a `## Review` section with a ```sh block, or `review: false` to mstone.yaml',
     });

@@ -96,6 +96,8 @@ export interface ValidateDocument {
     readonly estimate_minutes?: number;
     readonly agent?: string;
     readonly reviewer?: string;
+    readonly reviewers?: readonly string[];
+    readonly role?: string;
     readonly model?: string;
     readonly checks: readonly string[];
     readonly paths?: readonly string[];
@@ -163,7 +165,13 @@ export const validateDocument = (
     tasks: milestone.tasks.map(({ text, title, line }) => ({ text, ...said({ title }), line })),
     criteria: milestone.criteria,
     ...said({ estimate_minutes: milestone.estimateMinutes }),
-    ...said({ agent: milestone.agent, reviewer: milestone.reviewer, model: milestone.model }),
+    ...said({
+      agent: milestone.agent,
+      reviewer: milestone.reviewer,
+      reviewers: milestone.reviewers,
+      role: milestone.role,
+      model: milestone.model,
+    }),
     checks: milestone.checks,
     ...said({ paths: milestone.paths, allow: milestone.allow }),
     requires: milestone.requires,

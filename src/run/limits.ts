@@ -85,17 +85,25 @@ function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<strin
   return rest;
 }
 
-/** What was told now, and of other windows what was told before. */
+/**
+ * What was told now, and of other windows what was told before. Agents end in another order than they heard of
+ * it, and until it resets a window only fills.
+ */
 function withWindows(
   all: ReadonlyMap<string, readonly UsageWindow[]>,
   credential: string,
   told: readonly UsageWindow[],
 ): ReadonlyMap<string, readonly UsageWindow[]> {
   const names = new Set(told.map(({ name }) => name));
-  const rest = (all.get(credential) ?? []).filter(({ name }) => !names.has(name));
+  const before = all.get(credential) ?? [];
+  const rest = before.filter(({ name }) => !names.has(name));
+  const fuller = told.map((one): UsageWindow => {
+    const same = before.find(({ name, resetsAt }) => name === one.name && resetsAt === one.resetsAt);
+    return same === undefined ? one : { ...one, used: Math.max(one.used, same.used) };
+  });
   return new Map(all).set(
     credential,
-    [...rest, ...told].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    [...rest, ...fuller].sort((a, b) => (a.name < b.name ? -1 : 1)),
   );
 }
 

@@ -34,14 +34,17 @@ export function blockersOf(state: RunState, item: ItemState): ItemId[] {
       if (seen.has(id) || needed === undefined || succeeded(needed)) continue;
       seen.add(id);
       if (gaveUp(needed)) causes.add(id);
-      else look(needed.item.needs);
+      else lookAt(needed);
     }
   };
-  look(item.item.needs);
   const sync = state.items.get('sync');
-  if (sync !== undefined && gaveUp(sync) && item.phase.is === 'next' && item.phase.step.is === 'candidate') {
-    causes.add('sync');
-  }
+  const lookAt = ({ item, phase }: ItemState): void => {
+    look(item.needs);
+    if (sync !== undefined && gaveUp(sync) && phase.is === 'next' && phase.step.is === 'candidate') {
+      causes.add('sync');
+    }
+  };
+  lookAt(item);
   return [...causes];
 }
 

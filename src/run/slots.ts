@@ -17,6 +17,8 @@ export class Slots {
   private readonly lent = new Set<SlotId>();
   /** Free, and where an item that waits would go on. */
   private readonly wanted = new Map<ItemId, SlotId>();
+  /** Held by one that waits to be merged. */
+  private merging: SlotId | undefined;
   /** Nobody is at work who could give a slot back. */
   private idle: boolean;
 
@@ -33,6 +35,7 @@ export class Slots {
       if (slot !== undefined) {
         this.free.delete(slot);
         if (isShared && isAwaiting(state, item, now)) this.lent.add(slot);
+        if (phase.is === 'next' && phase.step.is === 'candidate') this.merging ??= slot;
       } else if (isShared && lastSlot !== undefined && 'step' in phase && !isSettled(state, item)) {
         this.wanted.set(item.item.id, lastSlot);
       }
@@ -53,7 +56,8 @@ export class Slots {
     for (const some of [[...this.free].filter((one) => !wanted.has(one)), [...this.free], [...this.lent]]) {
       if (some.length > 0) return this.taken(item, Math.min(...some));
     }
-    return undefined;
+    // All that would land waits for the merge of the target's own way, and lends it a slot.
+    return item.item.kind === 'sync' ? this.merging : undefined;
   }
 
   /** The one slot that will do for an item; `gone`: it is none any more, or nobody is there who would give it back. */

@@ -127,6 +127,71 @@ describe('who works', () => {
 });
 
 story(
+  'several review, each for itself; a role looks at what touches its paths; too low a score is no approval',
+  {
+    config: ['reviewers', 'roles', 'review.threshold', 'review.require', 'review.model'],
+    front: ['reviewers', 'role'],
+  },
+  async () => {
+    const say = (words: string): string =>
+      `echo "$MSTONE_MILESTONE $MSTONE_PURPOSE \${MSTONE_ROLE:--} ${words}" >> "$HOME/log"`;
+    const scored = approve().replace('"findings"', '"score":0.9,"findings"');
+    const agent = (name: string, review: string) => ({
+      kind: 'command',
+      command: [
+        'sh',
+        '-c',
+        `${say(name)}; cat > "$HOME/$MSTONE_MILESTONE.\${MSTONE_ROLE:-none}"; if test "$MSTONE_PURPOSE" = review; then ${review}; else mkdir -p auth; echo x > "$PLACE"; fi`,
+      ],
+    });
+    const p = project({
+      agent: 'scribe',
+      reviewers: ['scribe', 'critic', 'grump'],
+      review: { threshold: 0.8, require: 'majority', model: 'opus' },
+      roles: { security: ['auth/**'] },
+      agents: {
+        scribe: agent('scribe', scored),
+        critic: agent('critic', scored),
+        grump: agent('grump', refuse('as always')),
+        lax: agent('lax', approve()),
+      },
+    });
+    const placed = (place: string) => `env: { PLACE: ${place} }`;
+    p.write('milestones/1A.md', `---\n${placed('a.txt')}\n---\n# One\n`);
+    p.write('milestones/1B.md', `---\n${placed('auth/b.txt')}\nreviewers: critic\nrole: docs\n---\n# Two\n`);
+    p.write('milestones/1C.md', `---\n${placed('c.txt')}\nreviewers: [lax]\n---\n# Three\n`);
+    p.write('milestones/templates/roles/docs.md', 'Write for {{ milestone.title }}.\n');
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(1);
+    expect(logged(p).sort()).toEqual([
+      '1A implement - scribe',
+      '1A review reviewer critic',
+      '1A review reviewer grump',
+      '1A review reviewer scribe',
+      '1B implement docs scribe',
+      '1B review reviewer critic',
+      '1B review security critic',
+      '1C implement - scribe',
+      '1C review reviewer lax',
+      '1C review reviewer lax',
+    ]);
+    expect(run.stdout).toContain('it gives no score, which an approval needs here (at least 0.8)');
+    expect(p.landed().sort()).toEqual(['1A: One', '1B: Two', 'Milestones']);
+    const told = (name: string): string => readFileSync(join(p.env.HOME ?? '', name), 'utf8');
+    expect(told('1B.docs')).toContain('Your role here is docs. Write for Two.');
+    expect(told('1B.security')).toContain('You look at this as somebody who would misuse it.');
+
+    p.write('milestones/1C.md', '---\nrole: sage\n---\n# Three\n');
+    const wrong = await p.mstone('validate');
+    expect([wrong.code, wrong.stderr + wrong.stdout]).toEqual([
+      2,
+      expect.stringContaining('there is no role sage'),
+    ]);
+  },
+);
+
+story(
   'what an agent’s command line is given is its own to say, and a field of another kind is refused',
   {
     config: [

@@ -157,6 +157,8 @@ describe('land: pr', () => {
     const bare = bareRemote(p, 'origin');
     p.git('remote', 'add', 'origin', join(home(p), 'nowhere'));
 
+    // A part of a stage waits for the rest, whenever that comes.
+    expect((await p.mstone('run', '1A')).code).toBe(0);
     const cut = await p.mstone('run');
     expect(cut.code, cut.stdout + cut.stderr).toBe(3);
     const tip = p.git('log', '-1', '--format=%H', '--grep', '^1B:', 'mstone/main');
@@ -207,7 +209,9 @@ describe('land: pr', () => {
       'Mstone-Milestone: 1B',
     ]);
     expect(p.landed()).toEqual(['Milestones']);
-    expect((await inside(['run'], p.root, p.env)).stdout).toBe('Nothing to do: 3 of 3 done.\n');
+    expect((await inside(['run'], p.root, p.env)).stdout).toBe(
+      'Nothing to do: 3 of 3 done.\n  main does not hold all of it yet: git log main..mstone/main\n',
+    );
 
     // Squashed there, with what the requests say, and pulled.
     const clone = join(dirname(p.root), 'clone');
@@ -279,5 +283,20 @@ describe('a branch of the run’s own', () => {
       ['1A: Part 1A', '1B: Part 1B'],
     ]);
     expect(p.git('status', '--porcelain', '--branch')).toBe('## main');
+
+    // Another one would be paid for what is there.
+    const third = await p.mstone('run', '--run-branch');
+    expect([third.code, third.stderr]).toEqual([
+      2,
+      [
+        `error: ${own} holds what a run from main has landed, and main does not`,
+        `  fix: take it in: git merge ${own}; or go on there: mstone run --onto ${own}; or drop it: git branch -D ${own}`,
+        '',
+      ].join('\n'),
+    ]);
+    p.git('merge', '-q', '--ff-only', own);
+    expect((await inside(['run', '--run-branch'], p.root, p.env)).stdout).toBe(
+      'Nothing to do: 2 of 2 done.\n',
+    );
   });
 });

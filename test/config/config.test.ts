@@ -140,6 +140,31 @@ describe('each setting', () => {
     'pr.remote': ['pr: {remote: up}', 'up', { pr: { per: 'stage', remote: 'up' } }],
     run_branch: ['run_branch: true', 'true', { runBranch: true }],
     'tags.stage': ['tags: {stage: "v/{stage}"}', 'v/{stage}', { stageTag: 'v/{stage}' }],
+    'review.threshold': [
+      'review: {threshold: 0.8}',
+      '0.8',
+      { review: { rounds: 3, blockOn: ['blocker', 'major'], threshold: 0.8 } },
+    ],
+    'review.require': [
+      'review: {require: majority}',
+      'majority',
+      { review: { rounds: 3, blockOn: ['blocker', 'major'], require: 'majority' } },
+    ],
+    'review.model': [
+      'review: {model: opus}',
+      'opus',
+      { review: { rounds: 3, blockOn: ['blocker', 'major'], model: 'opus' } },
+    ],
+    reviewers: [
+      'reviewers: [recipe, security]',
+      '["recipe", "security"]',
+      { reviewers: ['recipe', 'security'] },
+    ],
+    roles: [
+      'roles: {security: "src/auth/**", docs: {paths: ["*.md"], agent: claude}}',
+      '{"security": ["src/auth/**"], "docs": {"paths": ["*.md"], "agent": "claude"}}',
+      { roles: { security: { paths: ['src/auth/**'] }, docs: { paths: ['*.md'], agent: 'claude' } } },
+    ],
     retries: ['retries: 0', '0', { retries: 0 }],
     backoff: ['backoff: 2s', '2s', { backoffMs: 2000 }],
     'worktrees.dir': [
@@ -307,6 +332,22 @@ describe('each setting', () => {
     const key = project.split(':')[0];
     expect(told({ project }).map((line) => line.split(';')[0])).toEqual([
       `error invalid-value mstone.yaml:1 \`${key}\` cannot be read`,
+    ]);
+  });
+
+  test('who reviews is one setting in two forms: the stronger source counts, and none says both', () => {
+    const both = resolve({ project: 'reviewers: [claude, codex]', env: { MSTONE_REVIEWER: 'codex' } });
+    expect([both.reviewer, both.reviewers]).toEqual(['codex', undefined]);
+    const other = resolve({ project: 'reviewer: codex', env: { MSTONE_REVIEWERS: '["claude", "docs"]' } });
+    expect([other.reviewer, other.reviewers]).toEqual([undefined, ['claude', 'docs']]);
+    expect(told({ project: 'reviewer: claude\nreviewers: [claude, codex]' })).toEqual([
+      'error reviewers-twice mstone.yaml:2 `reviewer` and `reviewers` both say who reviews',
+    ]);
+    expect(told({ project: 'reviewers: [claude, nobody]' })).toEqual([
+      expect.stringContaining('error unknown-agent mstone.yaml:1 `reviewers` names an agent'),
+    ]);
+    expect(told({ project: 'roles: {docs: {paths: ["*.md"], agent: nobody}}' })).toEqual([
+      expect.stringContaining('error unknown-agent mstone.yaml:1 `roles.docs` names an agent'),
     ]);
   });
 

@@ -62,7 +62,7 @@ describe('a folder of milestones', () => {
   test('reports every problem of every file at once', async () => {
     const files: Files = {
       '1.md': '# x',
-      '1B.md': '---\ntitel: x\nrole: y\n---\nBody',
+      '1B.md': '---\ntitel: x\nresources: y\n---\nBody',
       '1C.md': 'symlink',
       '1D.md': 'directory',
       '1E.md': 'other',
@@ -77,7 +77,7 @@ describe('a folder of milestones', () => {
       told: [
         'error milestone-name milestones/1.md: the name has no letter',
         'error unknown-key milestones/1B.md: `titel` is not a key of a milestone',
-        'error unsupported-key milestones/1B.md: `role` is not supported yet',
+        'error unsupported-key milestones/1B.md: `resources` is not supported yet',
         'error not-a-file milestones/1C.md: a milestone must be a plain file',
         'error not-a-file milestones/1D.md: a milestone must be a plain file',
         'error not-a-file milestones/1E.md: a milestone must be a plain file',

@@ -200,7 +200,15 @@ describe('keys', () => {
     });
   });
 
-  test.each(['budget_usd', 'resources', 'role'])('%s is refused for now', (key) => {
+  test('who reviews is said in one form or the other, and a role makes a text another version', () => {
+    expect(told('reviewer: claude\nreviewers: [claude, security]')).toEqual([
+      '3 reviewers-twice: `reviewer` and `reviewers` both say who reviews; ; ',
+    ]);
+    expect(told('reviewers: codex\nrole: docs')).toEqual([]);
+    expect(told('role: Docs')).toHaveLength(1);
+  });
+
+  test.each(['budget_usd', 'resources'])('%s is refused for now', (key) => {
     expect(told(`${key}: x`)).toEqual([
       `2 unsupported-key: \`${key}\` is not supported yet; ; remove the line`,
     ]);

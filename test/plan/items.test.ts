@@ -96,6 +96,32 @@ describe('the items of a run', () => {
       {},
       { author: 'other', reviewer: 'other' },
     ],
+    [
+      'several review, one of them a role, which is the first agent once more',
+      { reviewers: ['other', 'mine', 'security'] },
+      { review: { rounds: 3, blockOn: [], require: 'majority' } },
+      {
+        reviewer: 'other',
+        require: 'majority',
+        reviewers: [
+          { name: 'other', agent: 'other' },
+          { name: 'mine', agent: 'mine' },
+          { name: 'security', agent: 'other', role: 'security' },
+        ],
+      },
+    ],
+    [
+      'a role has a say over paths, by an agent of its own',
+      {},
+      { roles: { docs: { paths: ['*.md'], agent: 'other' } } },
+      {
+        reviewer: 'mine',
+        reviewers: [
+          { name: 'mine', agent: 'mine' },
+          { name: 'docs', agent: 'other', role: 'docs', paths: ['*.md'] },
+        ],
+      },
+    ],
     ['no review', { reviewer: 'other' }, { review: false }, { reviewer: false, rounds: 3 }],
     ['no review, rounds stated', { reviewRounds: 1 }, { review: false }, { reviewer: false, rounds: 1 }],
     ['rounds of the project', {}, { review: { rounds: 8, blockOn: [] } }, { rounds: 8 }],

@@ -735,6 +735,26 @@ describe('the target', () => {
     expect(story.startable).toEqual(['1A candidate of w1']);
   });
 
+  it('and that merge finds a slot where all are taken, and what it keeps from landing keeps those behind it', () => {
+    const items = [planItem('1A', { reviewer: false }), planItem('2A', { needs: ['1A'] })];
+    story.begin(items, { shadow: true, settings: { ...settings, jobs: 1 } });
+    story.author('1A', 1);
+    story.check('1A', true);
+    const { id } = story.start('1A');
+    const outcome = { kind: 'diverged', target: 'user1', shadow: 's1' } as const;
+    story.tell({ type: 'candidate.ended', id, item: '1A', now: story.now, outcome });
+    story.candidate('sync', 5, 'both', 's1');
+    expect(story.startable).toEqual(['sync check candidate c5 slot 1']);
+    story.check('sync', false, 'both');
+    expect(story.phase('sync')).toMatchObject({ is: 'asks' });
+    expect(story.startable).toEqual([]);
+    expect(standingOf(story.state, { now: story.now, capacity: 1 })).toEqual({
+      is: 'ended',
+      exit: 3,
+      why: 'sync needs you',
+    });
+  });
+
   it('a stage gate holds the next stage and is remediated as an item of its own', () => {
     story.begin([
       planItem('1A', { checks: [], reviewer: false }),
