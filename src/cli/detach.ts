@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRepository } from '../git/index.js';
 import { readOwner } from '../journal/lock.js';
+import { shown } from '../model/shown.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { unwritable } from './state.js';
 import { drivenBy } from './stop.js';
@@ -27,8 +28,9 @@ export async function detach(world: World): Promise<number> {
   if (!repository.ok) return sayDiagnostics(world, repository.error);
   const { stateDir } = repository.value;
   const refused = await mkdir(stateDir, { recursive: true, mode: 0o700 }).then(() => undefined, unwritable);
+  if (refused?.full === true) return sayError(world, 'disk-full', `the disk is full: ${refused.why}`);
   if (refused !== undefined) {
-    return sayError(world, refused.full ? 'disk-full' : 'state-unwritable', refused.why);
+    return sayError(world, 'state-unwritable', `${shown(stateDir, 200)} cannot be written: ${refused.why}`);
   }
   const file = join(stateDir, 'detached.log');
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > MOST_LOG_BYTES)
