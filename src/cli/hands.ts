@@ -42,6 +42,7 @@ import type {
   ItemId,
   LandEffect,
   PublishEffect,
+  SlotId,
   WorkEffect,
 } from '../model/effect.js';
 import { matching } from '../model/globs.js';
@@ -143,8 +144,12 @@ export function makeHands(context: HandsContext): Hands {
   const milestones = new Map(context.milestones.map((milestone) => [milestone.id, milestone]));
   const keep = config.worktrees.keep;
   const tagOf = (id: string): string => `${run}.${id}`;
-  const environment = (tag: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> =>
-    allowedEnvironment(world.env, { ...extra, MSTONE_TAG: tag });
+  const environment = (
+    tag: string,
+    slot: SlotId,
+    extra: Readonly<Record<string, string>> = {},
+  ): Record<string, string> =>
+    allowedEnvironment(world.env, { ...extra, MSTONE_SLOT: String(slot), MSTONE_TAG: tag });
   // Two that mend at once would each find the other in the way.
   const mending = makeLane();
   /** What was put back while its mover was still at work: told with the next assignment that ends. */
@@ -201,7 +206,7 @@ export function makeHands(context: HandsContext): Hands {
     });
     if (!slot.ok) return err({ kind: 'unprepared', message: slot.error });
     const { path, conflicts } = slot.value;
-    const env = environment(tagOf(id), milestone.env);
+    const env = environment(tagOf(id), effect.slot, milestone.env);
     await freshTemporary(config, path);
     const folder = await prepareFolder({
       ...(await caging(path)),
@@ -414,7 +419,7 @@ export function makeHands(context: HandsContext): Hands {
       ...(effect.sessionUsd === undefined ? {} : { sessionUsd: effect.sessionUsd }),
       ...(mcp === undefined ? {} : { mcp }),
       context: contextJson(facts),
-      env: allowedEnvironment(world.env, { ...ownVariables(agent.kind, world.env), ...guard.env }),
+      env: environment(tag, effect.slot, { ...ownVariables(agent.kind, world.env), ...guard.env }),
       milestoneEnv: milestone.env,
       ...(pay === undefined || pay === 'gone' ? {} : { pay }),
       redact,
@@ -427,8 +432,13 @@ export function makeHands(context: HandsContext): Hands {
 
     await scrubFile(log, redact.forms);
     const taken = await taking(effect, record, milestone);
+    // What it was given and left as it was is no agent's: the target may follow to it meanwhile.
+    const isGiven = effect.from === 'head' && taken.commit === record.from;
     const mended = await mending(() =>
-      mendRefs(repository, refsOf(record), { guardLog: guard.log, slotCommits: new Set([taken.commit]) }),
+      mendRefs(repository, refsOf(record), {
+        guardLog: guard.log,
+        slotCommits: new Set(isGiven ? [] : [taken.commit]),
+      }),
     );
     const told = [
       ...record.told,
@@ -530,7 +540,7 @@ export function makeHands(context: HandsContext): Hands {
       lane,
     });
     if (!slot.ok) return unstartable(slot.error);
-    const env = environment(tag, milestones.get(effect.item)?.env);
+    const env = environment(tag, effect.slot, milestones.get(effect.item)?.env);
     await freshTemporary(config, slot.value.path);
     const common = {
       ...(await caging(slot.value.path)),

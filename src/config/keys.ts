@@ -648,6 +648,7 @@ export const PROTOCOL_NAMES: ReadonlySet<string> = new Set([
   'MSTONE_CONTEXT_FILE',
   'MSTONE_NOTES_FILE',
   'MSTONE_ROLE',
+  'MSTONE_SLOT',
   'MSTONE_TAG',
   'MSTONE_GUARD_LOG',
   'MSTONE_DEMO_PAUSE',

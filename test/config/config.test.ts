@@ -555,9 +555,8 @@ describe('precedence', () => {
   });
 
   test('names of the protocol are no settings, other unknown ones are a warning', () => {
-    const protocol = 'MILESTONE PURPOSE ATTEMPT BASE PROMPT_FILE CONTEXT_FILE TAG GUARD_LOG DEMO_PAUSE'.split(
-      ' ',
-    );
+    const protocol =
+      'MILESTONE PURPOSE ATTEMPT SLOT BASE PROMPT_FILE CONTEXT_FILE TAG GUARD_LOG DEMO_PAUSE'.split(' ');
     expect(told({ env: Object.fromEntries(protocol.map((name) => [`MSTONE_${name}`, 'x'])) })).toEqual([]);
     expect(told({ env: { MSTONE_JOB: '1', MSTONE_ZZZZZZ: '1', OTHER: '1' } })).toEqual([
       'warning unknown-variable : `MSTONE_JOB` is no setting of mstone and does nothing; did you mean `MSTONE_JOBS`?',

@@ -92,8 +92,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/run/reviews.ts',
-        find: 'item.item.reviewer === false || item.approved === commit',
-        replace: 'item.item.reviewer === false || item.round > 0',
+        find: 'if (item.approved === commit) return',
+        replace: 'if (item.approved === commit || item.round > 0) return',
       },
     ],
   },
