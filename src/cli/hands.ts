@@ -6,7 +6,7 @@
  * a candidate by its fixed date, a landing by asking the target.
  */
 import { mkdir, readFile } from 'node:fs/promises';
-import { basename, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { ownVariables } from '../agent/environment.js';
 import { perform } from '../agent/index.js';
@@ -34,6 +34,7 @@ import { type Isolation, prepareSlot, slotPlace } from '../git/slots.js';
 import { slotsKey } from '../git/tidy.js';
 import { formatMessage, type Trailer } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
+import { nodeDisk } from '../journal/disk.js';
 import type { AgentConfig, Config } from '../model/config.js';
 import { isSameText } from '../model/digest.js';
 import type {
@@ -360,6 +361,8 @@ export function makeHands(context: HandsContext): Hands {
       if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
       record = ready.value;
       await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
+      // The file is flushed by now; its names survive a power cut as well, before anybody is started by it.
+      for (const folder of [dir, dirname(dir)]) await nodeDisk.syncFolder(folder);
     }
 
     const milestone = milestoneOf(effect.item);

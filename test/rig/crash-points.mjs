@@ -168,10 +168,10 @@ for (const act of BY_PATH) {
   }
 }
 
-/** Where a descriptor leads; `undefined` for what is no file. */
+/** Where a descriptor leads; `undefined` for what is neither a file nor a folder. */
 const fileOf = (fd) => {
-  if (!fstatSync(fd).isFile()) return undefined;
-  return readlinkSync(`/proc/self/fd/${fd}`);
+  const is = fstatSync(fd);
+  return is.isFile() || is.isDirectory() ? readlinkSync(`/proc/self/fd/${fd}`) : undefined;
 };
 
 function written(act, fd, data) {
