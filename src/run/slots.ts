@@ -56,8 +56,8 @@ export class Slots {
     for (const some of [[...this.free].filter((one) => !wanted.has(one)), [...this.free], [...this.lent]]) {
       if (some.length > 0) return this.taken(item, Math.min(...some));
     }
-    // All that would land waits for the merge of the target's own way, and lends it a slot.
-    return item.item.kind === 'sync' ? this.merging : undefined;
+    // Who waits to be merged waits for what is merged before it, and lends it a slot: else neither could go on.
+    return 'step' in item.phase && item.phase.step.is === 'verify' ? this.merging : undefined;
   }
 
   /** The one slot that will do for an item; `gone`: it is none any more, or nobody is there who would give it back. */

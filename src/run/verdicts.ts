@@ -33,9 +33,12 @@ export function learn(state: RunState, item: ItemState, { kind, commit, tree, re
   for (const result of results) {
     if (result.kind === 'passed') green.set(greenKey(tree, result.command), result.tests?.ran ?? -1);
   }
-  if (kind === 'failed') return { ...known, green };
   const key = verdictKey(tree, state.settings.folder, item.item.checks);
-  return { ...known, green, passed: new Set(state.passed).add(key) };
+  const passed = new Set(state.passed);
+  // What failed last has not passed, whatever it did before.
+  if (kind === 'failed') passed.delete(key);
+  else passed.add(key);
+  return { ...known, green, passed };
 }
 
 /** How many tests a command ran where it passed; undefined where that is not known. */

@@ -4,6 +4,7 @@
  *
  *   CRASH_LIST=<file>    writes the names down, one a line, `<name>#<nth>`; what is there already counts
  *   CRASH_PLAN=<file>    lines `<name>#<nth> before` or `… after`: kills at each, once
+ *                        `… full`, of an append to the journal: half of it is written, and there is no more room
  *   CRASH_HIT=<file>     where each is written down before it kills
  *
  * It wraps Node's own modules, so product code has no hook and no act can be forgotten: what is not
@@ -43,10 +44,14 @@ const log = list === undefined ? undefined : openSync(list, 'a');
 /** Node's own functions call each other: only the outermost is an act. */
 let inside = false;
 
-function die(point) {
+function strike(point) {
   const fd = openSync(hit, 'a');
   writeSync(fd, `${point}\n`);
   closeSync(fd);
+}
+
+function die(point) {
+  strike(point);
   process.kill(process.pid, 'SIGKILL');
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
@@ -191,6 +196,11 @@ for (const act of ['write', 'writeFile', 'appendFile', 'sync', 'datasync', 'trun
     const name = written(act, this.fd, args[0]);
     if (name === undefined) return real.apply(this, args);
     const done = arrive(name);
+    const full = `${name}#${counts.get(name)} full`;
+    if (pending.delete(full)) {
+      strike(full);
+      return real.call(this, args[0].subarray(0, args[0].length >> 1));
+    }
     const result = await real.apply(this, args);
     done();
     return result;

@@ -84,8 +84,10 @@ export class Judge {
     if (event.type === 'check.started') this.mayBegin(event.effect.item);
     if (event.type === 'check.ended' && event.outcome.kind === 'passed') {
       this.passed.add(event.outcome.tree);
-      const phase = this.state.items.get(event.item)?.phase;
-      if (phase?.is === 'passed') this.done.add(event.item);
+    }
+    // A gate may also pass where its reviewer finds that nothing was to be done.
+    if ('outcome' in event && this.state.items.get(event.item)?.phase.is === 'passed') {
+      this.done.add(event.item);
     }
     if (event.type === 'land.started') this.landStarted(event.effect);
     if (event.type === 'land.ended' && event.outcome.kind === 'landed') this.done.add(event.item);

@@ -304,8 +304,9 @@ export async function live(seed: number, { told = false } = {}): Promise<Lived> 
     if (lived.end?.is !== 'ended') breach('ends', `it stands ${lived.end?.is ?? 'still'}`);
     if (lived.flights.size > 0) breach('ends', `${lived.flights.size} acts have no end`);
     const held = [...lived.items.values()].filter((item) => item.slot !== undefined);
-    // Where the target was rewound all stops where it is.
-    if (held.length > 0 && lived.rewound === undefined)
+    // Where the target was rewound, or cannot be merged, what would land stops where it is.
+    const isStopped = lived.rewound !== undefined || lived.items.get('sync')?.phase.is === 'asks';
+    if (held.length > 0 && !isStopped)
       breach('ends', `${held.map((item) => item.item.id).join(', ')} keep their slots`);
     if (calm && lived.end?.exit !== 0) breach('ends', `all was well, yet: ${lived.end?.why}`);
   }

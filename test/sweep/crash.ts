@@ -66,6 +66,8 @@ export interface Chain {
   readonly acts: readonly string[];
   /** Where it was killed. */
   readonly hit: readonly string[];
+  /** How each of mstone's lives ended; a killed one has no code. */
+  readonly codes: readonly (number | null)[];
 }
 
 /** Runs a story, mstone being killed at each point of a plan when it comes there, and resumed. */
@@ -84,13 +86,15 @@ export async function livedThrough(story: Story, plan: readonly string[]): Promi
       CRASH_PLAN: points,
       CRASH_HIT: hits,
     });
+    const codes: (number | null)[] = [];
     for (let command = 'run', before = 0; ; ) {
       const { code, stdout } = await p.mstone(command);
+      codes.push(code);
       const { length } = linesOf(hits);
       // Killed before the run was there at all, or when it was over: then it says what to type.
       if (length > before) command = 'resume';
       else if (command === 'resume' && stdout.includes('Nothing to resume')) command = 'run';
-      else return { end: await endOf(p, code), acts: linesOf(list), hit: linesOf(hits) };
+      else return { end: await endOf(p, code), acts: linesOf(list), hit: linesOf(hits), codes };
       before = length;
     }
   } finally {
