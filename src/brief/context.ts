@@ -1,3 +1,4 @@
+import type { Fact } from '../model/change.js';
 import type { CheckResult } from '../model/outcome.js';
 import type { Finding } from '../model/verdict.js';
 import type { PromptFacts } from './index.js';
@@ -19,6 +20,8 @@ interface Context {
   /** What a review holds against the work, each unmet criterion that no finding cites among them. */
   readonly findings: readonly Finding[];
   readonly conflict: { readonly onto: string; readonly files: readonly string[] } | null;
+  /** For a reviewer: what mstone saw of the change, which an approval answers under `allows`. */
+  readonly facts: readonly Pick<Fact, 'id' | 'file' | 'line' | 'text'>[];
 }
 
 /**
@@ -58,6 +61,12 @@ export function contextJson(facts: PromptFacts): string {
     })),
     findings: [...facts.findings, ...unmetAsFindings(facts)],
     conflict: facts.conflict ?? null,
+    facts: (facts.facts ?? []).map(({ id, file, line, text }) => ({
+      id,
+      ...(file === undefined ? {} : { file }),
+      ...(line === undefined ? {} : { line }),
+      text,
+    })),
   };
   return `${JSON.stringify(context, null, 2)}\n`;
 }

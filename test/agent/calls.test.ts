@@ -121,7 +121,7 @@ it('a verdict is asked for in a form that strict readers of schemas take, and th
     ] ?? '',
   );
   const objects = every(strict).filter((one) => Object(one).type === 'object') as { properties: object }[];
-  expect(objects).toHaveLength(3);
+  expect(objects).toHaveLength(5);
   for (const one of objects) {
     expect(one).toMatchObject({ additionalProperties: false, required: Object.keys(one.properties) });
   }
@@ -131,5 +131,8 @@ it('a verdict is asked for in a form that strict readers of schemas take, and th
     review,
   );
   const asked = JSON.parse(claude.command[claude.command.indexOf('--json-schema') + 1] ?? '');
-  expect(asked).toEqual({ ...strict, required: ['verdict', 'criteria', 'findings', 'summary'] });
+  expect(asked).toEqual({
+    ...strict,
+    required: ['verdict', 'criteria', 'findings', 'answers', 'score', 'allows', 'summary'],
+  });
 });

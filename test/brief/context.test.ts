@@ -16,6 +16,7 @@ it('states the milestone and nulls what does not apply', () => {
     checks: [],
     findings: [],
     conflict: null,
+    facts: [],
   });
 });
 
@@ -35,6 +36,7 @@ it('states what is held against the work, unmet criteria without a finding of th
         { text: 'It is quick', met: false },
       ],
       conflict: { onto: 'c'.repeat(40), files: ['a'] },
+      facts: [{ id: 'gate-files Makefile', kind: 'gate-files', file: 'Makefile', text: 'changed' }],
     }),
   );
   expect(context).toMatchObject({
@@ -48,5 +50,6 @@ it('states what is held against the work, unmet criteria without a finding of th
       { id: 'C2', severity: 'major', cites: 'It is quick', problem: 'This exit criterion is not met' },
     ],
     conflict: { onto: 'c'.repeat(40), files: ['a'] },
+    facts: [{ id: 'gate-files Makefile', file: 'Makefile', text: 'changed' }],
   });
 });

@@ -73,6 +73,8 @@ export interface Chances {
   /** A check says of a tree what is not so. */
   readonly flaky?: number;
   readonly refused: number;
+  /** Of work: it bears on the checks. Every other reviewer that approves says that it may. */
+  readonly bears?: number;
   readonly unreadable: number;
   readonly conflict: number;
   /** A tree that was merged does not pass them. */
@@ -475,7 +477,18 @@ export class World {
         const finding = { id: 'F1', severity: 'major' as const, cites: this.oid('criterion'), problem: 'p' };
         return { ...done, judgement: { kind: 'refused', findings: [finding], unmet: [] } };
       }
-      return { ...done, judgement: { kind: 'approved', notes: [] } };
+      const facts = effect.brief.facts ?? [];
+      const allows = facts.length > 0 && this.happens(0.5) ? facts : [];
+      return {
+        ...done,
+        judgement: {
+          kind: 'approved',
+          notes: [],
+          ...(allows.length === 0
+            ? {}
+            : { allows: allows.map(({ id }) => ({ fact: id, because: 'asked for' })) }),
+        },
+      };
     }
     const base = effect.base ?? this.head;
     // Who remediates and changes nothing leaves the very tree that was red.
@@ -486,7 +499,21 @@ export class World {
     const tree = this.treeOf(commit);
     return {
       ...done,
-      harvest: { commit, tree, base, changed: tree !== this.treeOf(base), told: [], markers: [] },
+      harvest: {
+        commit,
+        tree,
+        base,
+        changed: tree !== this.treeOf(base),
+        told: [],
+        markers: [],
+        ...(chances.bears !== undefined && this.happens(chances.bears)
+          ? {
+              facts: [
+                { id: 'gate-files Makefile', kind: 'gate-files' as const, file: 'Makefile', text: 'changed' },
+              ],
+            }
+          : {}),
+      },
     };
   }
 
