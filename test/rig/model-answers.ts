@@ -26,7 +26,6 @@ export interface ReviewAnswer {
     readonly suggestion: string;
   }[];
   readonly answers: readonly { readonly id: string; readonly answer: 'fixed'; readonly why: string }[];
-  readonly score: number | null;
   readonly summary: string;
 }
 
@@ -111,7 +110,6 @@ export function approval(...criteria: string[]): Answer {
       findings: [],
       // Counts where the round before was an objection.
       answers: [{ id: 'F1', answer: 'fixed', why: 'seen in the diff' }],
-      score: null,
       summary: 'It does what the milestone asks.',
     },
   };
@@ -136,7 +134,6 @@ export function objection(file: string, problem: string, ...criteria: string[]):
         },
       ],
       answers: [],
-      score: null,
       summary: problem,
     },
   };

@@ -187,10 +187,11 @@ export function wire(
   }
 }
 
-const fitting = (verdict: ReviewAnswer, names: readonly string[]): Json =>
-  Object.fromEntries(
-    Object.entries({ mstone: 'verdict', ...verdict }).filter(([name]) => names.includes(name)),
-  );
+/** With the fields that are asked for, and no others: null where the script has no word on one. */
+function fitting(verdict: ReviewAnswer, names: readonly string[]): Json {
+  const said: Json = { mstone: 'verdict', ...verdict };
+  return Object.fromEntries(names.map((name) => [name, said[name] ?? null]));
+}
 
 /** A call of a tool: JSON input, or a free text for OpenAI's custom tools. */
 interface Call {
