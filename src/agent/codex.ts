@@ -25,6 +25,7 @@ import {
   textOf,
   unexplained,
 } from './cli.js';
+import { codexServers } from './codex-servers.js';
 import { limitedUntil } from './reset.js';
 import { askedSchema } from './schema.js';
 
@@ -195,6 +196,7 @@ const SCHEMA_FILE = 'verdict.schema.json';
 
 export function callCodex(agent: CodexAgent, call: Call): Invocation {
   const review = call.purpose === 'review';
+  const servers = codexServers(review ? {} : (objectOf(call.mcp?.mcpServers) ?? {}));
   return {
     command: [
       ...agent.command,
@@ -205,12 +207,13 @@ export function callCodex(agent: CodexAgent, call: Call): Invocation {
       '--skip-git-repo-check',
       ...(call.model === undefined ? [] : ['-m', call.model]),
       ...(review ? ['--output-schema', join(call.dir, SCHEMA_FILE)] : []),
+      ...servers.args,
       ...agent.args,
       ...(call.session === undefined ? ['-'] : ['resume', call.session, '-']),
     ],
     env: {},
     // Its reset times are clock times.
-    fixed: { TZ: 'UTC' },
+    fixed: { TZ: 'UTC', ...servers.env },
     ...(review ? { files: { [SCHEMA_FILE]: JSON.stringify(askedSchema(false)) } } : {}),
   };
 }

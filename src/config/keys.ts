@@ -486,7 +486,7 @@ const SHAPES = {
     schema: servers,
     type: 'a mapping from names to servers, each with a `command` or a `url`, as under `mcpServers` in `.mcp.json`',
     default: '(those of .mcp.json)',
-    description: "MCP servers that a claude author's tools may come from",
+    description: "MCP servers that a claude or codex author's tools may come from",
   },
   credentials: {
     schema: credentials,

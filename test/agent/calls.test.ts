@@ -58,6 +58,28 @@ describe('codex', () => {
       'codex exec --json --sandbox read-only --skip-git-repo-check --output-schema /dir/verdict.schema.json --more -',
     );
   });
+
+  it('has an author’s MCP servers on its command line, and what may be secret of them in its environment', () => {
+    const mcpServers = {
+      docs: { command: 'docs server', args: ['--port', '1"'], env: { TOKEN: 'a-secret' } },
+      web: { url: 'http://127.0.0.1/', headers: { Authorization: 'Bearer b-secret' } },
+      'no name': { command: 'x' },
+      nothing: {},
+    };
+    const { command, fixed } = callCodex(agent, { ...author, mcp: { mcpServers } });
+    expect(command.filter((word) => word.startsWith('mcp_servers.'))).toEqual([
+      'mcp_servers.docs.command="docs server"',
+      'mcp_servers.docs.args=["--port","1\\""]',
+      'mcp_servers.docs.env_vars=["TOKEN"]',
+      'mcp_servers.docs.default_tools_approval_mode="approve"',
+      'mcp_servers.web.url="http://127.0.0.1/"',
+      'mcp_servers.web.env_http_headers={"Authorization"="CODEX_MCP_HEADER_2"}',
+      'mcp_servers.web.default_tools_approval_mode="approve"',
+    ]);
+    expect(fixed).toEqual({ TZ: 'UTC', TOKEN: 'a-secret', CODEX_MCP_HEADER_2: 'Bearer b-secret' });
+    expect(command.join(' ')).not.toContain('secret');
+    expect(callCodex(agent, { ...review, mcp: { mcpServers } }).command.join(' ')).toBe(words(review));
+  });
 });
 
 describe('the others', () => {
