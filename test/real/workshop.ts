@@ -67,6 +67,9 @@ export async function openWorkshop(
     HTTP_PROXY: server.url,
     NO_PROXY: '127.0.0.1,localhost',
   });
+  // Codex shuts nothing in where its own folder lies under the temporary one, as our home does.
+  project.env.TMPDIR = join(home, 'tmp');
+  mkdirSync(project.env.TMPDIR, { recursive: true });
   place(join(home, '.codex', 'config.toml'), codexConfig(server.url));
   place(join(home, 'config', 'opencode', 'opencode.json'), opencodeConfig(server.url));
 
