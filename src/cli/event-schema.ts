@@ -223,8 +223,9 @@ const workOutcome = object<WorkOutcome>(
         markers: about('files with conflict markers', TEXTS),
         touches: about('who has a say over paths that it changes', TEXTS),
         facts: about('what mstone itself saw of the change', list(fact)),
+        barrier: about('files of `merge.barrier` that it touches', TEXTS),
       },
-      ['touches', 'facts'],
+      ['touches', 'facts', 'barrier'],
     ),
     judgement,
     logBytes: WHOLE,
@@ -272,6 +273,8 @@ const diverged = { fields: { target: OID, shadow: OID } };
 const candidateOutcome = kinds<CandidateOutcome>({
   built: { fields: { candidate } },
   conflict: { fields: { onto: OID, files: TEXTS } },
+  clash: { fields: { files: about('in conflict with what it was to be made on, not with the head', TEXTS) } },
+  moved: { fields: { head: OID } },
   diverged,
   rewound,
   refused: { fields: { message: TEXT } },
@@ -365,13 +368,15 @@ const checkEffect = object<CheckEffect>(
     round: WHOLE,
     slot: COUNT,
     commit: COMMIT_OR_HEAD,
-    of: words<CheckEffect['of']>({ work: true, candidate: true, base: true, stage: true }),
+    of: words<CheckEffect['of']>({ work: true, candidate: true, base: true, stage: true, head: true }),
     commands: TEXTS,
     again: about('they failed where they had been expected to pass: once more on the same tree', {
       const: true,
     }),
+    with: about('milestones that ride inside the candidate', TEXTS),
+    lent: about('the slot is for this check alone', { const: true }),
   },
-  ['again'],
+  ['again', 'with', 'lent'],
 );
 
 const candidateEffect = object<CandidateEffect>(
@@ -381,6 +386,7 @@ const candidateEffect = object<CandidateEffect>(
     attempt: WHOLE,
     commit: OID,
     head: OID,
+    onto: about('the candidate that it is made on', OID),
     date: MOMENT,
     rounds: WHOLE,
     costUsd: USD,
@@ -392,10 +398,19 @@ const candidateEffect = object<CandidateEffect>(
       object<NonNullable<CandidateEffect['approved']>>({ by: TEXT, at: MOMENT }),
     ),
   },
-  ['estimated', 'approved'],
+  ['estimated', 'approved', 'onto'],
 );
 
-const landEffect = object<LandEffect>({ do: { const: 'land' }, item: ITEM, attempt: WHOLE, candidate });
+const landEffect = object<LandEffect>(
+  {
+    do: { const: 'land' },
+    item: ITEM,
+    attempt: WHOLE,
+    candidate,
+    onto: about('the head that the target stands at, where others lie between', OID),
+  },
+  ['onto'],
+);
 const followEffect = object<FollowEffect>({ do: { const: 'follow' }, item: { const: 'follow' } });
 
 const publishEffect = object<PublishEffect>(

@@ -21,11 +21,11 @@ import { runChecks } from '../check/index.js';
 import { meetRequirements } from '../check/requirements.js';
 import { makeLane } from '../engine/index.js';
 import type { Ports } from '../engine/ports.js';
-import { buildCandidate, buildSync } from '../git/candidate.js';
+import { type BuildOutcome, buildCandidate, buildSync } from '../git/candidate.js';
 import { changedFiles } from '../git/changed.js';
 import { guardLog, installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
-import { moveView, type Repository, readTarget } from '../git/index.js';
+import { moveView, type Repository, type ResolvedTarget, readTarget } from '../git/index.js';
 import { commonAncestor, readBrought, readMoved, readPlainFiles } from '../git/landed.js';
 import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
@@ -475,11 +475,19 @@ export function makeHands(context: HandsContext): Hands {
       ? await moveView(repository, effect.item, taken.commit)
       : undefined;
     const touches = await touchedBy(repository, context.items.get(effect.item), taken);
+    const barrier = await barrierOf(taken);
     return {
       ...outcome,
-      harvest: { ...taken, ...touches },
+      harvest: { ...taken, ...touches, ...(barrier.length === 0 ? {} : { barrier }) },
       told: view === undefined ? told : [...told, view],
     };
+  };
+
+  /** What work touches that others' verdicts rest on. */
+  const barrierOf = async ({ base, commit, changed }: Harvest): Promise<string[]> => {
+    if (!changed || config.merge.parallel === 1 || config.merge.barrier.length === 0) return [];
+    const files = await changedFiles(repository, base, commit);
+    return matching(config.merge.barrier, files).slice(0, MOST_BARRIERS);
   };
 
   /** What an author leaves is looked at before anybody judges it. */
@@ -543,7 +551,11 @@ export function makeHands(context: HandsContext): Hands {
       lane,
     });
     if (!slot.ok) return unstartable(slot.error);
-    const env = environment(tag, effect.slot, milestones.get(effect.item)?.env);
+    const env = environment(
+      tag,
+      effect.slot,
+      Object.assign({}, ...[...(effect.with ?? []), effect.item].map((item) => milestones.get(item)?.env)),
+    );
     await freshTemporary(config, slot.value.path);
     const common = {
       ...(await caging(slot.value.path)),
@@ -609,7 +621,20 @@ export function makeHands(context: HandsContext): Hands {
       });
     }
     if (found.kind === 'diverged') return { kind: 'diverged', target: found.target.target, shadow: head };
+    if (effect.onto === undefined) return mergeOnto(effect, head, found.target);
+    if (head !== effect.head) return { kind: 'moved', head };
+    const made = await mergeOnto(effect, effect.onto, { ...found.target, head: effect.onto });
+    if (made.kind !== 'conflict') return made;
+    // What it conflicts with may never land: nobody resolves that yet, unless the head is in its way, too.
+    const alone = await mergeOnto(effect, head, found.target);
+    return alone.kind === 'conflict' ? alone : { kind: 'clash', files: made.files };
+  };
 
+  const mergeOnto = async (
+    effect: CandidateEffect,
+    onto: Oid,
+    on: Pick<ResolvedTarget, 'head' | 'target'>,
+  ): Promise<BuildOutcome> => {
     const item = context.items.get(effect.item);
     const milestone = milestoneOf(effect.item);
     const landing: Landing = {
@@ -623,13 +648,10 @@ export function makeHands(context: HandsContext): Hands {
       review: reviewWords(effect),
       subject: `${effect.item}: ${milestone.title}`,
     };
-    const landings = new Map(await landingsOf(repository, found.target, landingsKnown)).set(
-      effect.item,
-      landing,
-    );
-    const existing = await readFileAt(repository, head, repository.layout.tasks);
+    const landings = new Map(await landingsOf(repository, on, landingsKnown)).set(effect.item, landing);
+    const existing = await readFileAt(repository, onto, repository.layout.tasks);
     return buildCandidate(repository, {
-      head,
+      head: onto,
       work: effect.commit,
       tasks: renderTasksFile(existing, tasksView(context.milestones, landings)),
       message: formatMessage({
@@ -651,7 +673,9 @@ export function makeHands(context: HandsContext): Hands {
     });
   };
 
-  const landing = async ({ candidate: made }: LandEffect): Promise<LandOutcome> => {
+  const landing = async ({ candidate, onto }: LandEffect): Promise<LandOutcome> => {
+    // Candidates of others may lie between the head and this one.
+    const made = onto === undefined ? candidate : { ...candidate, base: onto };
     const where = {
       target: await resolve(),
       lastKnown: made.base,
@@ -701,6 +725,7 @@ const OWN_BRIEFS: Readonly<Partial<Record<AgentConfig['kind'], string>>> = {
 /** Characters. */
 const LONGEST_PROJECT_FILE = 40_000;
 const MOST_DEPENDENCIES = 12;
+const MOST_BARRIERS = 5;
 
 const nameOf = ({ item, attempt, assignment, purpose }: WorkEffect): string =>
   `${item}.${attempt}.${assignment}.${purpose}`;

@@ -731,6 +731,7 @@ function settingsOf(
     ...(chosen === undefined ? {} : { chosen }),
     ...(deadline === undefined ? {} : { deadline }),
     ...budgetOf(config, day),
+    merge: { parallel: config.merge.parallel, strict: config.merge.strict, checks: config.checks },
     argv: [
       JSON.stringify(asked({ ...options, ...(configFile === undefined ? {} : { config: configFile }) })),
     ],

@@ -364,6 +364,7 @@ const explainSchema = object<ExplainDocument>(
                   failed: true,
                   built: true,
                   conflict: true,
+                  clash: true,
                   diverged: true,
                   rewound: true,
                   landed: true,
@@ -380,6 +381,7 @@ const explainSchema = object<ExplainDocument>(
                   candidate: true,
                   base: true,
                   stage: true,
+                  head: true,
                 }),
                 again: about('once more on the same tree, where they had been expected to pass', {
                   const: true,

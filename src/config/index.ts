@@ -200,6 +200,11 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
         }
       : false,
     approval: said('approval') ?? 'none',
+    merge: {
+      parallel: said('merge.parallel') ?? 1,
+      strict: said('merge.strict') ?? 'auto',
+      barrier: said('merge.barrier') ?? [],
+    },
     retries: said('retries') ?? 0,
     backoffMs: said('backoff') ?? 0,
     worktrees: {

@@ -149,6 +149,10 @@ export interface ConfigKey {
   readonly env: string;
 }
 
+/** What package managers, and nobody else, write; what runs the checks; mstone's own. */
+const BARRIER =
+  "[package-lock.json, npm-shrinkwrap.json, yarn.lock, pnpm-lock.yaml, bun.lock, Cargo.lock, go.sum, poetry.lock, uv.lock, Pipfile.lock, Gemfile.lock, composer.lock, '.github/workflows/**', mstone.yaml]";
+
 interface Shape {
   /** Holds secrets, or says where they are: a file that others may commit has no say, and nothing of it is shown. */
   readonly own?: true;
@@ -297,6 +301,27 @@ const SHAPES = {
     type: MODEL,
     default: '(as the author)',
     description: "The model of a reviewer that is the author's own agent",
+  },
+  'merge.parallel': {
+    schema: z.int().min(1).max(16),
+    type: 'a whole number from 1 to 16',
+    default: '2',
+    description:
+      'Candidates that are checked at once, each made on the one before it; 1: one after the other',
+  },
+  'merge.strict': {
+    schema: z.enum(['auto', 'every-commit', 'head']),
+    type: '`auto`, `every-commit` or `head`',
+    default: 'auto',
+    description:
+      'Which commits passed by themselves: each that lands, or those that the target stands at; `auto`: the latter once more than four times `merge.parallel` wait',
+  },
+  'merge.barrier': {
+    schema: z.array(line),
+    list: true,
+    type: 'a list of patterns of paths, such as `["*.lock"]`',
+    default: BARRIER,
+    description: "Files that others' verdicts rest on: who touches one lands by itself",
   },
   retries: {
     schema: z.int().min(0).max(100),

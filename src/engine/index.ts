@@ -16,6 +16,7 @@ import { isNews } from '../run/approvals.js';
 import { decide } from '../run/decide.js';
 import { reduce } from '../run/index.js';
 import { agentsOf, nextTurn, standingOf } from '../run/questions.js';
+import { staleChecks } from '../run/queue.js';
 import type { Ports } from './ports.js';
 
 /** How the user interferes with a run under way. */
@@ -111,17 +112,29 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     }
   };
 
+  /** Ends checks that nobody waits for any more. */
+  const unwanted = new Map<string, AbortController>();
+
   const launch = (id: string, effect: Effect): void => {
+    let { signal } = control;
+    if (effect.do === 'check') {
+      const given = new AbortController();
+      unwanted.set(id, given);
+      signal = AbortSignal.any([signal, given.signal]);
+    }
     const hand =
       effect.do === 'work'
-        ? slots(() => perform(ports, id, effect, control.signal))
-        : perform(ports, id, effect, control.signal);
+        ? slots(() => perform(ports, id, effect, signal))
+        : perform(ports, id, effect, signal);
     hand
       .then(
         (event) => inbox.push(event),
         (error: unknown) => failures.push(error),
       )
-      .finally(() => poke());
+      .finally(() => {
+        unwanted.delete(id);
+        poke();
+      });
   };
 
   for (const { id, effect } of state.flights.values()) launch(id, effect);
@@ -156,6 +169,7 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
       for (const intent of intents) {
         if ('effect' in intent) launch(intent.id, intent.effect);
       }
+      for (const id of staleChecks(state)) unwanted.get(id)?.abort();
       continue;
     }
 

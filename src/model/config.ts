@@ -2,6 +2,7 @@ import type { AuthOrder, Credential } from './credential.js';
 import type { Approval } from './decision.js';
 import type { Budget, LimitSettings } from './event.js';
 import type { RoleConfig } from './role.js';
+import type { TrainMode } from './state.js';
 
 export type Severity = 'blocker' | 'major' | 'minor' | 'nit';
 
@@ -102,6 +103,14 @@ export interface Config {
   readonly review: false | ReviewConfig;
   /** Whether a person is asked of each milestone, unless it says otherwise itself. */
   readonly approval: Approval | 'none';
+  readonly merge: {
+    /** Candidates that are checked at once. At least 1. */
+    readonly parallel: number;
+    /** Which commits must have passed by themselves: each that lands, or those that the target stands at. */
+    readonly strict: TrainMode | 'auto';
+    /** Patterns of files that others' verdicts rest on: who touches one lands by itself. */
+    readonly barrier: readonly string[];
+  };
   /** Further attempts after the first. */
   readonly retries: number;
   /** Pause before a second attempt, ms; doubles with each further one, up to 15 minutes. */

@@ -10,7 +10,7 @@ export type ItemId = string;
 
 export type Purpose = 'implement' | 'review' | 'remediate' | 'resolve';
 
-/** Slots are numbered from 1; there are never more than `jobs` of them. */
+/** Slots are numbered from 1; there are never more than `jobs` of them, and those lent to candidates' checks. */
 export type SlotId = number;
 
 /** Why an assignment is asked for, with the facts that its prompt states. */
@@ -92,10 +92,15 @@ export interface CheckEffect {
   readonly round: number;
   readonly slot: SlotId;
   readonly commit: Oid | 'head';
-  readonly of: 'work' | 'candidate' | 'base' | 'stage';
+  /** `head`: the target as somebody else moved it, before who fails on it is blamed. */
+  readonly of: 'work' | 'candidate' | 'base' | 'stage' | 'head';
   readonly commands: readonly string[];
   /** It failed where it was expected to pass: once more on the same tree. */
   readonly again?: true;
+  /** Milestones that ride inside the candidate, whose checks are among `commands`, in their order. */
+  readonly with?: readonly ItemId[];
+  /** The slot is lent for this check alone: its item has none of its own any more. */
+  readonly lent?: true;
 }
 
 /** Merge the work with the current head in the object store, TASKS.md in it. */
@@ -107,6 +112,8 @@ export interface CandidateEffect {
   readonly commit: Oid;
   /** The head as this run last knew it: what is there now must hold it. */
   readonly head: Oid;
+  /** The candidate before it in the train, which it is made on; absent: on the head. */
+  readonly onto?: Oid;
   /** Epoch ms: author and committer date, so that the same candidate has the same hash. */
   readonly date: number;
   /** What the trailers and TASKS.md say. */
@@ -126,6 +133,8 @@ export interface LandEffect {
   readonly item: ItemId;
   readonly attempt: number;
   readonly candidate: Candidate;
+  /** The head that the target is to stand at, where candidates of others lie between it and this one. */
+  readonly onto?: Oid;
 }
 
 /** Let the target catch up with `mstone/<target>`. */

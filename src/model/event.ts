@@ -23,6 +23,7 @@ import type {
   WorkOutcome,
 } from './outcome.js';
 import type { PlanItem } from './plan.js';
+import type { TrainMode } from './state.js';
 
 /** What `decide` was told beside the state; an intent records it, so that replay yields it again. */
 export interface Inputs {
@@ -128,8 +129,20 @@ export interface RunSettings {
   readonly limits?: LimitSettings;
   /** By agent, who takes over while nothing is open that it could be started on. */
   readonly fallbacks?: Readonly<Record<string, string>>;
+  /** How candidates land; absent: one at a time, as in older journals. */
+  readonly merge?: MergeRules;
   /** The words after `mstone run`, for `resume` and for people. */
   readonly argv: readonly string[];
+}
+
+/** How the landing queue goes. */
+export interface MergeRules {
+  /** Candidates that are checked at once. */
+  readonly parallel: number;
+  /** `auto`: by the length of the queue. */
+  readonly strict: TrainMode | 'auto';
+  /** The project's checks: what the head, too, is expected to pass. */
+  readonly checks: readonly string[];
 }
 
 /** What earlier runs knew of a milestone's version: brakes, attempts and spend outlive a run. */

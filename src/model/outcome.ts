@@ -79,6 +79,8 @@ export interface Work {
   readonly touches?: readonly string[];
   /** What mstone itself saw of the whole change, and what bears on the checks. */
   readonly facts?: readonly Fact[];
+  /** Files it touches that others' verdicts rest on (`merge.barrier`): it lands by itself. */
+  readonly barrier?: readonly string[];
 }
 
 /** What an assignment left in its slot, made a commit. */
@@ -98,6 +100,7 @@ export interface Harvest {
   readonly touches?: readonly string[];
   /** As in `Work`. */
   readonly facts?: readonly Fact[];
+  readonly barrier?: readonly string[];
 }
 
 export interface Tokens {
@@ -195,6 +198,10 @@ export interface Candidate {
 export type CandidateOutcome =
   | { readonly kind: 'built'; readonly candidate: Candidate }
   | { readonly kind: 'conflict'; readonly onto: Oid; readonly files: readonly string[] }
+  /** It merges with the head, but not with the candidate it was to be made on. */
+  | { readonly kind: 'clash'; readonly files: readonly string[] }
+  /** The head is not the one that the train begins at any more. */
+  | { readonly kind: 'moved'; readonly head: Oid }
   /** The target moved on its own while landings went to `mstone/<target>`. */
   | { readonly kind: 'diverged'; readonly target: Oid; readonly shadow: Oid }
   /** The target no longer holds what was there: both heads are pinned, landing stops. */

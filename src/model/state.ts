@@ -35,9 +35,20 @@ export type Step =
   /** `merge`: a head to merge into the work first, so that the author sees what the candidate held. */
   | { readonly is: 'remediate'; readonly because: 'checks' | 'review' | 'candidate'; readonly merge?: Oid }
   | { readonly is: 'resolve'; readonly onto: Oid; readonly files: readonly string[] }
-  | { readonly is: 'candidate'; readonly commit: Oid }
-  | { readonly is: 'verify'; readonly candidate: Candidate; readonly again?: readonly CheckResult[] }
-  | { readonly is: 'land'; readonly candidate: Candidate };
+  /** `clash`: whom it conflicts with, by `queued`: it is tried again once they have landed or gone. */
+  | { readonly is: 'candidate'; readonly commit: Oid; readonly clash?: readonly number[] }
+  /**
+   * `failed`: it did not pass, and it is not known yet whether that is its own doing. `inside`: the target holds
+   * it already, within a candidate that passed.
+   */
+  | {
+      readonly is: 'verify';
+      readonly candidate: Candidate;
+      readonly again?: readonly CheckResult[];
+      readonly failed?: { readonly tree: TreeKey } | { readonly unstartable: string };
+      readonly inside?: true;
+    }
+  | { readonly is: 'land'; readonly candidate: Candidate; readonly inside?: true };
 
 /** What a waiting item waits for. */
 export type Wait =
@@ -104,6 +115,8 @@ export interface ItemState {
   /** Remediations so far within the attempt. */
   readonly round: number;
   readonly work?: Work;
+  /** When it came to the queue: who came first has the lower number. Absent outside of it, and in older runs. */
+  readonly queued?: number;
   /** Held from the first assignment until it has landed, failed or has to wait. */
   readonly slot?: SlotId;
   /** Where it last worked: preferred when it goes on. */
@@ -142,6 +155,18 @@ export interface ItemState {
   readonly told: readonly string[];
 }
 
+/** `every-commit`: each commit that lands passed by itself. `head`: those that the target stood at did. */
+export type TrainMode = 'every-commit' | 'head';
+
+/** How the train goes by now; the fold of what became of those in it. */
+export interface Pace {
+  readonly mode: TrainMode;
+  /** How many milestones are tried together, where whole prefixes are. */
+  readonly window: number;
+  /** Landed since the window was last changed. */
+  readonly streak: number;
+}
+
 /** An effect whose intent is journalled and whose ending is not. */
 export interface Flight {
   readonly id: string;
@@ -162,6 +187,18 @@ export interface Spend {
   readonly sizes: ReadonlyMap<Purpose, readonly number[]>;
   /** What cost money, and when it had ended (epoch ms), oldest first. */
   readonly charges: readonly { readonly at: number; readonly usd: number }[];
+}
+
+export interface Train {
+  readonly pace: Pace;
+  /** How many have come to the queue so far. */
+  readonly arrivals: number;
+  /** The head that is known to pass, or is taken to: where the run began, and what it landed since. */
+  readonly proven: Oid;
+  /** A head that somebody else moved the target to, which fails the project's checks. */
+  readonly red?: Oid;
+  /** One that failed them once: it is looked at twice. */
+  readonly doubted?: Oid;
 }
 
 export interface RunState {
@@ -199,6 +236,8 @@ export interface RunState {
   readonly green: ReadonlyMap<string, number>;
   /** Commits whose trees are known. */
   readonly trees: ReadonlyMap<Oid, TreeKey>;
+  /** How the landing queue goes; absent in runs that began before there was one. */
+  readonly train?: Train;
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;
   readonly end?: {

@@ -13,7 +13,8 @@ import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { Flake, ItemState, RunState } from '../model/state.js';
 import { awaiting } from '../run/approvals.js';
-import { shortageOf, unmetNeeds } from '../run/questions.js';
+import { unmetNeeds } from '../run/needs.js';
+import { shortageOf } from '../run/questions.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,

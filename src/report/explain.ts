@@ -92,7 +92,7 @@ export interface ExplainStep {
   readonly cost_usd?: number;
   readonly findings?: readonly Finding[];
   readonly unmet?: readonly CriterionAnswer[];
-  readonly of?: 'work' | 'candidate' | 'base' | 'stage';
+  readonly of?: 'work' | 'candidate' | 'base' | 'stage' | 'head';
   /** Checks that ran once more on the same tree, where they had been expected to pass. */
   readonly again?: true;
   readonly checks?: readonly CheckResult[];
@@ -238,4 +238,5 @@ const CHECK_WORDS = {
   candidate: 'checks of the merged tree',
   base: 'checks of the target',
   stage: 'checks of the stage',
+  head: 'checks of the target as it was moved',
 } as const;

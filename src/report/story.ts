@@ -14,7 +14,7 @@ import type {
 import { unreachable } from '../model/result.js';
 import type { RunState } from '../model/state.js';
 import { awaitedOf } from '../run/approvals.js';
-import { unmetNeeds } from '../run/questions.js';
+import { unmetNeeds } from '../run/needs.js';
 import { oneLine } from './text.js';
 import {
   count,
@@ -105,7 +105,9 @@ function tellEvent(
       const took = flight === undefined ? undefined : event.now - flight.since;
       return [
         ...tellCheck(
-          `${oneLine(event.item)} ${of === 'candidate' ? 'merged checks' : 'checks'}`,
+          of === 'head'
+            ? `${target} checks as it was moved`
+            : `${oneLine(event.item)} ${of === 'candidate' ? 'merged checks' : 'checks'}`,
           took,
           event.outcome,
         ),
@@ -330,12 +332,24 @@ const rewound = (target: string, expected: string, found: string): Sentence =>
     `${target} no longer holds ${shortOid(expected)}, it is at ${shortOid(found)}: both are kept, nothing lands`,
   );
 
+const moved = (item: string, target: string, head: string): Sentence =>
+  say('wait', `${target} has moved to ${shortOid(head)}: ${item} is merged again`);
+
 function tellCandidate(item: string, target: string, outcome: CandidateOutcome): readonly Sentence[] {
   switch (outcome.kind) {
     case 'built':
       return [];
     case 'conflict':
       return [say('bad', `${item} conflicts with ${target} in ${names(outcome.files)}`)];
+    case 'clash':
+      return [
+        say(
+          'wait',
+          `${item} conflicts with what lands before it in ${names(outcome.files)}: it waits for that`,
+        ),
+      ];
+    case 'moved':
+      return [moved(item, target, outcome.head)];
     case 'diverged':
       return [say('wait', `${target} has moved to ${shortOid(outcome.target)}: it is merged first`)];
     case 'rewound':
@@ -367,7 +381,7 @@ function tellLanding(item: string, state: RunState, outcome: LandOutcome): reado
       ];
     }
     case 'moved':
-      return [say('wait', `${target} has moved to ${shortOid(outcome.head)}: ${item} is merged again`)];
+      return [moved(item, target, outcome.head)];
     case 'rewound':
       return [rewound(target, outcome.expected, outcome.found)];
     case 'refused':

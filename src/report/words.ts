@@ -10,7 +10,8 @@ import type { UsageWindow } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { Flake, ItemState, RunState, Step, Wait } from '../model/state.js';
 import { awaiting } from '../run/approvals.js';
-import { blockersOf, budgetNeeded, heldBy, unmetNeeds, waitOf } from '../run/questions.js';
+import { blockersOf, unmetNeeds } from '../run/needs.js';
+import { budgetNeeded, heldBy, waitOf } from '../run/questions.js';
 import { agentsFor } from '../run/reviews.js';
 import { oneLine, type Paint, painter } from './text.js';
 

@@ -30,7 +30,7 @@ export type Passage =
     })
   | (Begun & {
       readonly did: 'check';
-      readonly of: 'work' | 'candidate' | 'base' | 'stage';
+      readonly of: 'work' | 'candidate' | 'base' | 'stage' | 'head';
       /** Once more on the same tree, where they had been expected to pass. */
       readonly again?: true;
       readonly outcome?: 'passed' | 'failed' | 'unstartable' | 'cancelled';
@@ -40,7 +40,15 @@ export type Passage =
     })
   | (Begun & {
       readonly did: 'merge' | 'land';
-      readonly outcome?: 'built' | 'conflict' | 'diverged' | 'rewound' | 'refused' | 'landed' | 'moved';
+      readonly outcome?:
+        | 'built'
+        | 'conflict'
+        | 'clash'
+        | 'diverged'
+        | 'rewound'
+        | 'refused'
+        | 'landed'
+        | 'moved';
       readonly message?: string;
       readonly commit?: string;
     });

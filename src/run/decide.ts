@@ -14,8 +14,10 @@ import { canRoam, handFor } from './credentials.js';
 import { openFacts } from './facts.js';
 import { afterLaunch, launchableAt } from './launches.js';
 import { type Left, leftOf, putAside } from './money.js';
+import { blockersOf, unmetNeeds } from './needs.js';
 import { toPublish, wantsToFollow } from './publishing.js';
-import { agentOf, agentsOf, blockersOf, isSettled, isWork, unmetNeeds, type WorkStep } from './questions.js';
+import { agentOf, agentsOf, isSettled, isWork, type WorkStep } from './questions.js';
+import { commandsFor, ordersOf, type QueueOrders } from './queue.js';
 import { reviewerAt } from './reviews.js';
 import { Slots } from './slots.js';
 
@@ -83,7 +85,7 @@ function dueSteps(state: RunState, now: number): { item: ItemState; step: Step }
 class Desk {
   private readonly slots: Slots;
   private agents: number;
-  private lane: string | undefined;
+  private readonly queue: QueueOrders;
   /** What nobody has put aside yet. */
   private left: Left;
   /** Items that may still need an agent beside those at work. */
@@ -104,16 +106,10 @@ class Desk {
         : [...state.items.values()].filter((item) => !isSettled(state, item)).length - agentsOf(state);
     this.slots = new Slots(state, now);
     this.launches = state.launches;
+    this.queue = ordersOf(state);
     this.agents = 0;
-    for (const item of state.items.values()) {
-      const { phase } = item;
-      if (phase.is === 'doing' ? inLane(phase.step) : phase.is === 'next' && holdsLane(phase.step)) {
-        this.lane = item.item.id;
-      }
-    }
     for (const { effect } of state.flights.values()) {
       if (effect.do === 'work') this.agents += 1;
-      if (effect.do === 'follow') this.lane = 'follow';
     }
   }
 
@@ -163,20 +159,24 @@ class Desk {
       }
       case 'check':
         return this.check(item, step.commit, step.of, step.again);
-      case 'verify':
-        return this.mayUseLane(id)
-          ? this.check(item, step.candidate.commit, 'candidate', step.again)
-          : undefined;
+      case 'verify': {
+        if (this.queue.probe === id) {
+          const commands = this.state.settings.merge?.checks ?? [];
+          return this.check(item, this.state.head, 'head', undefined, { commands, with: [] });
+        }
+        if (!this.queue.check.includes(id)) return undefined;
+        const what = commandsFor(this.state, item);
+        return this.check(item, step.candidate.commit, 'candidate', step.again, what);
+      }
       case 'candidate': {
-        const sync = this.state.items.get('sync');
-        const waitsForSync = sync !== undefined && id !== 'sync' && sync.phase.is !== 'landed';
-        if (waitsForSync || !this.mayUseLane(id)) return undefined;
-        this.lane = id;
+        const { build } = this.queue;
+        if (build?.item !== id) return undefined;
         return {
           do: 'candidate',
           ...common,
           commit: step.commit,
           head: this.state.head,
+          ...(build.onto === undefined ? {} : { onto: build.onto }),
           date: now,
           rounds: item.round,
           costUsd: item.costUsd,
@@ -186,9 +186,12 @@ class Desk {
           agent: item.wrote ?? item.item.author,
         };
       }
-      case 'land':
-        if (!this.mayUseLane(id)) return undefined;
-        return { do: 'land', ...common, candidate: step.candidate };
+      case 'land': {
+        const { land } = this.queue;
+        if (land?.item !== id) return undefined;
+        const onto = land.onto === undefined ? {} : { onto: land.onto };
+        return { do: 'land', ...common, candidate: step.candidate, ...onto };
+      }
     }
   }
 
@@ -197,10 +200,13 @@ class Desk {
     commit: CheckEffect['commit'],
     of: CheckEffect['of'],
     failed?: readonly CheckResult[],
+    { commands, with: riders }: ReturnType<typeof commandsFor> = { commands: item.item.checks, with: [] },
   ): Effect | undefined {
-    const slot = this.slots.take(item);
+    const isCandidate = of === 'candidate' || of === 'head';
+    const isLent = this.state.train !== undefined && isCandidate && item.slot === undefined;
+    const slot = isLent ? this.slots.lend() : this.slots.take(item);
     if (slot === undefined) return undefined;
-    const { id, checks } = item.item;
+    const { id } = item.item;
     return {
       do: 'check',
       item: id,
@@ -209,14 +215,11 @@ class Desk {
       slot,
       commit,
       of,
-      commands: checks,
+      commands,
       ...(failed === undefined ? {} : { again: true }),
+      ...(riders.length === 0 ? {} : { with: riders }),
+      ...(isLent ? { lent: true } : {}),
     };
-  }
-
-  /** One candidate at a time: the next is made on the head that this one becomes. */
-  private mayUseLane(id: string): boolean {
-    return this.lane === undefined || this.lane === id;
   }
 }
 
@@ -235,9 +238,6 @@ function startedOn(
   const goesOn = item.session?.credential === credential || canRoam(settings, work.agent);
   return { ...rest, credential, ...(session === undefined || !goesOn ? {} : { session }) };
 }
-
-const holdsLane = (step: Step): boolean => step.is === 'verify' || step.is === 'land';
-const inLane = (step: Step): boolean => step.is === 'candidate' || holdsLane(step);
 
 function workFor(item: ItemState, step: WorkStep, agent: string): Omit<WorkEffect, 'slot'> {
   const begins = step.is === 'implement' && (step.because === 'first' || step.because === 'again');

@@ -6,7 +6,7 @@
  * answers for people.
  */
 import { isSameText } from '../model/digest.js';
-import type { Effect, FollowEffect, ItemId, SlotId, WorkEffect } from '../model/effect.js';
+import type { CheckEffect, Effect, FollowEffect, ItemId, SlotId, WorkEffect } from '../model/effect.js';
 import type { Event, RetryFrom, RunSettings } from '../model/event.js';
 import type { CheckOutcome, Setback, Work, WorkOutcome } from '../model/outcome.js';
 import type { PlanItem } from '../model/plan.js';
@@ -15,17 +15,19 @@ import type { ItemState, Phase, RunState, Step } from '../model/state.js';
 import { takeDecision } from './approvals.js';
 import { held, worked } from './brakes.js';
 import { firstToOpen, handFor } from './credentials.js';
-import { heldAtOnce, heldForTests, withTestCounts } from './facts.js';
+import { heldAtOnce, withTestCounts } from './facts.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
 import { nextRung, setbackWords } from './ladder.js';
-import { endCandidate, endFollow, endLand } from './landings.js';
+import { endCandidate, endFollow, endLand, endProbe, endVerify } from './landings.js';
 import { afterLaunch } from './launches.js';
 import { learnLimits } from './limits.js';
 import { NOTHING_SPENT, spent } from './money.js';
 import { endPublish } from './publishing.js';
 import { agentOf, isWork } from './questions.js';
+import { settleQueue } from './queue.js';
 import { toRemediate } from './remediation.js';
 import { afterReview, toReview } from './reviews.js';
+import { firstPace } from './train.js';
 import { flakesOf, isUnexpected, knowHead, learn } from './verdicts.js';
 
 /** An interruption by us (power cut, kill) is free this many times. */
@@ -64,7 +66,9 @@ export const replay = (state: RunState, events: Iterable<Event>): RunState => {
 };
 
 /** The next state. Throws only where the journal contradicts itself, which is a bug of ours. */
-export function reduce(state: RunState, event: Event): RunState {
+export const reduce = (state: RunState, event: Event): RunState => settleQueue(folded(state, event));
+
+function folded(state: RunState, event: Event): RunState {
   switch (event.type) {
     case 'run.started': {
       const history = new Map(event.history.map((past) => [past.id, past]));
@@ -80,6 +84,7 @@ export function reduce(state: RunState, event: Event): RunState {
         windows: new Map(Object.entries(event.held?.windows ?? {})),
         shut: new Map(Object.entries(event.held?.shut ?? {})),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
+        ...withTrain(event.settings, event.head),
       };
       return knowHead(begun, event.head, event.known);
     }
@@ -102,6 +107,7 @@ export function reduce(state: RunState, event: Event): RunState {
         guesses: ofSameKeys(state.guesses, state.settings, event.settings),
         windows: ofSameKeys(state.windows, state.settings, event.settings),
         ...continuedItems(state, event.items, event.settings),
+        ...withTrain(event.settings, event.head, state.train),
         ...(event.shadow ? { shadow: { tried: false } } : {}),
       };
       return knowHead(continued, event.head, event.known);
@@ -139,11 +145,22 @@ export function reduce(state: RunState, event: Event): RunState {
         event.item,
       );
     case 'check.ended':
-      return braked(endCheck(landFlight(state, event.id), event.item, event.outcome), event.item);
+      return braked(
+        endCheck(landFlight(state, event.id), effectOf(state, event.id, 'check'), event.outcome),
+        event.item,
+      );
     case 'candidate.ended':
-      return braked(endCandidate(landFlight(state, event.id), event.item, event.outcome), event.item);
+      return braked(
+        endCandidate(landFlight(state, event.id), effectOf(state, event.id, 'candidate'), event.outcome),
+        event.item,
+      );
     case 'land.ended':
-      return endLand(landFlight(state, event.id), event.item, event.outcome, event.now);
+      return endLand(
+        landFlight(state, event.id),
+        effectOf(state, event.id, 'land'),
+        event.outcome,
+        event.now,
+      );
     case 'follow.ended':
       return endFollow(landFlight(state, event.id), event.outcome);
     case 'publish.ended': {
@@ -290,7 +307,9 @@ function stepBefore(phase: Phase, effect: Exclude<Effect, FollowEffect>): Step |
       }
       break;
     case 'check':
-      return effect.of === 'candidate' ? undefined : { is: 'check', commit: effect.commit, of: effect.of };
+      return effect.of === 'candidate' || effect.of === 'head'
+        ? undefined
+        : { is: 'check', commit: effect.commit, of: effect.of };
     case 'candidate':
       return { is: 'candidate', commit: effect.commit };
     case 'land':
@@ -304,10 +323,23 @@ function landFlight(state: RunState, id: string): RunState {
   return { ...state, flights };
 }
 
-function effectOf(state: RunState, id: string, kind: 'work'): WorkEffect {
+function effectOf<K extends Effect['do']>(state: RunState, id: string, kind: K): Extract<Effect, { do: K }> {
   const effect = state.flights.get(id)?.effect;
   if (effect?.do !== kind) throw new Error(`${id} is no ${kind}`);
-  return effect;
+  return effect as Extract<Effect, { do: K }>;
+}
+
+/** The landing queue, where the run's settings know of one. */
+function withTrain(
+  { merge }: RunSettings,
+  head: string,
+  before?: RunState['train'],
+): { readonly train?: RunState['train'] } {
+  if (merge === undefined) return {};
+  if (before === undefined) return { train: { pace: firstPace(merge.parallel), arrivals: 0, proven: head } };
+  // Whoever goes on has looked into what was red.
+  const { red: _red, doubted: _doubted, ...train } = before;
+  return { train };
 }
 
 // ---------------------------------------------------------------------------------------------- work
@@ -331,7 +363,7 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
     told: told.length > 0 ? [...before.told, ...told] : before.told,
   };
   if (outcome.harvest !== undefined && effect.purpose !== 'review') {
-    const { commit, tree, base, touches, facts } = outcome.harvest;
+    const { commit, tree, base, touches, facts, barrier } = outcome.harvest;
     item = {
       ...item,
       work: {
@@ -340,6 +372,7 @@ function endWork(past: RunState, effect: WorkEffect, outcome: WorkOutcome, now: 
         base,
         ...(touches === undefined ? {} : { touches }),
         ...(facts === undefined ? {} : { facts }),
+        ...(barrier === undefined ? {} : { barrier }),
       },
     };
   }
@@ -531,20 +564,27 @@ function stumble(
 
 // -------------------------------------------------------------------------------------------- checks
 
-function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState {
-  const before = itemOf(state, id);
-  const step = stepOf(before);
-  if (outcome.kind === 'cancelled') return withItem(state, next(before, step));
-  if (outcome.kind === 'unstartable') {
-    return withItem(state, fail({ ...before, checks: outcome.results }, outcome.message));
-  }
+function endCheck(state: RunState, effect: CheckEffect, outcome: CheckOutcome): RunState {
+  const held = itemOf(state, effect.item);
+  const before = effect.lent ? release(held) : held;
+  if (effect.of === 'head') return endProbe(withItem(state, before), effect, outcome);
 
+  const step = stepOf(before);
   if (step.is !== 'check' && step.is !== 'verify')
-    throw new Error(`a check of ${id} ended in step ${step.is}`);
-  const learnt = learn(state, before, outcome);
+    throw new Error(`a check of ${effect.item} ended in step ${step.is}`);
+  if (outcome.kind === 'cancelled') {
+    return step.is === 'verify' ? endVerify(state, before, outcome) : withItem(state, next(before, step));
+  }
+  if (outcome.kind === 'unstartable') {
+    const unable = { ...before, checks: outcome.results };
+    return step.is === 'verify'
+      ? endVerify(state, unable, outcome)
+      : withItem(state, fail(unable, outcome.message));
+  }
+  const learnt = learn(state, effect.commands, outcome);
   const passed = outcome.kind === 'passed';
   // Nobody is blamed for what may be a whim of the check's own.
-  if (isUnexpected(state, before, step, outcome)) {
+  if (!(step.is === 'verify' && step.inside) && isUnexpected(state, before, step, outcome)) {
     return withItem(learnt, next(before, { ...step, again: outcome.results }));
   }
   const flakes = flakesOf(step, outcome.results);
@@ -554,19 +594,7 @@ function endCheck(state: RunState, id: ItemId, outcome: CheckOutcome): RunState 
     ...(flakes.length === 0 ? {} : { flakes: [...(before.flakes ?? []), ...flakes] }),
   };
 
-  if (step.is === 'verify') {
-    if (passed) {
-      const held = heldForTests(learnt, item, outcome.tree, step.candidate.base);
-      return withItem(learnt, held ?? next(item, { is: 'land', candidate: step.candidate }));
-    }
-    if (item.item.kind === 'sync') {
-      return withItem(
-        learnt,
-        ask(item, `${state.target} as it was moved fails its checks once merged with what landed`),
-      );
-    }
-    return withItem(learnt, toRemediate(item, 'candidate', outcome.tree, step.candidate.base));
-  }
+  if (step.is === 'verify') return endVerify(learnt, item, outcome);
   switch (step.of) {
     case 'work':
       return withItem(

@@ -6,47 +6,15 @@
  * 1 and can be resumed all the same.
  */
 import { nextDay } from '../model/day.js';
-import type { ItemId } from '../model/effect.js';
 import type { Inputs, RunSettings } from '../model/event.js';
 import type { ItemState, RunState, Step, Wait } from '../model/state.js';
 import { awaiting } from './approvals.js';
 import { firstToOpen, handFor, isBarred, isShut, shutWords } from './credentials.js';
 import { launchableAt } from './launches.js';
 import { type Brake, lacking, leftOf, reservationFor, usdToday } from './money.js';
+import { blockersOf, gaveUp, succeeded, unmetNeeds } from './needs.js';
+import { queueOf, queueStepOf } from './queue.js';
 import { agentsFor, reviewerAt } from './reviews.js';
-
-const succeeded = (item: ItemState | undefined): boolean =>
-  item === undefined || item.phase.is === 'landed' || item.phase.is === 'passed';
-
-const gaveUp = (item: ItemState): boolean => item.phase.is === 'failed' || item.phase.is === 'asks';
-
-/** Items that must still succeed before this one may start. */
-export const unmetNeeds = (state: RunState, item: ItemState): ItemId[] =>
-  item.item.needs.filter((id) => !succeeded(state.items.get(id)));
-
-/** The items whose failure keeps this one from ever starting in this run, causes and not links of a chain. */
-export function blockersOf(state: RunState, item: ItemState): ItemId[] {
-  const causes = new Set<ItemId>();
-  const seen = new Set<ItemId>();
-  const look = (needs: readonly ItemId[]): void => {
-    for (const id of needs) {
-      const needed = state.items.get(id);
-      if (seen.has(id) || needed === undefined || succeeded(needed)) continue;
-      seen.add(id);
-      if (gaveUp(needed)) causes.add(id);
-      else lookAt(needed);
-    }
-  };
-  const sync = state.items.get('sync');
-  const lookAt = ({ item, phase }: ItemState): void => {
-    look(item.needs);
-    if (sync !== undefined && gaveUp(sync) && phase.is === 'next' && phase.step.is === 'candidate') {
-      causes.add('sync');
-    }
-  };
-  lookAt(item);
-  return [...causes];
-}
 
 /** Nothing more will happen to it in this run. */
 export const isSettled = (state: RunState, item: ItemState): boolean =>
@@ -77,14 +45,11 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
   const asked = awaiting(item);
   if (asked !== undefined) return { for: 'approval', item: item.item.id, of: asked, target: state.target };
   const { step } = phase;
-  if (step.is === 'candidate') {
-    const before = [...state.items.values()].find(
-      (other) =>
-        other !== item &&
-        (other.phase.is === 'doing' || other.phase.is === 'next') &&
-        (other.phase.step.is === 'verify' || other.phase.step.is === 'land' || other.item.kind === 'sync'),
-    );
-    if (before !== undefined) return { for: 'lane', item: before.item.id };
+  if (queueStepOf(item) !== undefined) {
+    const red = redWords(state);
+    if (red !== undefined) return { for: 'person', why: red };
+    const first = queueOf(state).cars[0]?.item;
+    if (first !== undefined && first !== item) return { for: 'lane', item: first.item.id };
   }
   if (isWork(step)) {
     const agent = agentOf(item, step);
@@ -203,8 +168,10 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   const reasons = new Set(held.values());
   const shut = uselessWords(state);
   const first = limits.sort((a, b) => a.until - b.until)[0];
+  const red = open.some((item) => queueStepOf(item) !== undefined) ? redWords(state) : undefined;
   const why = [
     ...shut,
+    ...(red === undefined ? [] : [red]),
     ...(asked.length === 0
       ? []
       : [`${asked.join(', ')} ${asked.length === 1 ? 'waits' : 'wait'} for your approval`]),
@@ -219,7 +186,9 @@ export function standingOf(state: RunState, { now }: Inputs): Standing {
   return {
     is: 'paused',
     // What failed elsewhere counts for more than a pause, but the run can be resumed all the same.
-    exit: troubleOf(state)?.exit ?? (shut.length + asked.length + unpublished.length > 0 ? 3 : 75),
+    exit:
+      troubleOf(state)?.exit ??
+      (shut.length + asked.length + unpublished.length > 0 || red !== undefined ? 3 : 75),
     why: why.join('; '),
     ...(why.length > 1 ? {} : endOf(state, first?.until, reasons.has('day') ? now : undefined)),
   };
@@ -229,6 +198,11 @@ const limitWords = ({ credential, kept }: Extract<Wait, { for: 'credential' }>):
   kept === undefined
     ? `${credential} is limited`
     : `what is left of ${credential} is kept for milestones that have begun`;
+/** Nothing can land on a head that somebody else broke. */
+const redWords = ({ target, head, train }: RunState): string | undefined =>
+  train?.red === head
+    ? `${target} fails its own checks since it was moved to ${head.slice(0, 12)}: mend it, then go on`
+    : undefined;
 
 /** Credentials that are shut, where an agent of this run has no other. */
 function uselessWords(state: RunState): string[] {

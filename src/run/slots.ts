@@ -23,10 +23,14 @@ export class Slots {
   private idle: boolean;
 
   private readonly jobs: number;
+  /** Beyond those of `jobs`: for checks of candidates whose items have given theirs up. */
+  private readonly gates: Set<SlotId>;
 
   constructor(state: RunState, now: number) {
     this.jobs = state.settings.jobs;
     this.free = new Set(Array.from({ length: state.settings.jobs }, (_, index) => index + 1));
+    const gates = state.settings.merge?.parallel ?? 0;
+    this.gates = new Set(Array.from({ length: gates }, (_, index) => this.jobs + index + 1));
     this.idle = state.flights.size === 0;
     // Runs of before did not know of it, and replay as they were.
     const isShared = state.settings.limits !== undefined;
@@ -34,6 +38,7 @@ export class Slots {
       const { slot, lastSlot, phase } = item;
       if (slot !== undefined) {
         this.free.delete(slot);
+        this.gates.delete(slot);
         if (isShared && isAwaiting(state, item, now)) this.lent.add(slot);
         if (phase.is === 'next' && phase.step.is === 'candidate') this.merging ??= slot;
       } else if (isShared && lastSlot !== undefined && 'step' in phase && !isSettled(state, item)) {
@@ -58,6 +63,14 @@ export class Slots {
     }
     // Who waits to be merged waits for what is merged before it, and lends it a slot: else neither could go on.
     return 'step' in item.phase && item.phase.step.is === 'verify' ? this.merging : undefined;
+  }
+
+  /** One for a single check. */
+  lend(): SlotId | undefined {
+    if (this.gates.size === 0) return undefined;
+    const slot = Math.min(...this.gates);
+    this.gates.delete(slot);
+    return slot;
   }
 
   /** The one slot that will do for an item; `gone`: it is none any more, or nobody is there who would give it back. */

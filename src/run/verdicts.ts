@@ -27,13 +27,17 @@ export function knowHead(state: RunState, head: Oid, told: KnownHead | undefined
 }
 
 /** A verdict, remembered. */
-export function learn(state: RunState, item: ItemState, { kind, commit, tree, results }: Judged): RunState {
+export function learn(
+  state: RunState,
+  commands: readonly string[],
+  { kind, commit, tree, results }: Judged,
+): RunState {
   const known = knowTree(state, commit, tree);
   const green = new Map(state.green);
   for (const result of results) {
     if (result.kind === 'passed') green.set(greenKey(tree, result.command), result.tests?.ran ?? -1);
   }
-  const key = verdictKey(tree, state.settings.folder, item.item.checks);
+  const key = verdictKey(tree, state.settings.folder, commands);
   const passed = new Set(state.passed);
   // What failed last has not passed, whatever it did before.
   if (kind === 'failed') passed.delete(key);

@@ -372,6 +372,66 @@ story(
 );
 
 story(
+  'candidates are checked three at once, the longest that passes lands with what is in it, and a lock file goes alone',
+  { config: ['merge.parallel', 'merge.strict', 'merge.barrier'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      jobs: 5,
+      checks: ['sh check.sh'],
+      merge: { parallel: 3, strict: 'head', barrier: ['*.frozen'] },
+    });
+    const until = (test: string): string =>
+      `n=0; until ${test} || test $n -gt 600; do n=$((n+1)); sleep 0.05; done`;
+    // With 1C or 1D as the last one in it nothing ever passes; with 1E on top it does.
+    p.write(
+      'check.sh',
+      `! test -f f.frozen || touch "$HOME/saw.f"
+test -f b.txt && test -f c.txt && ! test -f e.txt || exit 0
+touch "$HOME/saw.$(test -f d.txt && echo d || echo c)"
+${until(`test -e ${p.root}/e.txt`)}
+exit 1
+`,
+    );
+    const saw = (id: string): string => until(`test -e "$HOME/saw.${id}"`);
+    p.milestone('1B', { implement: 'echo b > b.txt' });
+    p.milestone('1C', { implement: `echo c > c.txt; ${until(`test -e ${p.root}/b.txt`)}` });
+    p.milestone('1D', { implement: `echo d > d.txt; ${saw('c')}` });
+    p.milestone('1E', { implement: `echo e > e.txt; ${saw('f')}`, front: 'priority: 1' });
+    p.milestone('1F', { implement: `echo f > f.frozen; ${saw('d')}` });
+    p.commit('Milestones');
+    const run = await p.mstone('run');
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect(p.landed()).toEqual([
+      'Milestones',
+      '1B: Part 1B',
+      '1C: Part 1C',
+      '1D: Part 1D',
+      '1E: Part 1E',
+      '1F: Part 1F',
+    ]);
+    // 1C and 1D were not waited for, and nobody was sent back.
+    const checked = eventsOf(p, 'check.ended').map(
+      ({ milestone, outcome }) => `${milestone} ${outcome?.kind}`,
+    );
+    expect(checked).toEqual(expect.arrayContaining(['1C cancelled', '1D cancelled', '1E passed']));
+    expect(p.starts().length).toBe(5);
+    const made = p
+      .journal()
+      .filter(({ type }) => type === 'candidate.started')
+      .map((line) => [line.milestone, 'onto' in (line.effect as object)]);
+    expect(made).toEqual([
+      ['1B', false],
+      ['1C', false],
+      ['1D', true],
+      ['1E', true],
+      ['1F', false],
+    ]);
+  },
+);
+
+story(
   'what crashed is tried again as often as is said, after the pause that is said',
   { config: ['retries', 'backoff'], front: ['retries'] },
   async () => {

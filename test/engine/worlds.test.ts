@@ -78,7 +78,7 @@ describe('eight agents at once that would cost $0.40 each, under a budget of $1'
   const lived = async (capped: boolean, settings: Partial<RunSettings>) => {
     const world = new World(7, { ...peaceful, costUsd: () => 0.4, ...(capped ? { capped } : {}) }, 8);
     const opening = started(items, 8, false, settings);
-    world.journal.push(opening);
+    world.open(opening);
     const state = await driveRun(world.ports(), reduce(emptyRun('R'), opening), new Control());
     expect(world.violations).toEqual([]);
     expect(replayIntents('R', world.journal)).toEqual(state);
@@ -99,7 +99,7 @@ describe('eight agents at once that would cost $0.40 each, under a budget of $1'
       settings: { ...state.settings, budget: { usd: 10 } },
       shadow: false,
     };
-    world.journal.push(again);
+    world.open(again);
     world.restart();
     const done = await driveRun(world.ports(), reduce(state, again), new Control());
     expect(done.end).toMatchObject({ is: 'ended', exit: 0 });

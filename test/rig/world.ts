@@ -1,6 +1,6 @@
 import type { Ports } from '../../src/engine/ports.js';
 import type { CandidateEffect, CheckEffect, Effect, LandEffect, WorkEffect } from '../../src/model/effect.js';
-import type { Event } from '../../src/model/event.js';
+import type { Event, RunSettings } from '../../src/model/event.js';
 import type {
   AgentOutcome,
   CandidateOutcome,
@@ -91,6 +91,12 @@ export interface Chances {
   readonly sleeps?: number;
   /** The machine is short of something when it is asked. */
   readonly short?: number;
+  /** Work touches a file that others' verdicts rest on. */
+  readonly barrier?: number;
+  /** Work conflicts with what is in the train before it. */
+  readonly clash?: number;
+  /** Work is bad in itself: with it in a tree, every check of candidates fails. */
+  readonly bad?: number;
   /** Of an assignment; 0.25 USD where it is not said. */
   readonly costUsd?: (random: () => number) => number;
   /** How an agent ends, and what it tells beside, in place of what is drawn here. */
@@ -172,6 +178,12 @@ export class World {
   head = 'head0';
   readonly journal: Event[] = [];
   readonly landed: string[] = [];
+  /** Candidates that the target holds. */
+  private readonly history = new Set<string>();
+  /** Candidates whose landing was told. */
+  private readonly told = new Set<string>();
+  private settings: RunSettings | undefined;
+  private items = new Map<string, PlanItem>();
   readonly starts: string[] = [];
   /** Each begins with the law that was broken: `capacity: 3 agents alive with 2 jobs`. */
   readonly violations: string[] = [];
@@ -208,6 +220,12 @@ export class World {
   private shadow: { diverged?: string } | undefined;
   /** Heads that nobody of this run's made. */
   private readonly strangers = new Set<string>();
+  /** Works that fail every candidate which holds them. */
+  private readonly bad = new Set<string>();
+  /** What each candidate was made on, whose it is, and what it holds. */
+  private readonly candidates = new Map<string, { base: string; item: string; work: string }>();
+  /** Trees that have passed. */
+  private readonly green = new Set<string>();
 
   constructor(seed: number, chances: Chances, jobs: number) {
     this.random = seeded(seed);
@@ -256,6 +274,7 @@ export class World {
         const kill = this.killAt?.append === this.appends ? this.killAt.when : undefined;
         if (kill === 'before') throw new Killed();
         this.journal.push(...events);
+        for (const event of events) this.note(event);
         if (kill === 'after') throw new Killed();
       },
       work: async (id, effect) => {
@@ -277,7 +296,11 @@ export class World {
         this.lastOutcome.set(effect.item, outcome.agent.kind);
         return outcome;
       },
-      check: (id, effect) => this.perform(id, effect, () => this.check(effect)),
+      check: async (id, effect, signal) => {
+        const outcome = await this.perform(id, effect, () => this.check(effect), signal);
+        // What was asked for ends at once, and was still at work when it was killed.
+        return signal.aborted ? { kind: 'cancelled' } : outcome;
+      },
       candidate: (id, effect) => this.perform(id, effect, () => this.candidate(effect)),
       land: async (id, effect) => {
         const { life } = this;
@@ -294,14 +317,26 @@ export class World {
     };
   }
 
-  private async perform<O>(id: string, effect: Effect, draw: () => O): Promise<O> {
+  /** What begins a run, or takes it up, which no engine appends. */
+  open(event: Event): void {
+    this.journal.push(event);
+    this.note(event);
+  }
+
+  private note(event: Event): void {
+    if (event.type !== 'run.started' && event.type !== 'run.continued') return;
+    this.settings = event.settings;
+    this.items = new Map(event.items.map((item) => [item.id, item]));
+  }
+
+  private async perform<O>(id: string, effect: Effect, draw: () => O, signal?: AbortSignal): Promise<O> {
     let ending = this.endings.get(id);
     if (ending === undefined) {
       if (effect.do === 'work') this.starts.push(`${effect.item} ${effect.purpose}`);
       ending = { at: this.now + Math.ceil(this.random() * 60_000), outcome: draw(), effect };
       this.endings.set(id, ending);
     }
-    await this.sleep(ending.at, { ending });
+    await this.sleep(ending.at, { ending, ...(signal === undefined ? {} : { signal }) });
     return ending.outcome as O;
   }
 
@@ -391,8 +426,27 @@ export class World {
     return `${what}${this.objects}`;
   }
 
-  private happens(chance: number): boolean {
-    return this.random() < chance;
+  /** What no world speaks of takes no number from its dice. */
+  private happens(chance: number | undefined): boolean {
+    return chance !== undefined && this.random() < chance;
+  }
+
+  /** What must hold of whatever the target moves to. */
+  private mindTrain(
+    { item, candidate: { commit } }: LandEffect,
+    contents: readonly { item: string; commit: string }[],
+  ): void {
+    const mode = this.settings?.merge?.strict ?? 'every-commit';
+    // Where heads count, the last one answers for all that ride inside it.
+    const groups = mode === 'every-commit' ? contents.map((one) => [one]) : [contents];
+    for (const group of groups) {
+      const last = group.at(-1);
+      const hasChecks = group.some((one) => (this.items.get(one.item)?.checks.length ?? 0) > 0);
+      if (last === undefined || !hasChecks || this.green.has(this.treeOf(last.commit))) continue;
+      this.violations.push(`checked: ${item} landed with ${last.item}, whose own tree did not pass`);
+    }
+    if (!contents.some((one) => one.commit === commit))
+      this.violations.push(`one landing: ${item} is not in its own landing`);
   }
 
   /** What must hold whenever an agent is started. */
@@ -497,6 +551,8 @@ export class World {
     const before = effect.from === 'head' ? base : effect.from;
     const commit = changed || effect.merge !== undefined ? this.commit('work') : before;
     const tree = this.treeOf(commit);
+    if (this.happens(chances.bad)) this.bad.add(commit);
+    const barrier = this.happens(chances.barrier) ? { barrier: ['package-lock.json'] } : {};
     return {
       ...done,
       harvest: {
@@ -513,6 +569,7 @@ export class World {
               ],
             }
           : {}),
+        ...barrier,
       },
     };
   }
@@ -535,16 +592,30 @@ export class World {
     const commit = effect.commit === 'head' ? this.head : effect.commit;
     const tree = this.treeOf(commit);
     if (!this.sound.has(tree)) {
-      const fails = effect.of === 'candidate' ? chances.candidateFails : chances.checkFails;
-      this.sound.set(tree, !this.happens(fails));
+      const fails =
+        effect.of === 'candidate'
+          ? chances.candidateFails
+          : effect.of === 'head'
+            ? undefined
+            : chances.checkFails;
+      const isBad = this.contents(commit).some(({ work }) => this.bad.has(work));
+      this.sound.set(tree, !this.happens(fails) && !isBad);
     }
     const flakes = this.happens(chances.flaky ?? 0);
     if (flakes) this.befall('flake');
     const kind = this.sound.get(tree) !== flakes ? 'passed' : 'failed';
+    if (kind === 'passed') this.green.add(tree);
     const results = [
       { command: 'npm test', kind, exit: kind === 'passed' ? 0 : 1, ms: 1, tail: '' } as const,
     ];
     return { kind, commit, tree, results };
+  }
+
+  /** What lies in a candidate that the head does not hold, the newest first. */
+  private contents(commit: string): { item: string; work: string; commit: string }[] {
+    const found = this.candidates.get(commit);
+    if (found === undefined || this.history.has(commit)) return [];
+    return [{ ...found, commit }, ...this.contents(found.base)];
   }
 
   private candidate(effect: CandidateEffect): CandidateOutcome {
@@ -555,15 +626,21 @@ export class World {
     if (effect.item !== 'sync' && this.shadow?.diverged !== undefined) {
       return { kind: 'diverged', target: this.shadow.diverged, shadow: this.head };
     }
+    if (effect.onto !== undefined && effect.head !== this.head) return { kind: 'moved', head: this.head };
     if (this.happens(this.chances.conflict)) {
       this.befall('conflict');
       return { kind: 'conflict', onto: this.head, files: ['a.txt'] };
     }
+    const base = effect.onto ?? this.head;
+    if (effect.onto !== undefined && this.happens(this.chances.clash)) {
+      return { kind: 'clash', files: ['a.txt'] };
+    }
     const commit = this.oid('candidate');
     // Merged into what it began with, nothing is different.
-    const tree = this.head === this.baseOf(effect.commit) ? this.treeOf(effect.commit) : this.oid('tree');
+    const tree = base === this.baseOf(effect.commit) ? this.treeOf(effect.commit) : this.oid('tree');
     this.trees.set(commit, tree);
-    return { kind: 'built', candidate: { commit, tree, base: this.head, work: effect.commit } };
+    this.candidates.set(commit, { base, item: effect.item, work: effect.commit });
+    return { kind: 'built', candidate: { commit, tree, base, work: effect.commit } };
   }
 
   private baseOf(work: string): string | undefined {
@@ -577,20 +654,33 @@ export class World {
 
   private land(effect: LandEffect): LandOutcome {
     const { candidate, item } = effect;
+    const { commit } = candidate;
+    if (this.history.has(commit)) {
+      if (this.told.has(commit)) this.violations.push(`landed once: ${item} landed twice`);
+      this.told.add(commit);
+      return { kind: 'landed', commit, on: this.shadow === undefined ? 'target' : 'shadow' };
+    }
     if (this.shadow === undefined && this.happens(this.chances.moved)) this.wander();
-    if (candidate.base !== this.head) {
+    const base = effect.onto ?? candidate.base;
+    if (base !== this.head) {
       // Only by somebody else: landings of our own never meet.
       if (!this.strangers.has(this.head)) {
-        this.violations.push(`one landing: ${item} lands on ${candidate.base}, which is not the head`);
+        this.violations.push(`one landing: ${item} lands on ${base}, which is not the head`);
       }
       return { kind: 'moved', head: this.head };
     }
-    if (item === 'sync') {
-      if (this.shadow?.diverged === candidate.work) delete this.shadow.diverged;
-    } else {
-      if (this.landed.includes(item)) this.violations.push(`landed once: ${item} landed twice`);
-      this.landed.push(item);
+    const contents = this.contents(commit).reverse();
+    this.mindTrain(effect, contents);
+    for (const one of contents) {
+      this.history.add(one.commit);
+      if (one.item === 'sync') {
+        if (this.shadow?.diverged === one.work) delete this.shadow.diverged;
+        continue;
+      }
+      if (this.landed.includes(one.item)) this.violations.push(`landed once: ${one.item} landed twice`);
+      this.landed.push(one.item);
     }
+    this.told.add(commit);
     this.head = candidate.commit;
     // Once the target has gone its own way, only a merge brings it back.
     const beside = this.shadow?.diverged !== undefined || this.happens(this.chances.shadow);

@@ -61,6 +61,9 @@ export class Judge {
   private readonly closed = new Map<string, number>();
   private readonly shut = new Set<string>();
   private spent = 0;
+  /** By candidate, what it was made on; and those that lie in what has landed. */
+  private readonly bases = new Map<string, string>();
+  private readonly inside = new Set<string>();
 
   constructor(run: string) {
     this.state = emptyRun(run);
@@ -90,7 +93,16 @@ export class Judge {
       this.done.add(event.item);
     }
     if (event.type === 'land.started') this.landStarted(event.effect);
-    if (event.type === 'land.ended' && event.outcome.kind === 'landed') this.done.add(event.item);
+    if (event.type === 'candidate.ended' && event.outcome.kind === 'built') {
+      const { commit, base } = event.outcome.candidate;
+      this.bases.set(commit, base);
+    }
+    if (event.type === 'land.ended' && event.outcome.kind === 'landed') {
+      this.done.add(event.item);
+      for (let at = this.bases.get(event.outcome.commit); at !== undefined; at = this.bases.get(at)) {
+        this.inside.add(at);
+      }
+    }
   }
 
   private breach(law: Law, what: string): void {
@@ -179,7 +191,7 @@ export class Judge {
     const planned = this.items.get(item);
     // A merge of the target's own way: nobody wrote it.
     if (planned === undefined) return;
-    if (planned.checks.length > 0 && !this.passed.has(candidate.tree)) {
+    if (planned.checks.length > 0 && !this.passed.has(candidate.tree) && !this.inside.has(candidate.commit)) {
       this.breach('checked', `${item} lands as ${candidate.commit}, whose tree has not passed`);
     }
     if (planned.reviewer !== false && !this.approved.has(candidate.work)) {

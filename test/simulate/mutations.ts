@@ -19,7 +19,7 @@ export const MUTATIONS: readonly Mutation[] = [
     what: 'nothing is needed',
     edits: [
       {
-        file: 'src/run/questions.ts',
+        file: 'src/run/needs.ts',
         find: 'item.item.needs.filter((id) => !succeeded(state.items.get(id)))',
         replace: '[]',
       },
@@ -55,12 +55,13 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'one landing',
-    what: 'the lane is open to all',
+    what: 'whatever has passed lands at once',
     edits: [
       {
         file: 'src/run/decide.ts',
-        find: 'return this.lane === undefined || this.lane === id;',
-        replace: 'return true;',
+        find: `if (land?.item !== id) return undefined;
+        const onto = land.onto === undefined ? {} : { onto: land.onto };`,
+        replace: 'const onto = {};\n        void land;',
       },
     ],
   },

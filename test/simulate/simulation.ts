@@ -41,7 +41,7 @@ const stormy: Chances = {
   overloaded: 0.04,
   unauthorized: 0.008,
   contextExceeded: 0.02,
-  declined: 0.004,
+  declined: 0.006,
   crashed: 0.05,
   timedOut: 0.02,
   stuck: 0.02,
@@ -56,6 +56,9 @@ const stormy: Chances = {
   moved: 0.03,
   rewound: 0.001,
   shadow: 0.06,
+  barrier: 0.05,
+  clash: 0.05,
+  bad: 0.03,
   wanders: 0.004,
   jumps: 0.006,
   sleeps: 0.002,
@@ -111,6 +114,15 @@ function randomSettings(random: () => number, now: number): Partial<RunSettings>
       ? { budget: { usd: 0.1 + random() * 8, ...(random() < 0.3 ? { perMilestone: random() * 2 } : {}) } }
       : {}),
     ...(random() < 0.15 ? { deadline: now + Math.floor(random() * 6 * 3_600_000) } : {}),
+    ...(random() < 0.6
+      ? {
+          merge: {
+            parallel: 1 + Math.floor(random() * 3),
+            strict: (['auto', 'every-commit', 'head'] as const)[Math.floor(random() * 3)] ?? 'auto',
+            checks: ['npm test'],
+          },
+        }
+      : {}),
     ...(random() < 0.3 ? { credentials: { author: some(['a', 'b', 'c']), reviewer: some(['b', 'd']) } } : {}),
   };
 }
