@@ -49,7 +49,8 @@ export function waitOf(state: RunState, item: ItemState, now: number): Wait | un
     const red = redWords(state);
     if (red !== undefined) return { for: 'person', why: red };
     const first = queueOf(state).cars[0]?.item;
-    if (first !== undefined && first !== item) return { for: 'lane', item: first.item.id };
+    if (first !== undefined && first !== item && state.end === undefined)
+      return { for: 'lane', item: first.item.id };
   }
   if (isWork(step)) {
     const agent = agentOf(item, step);

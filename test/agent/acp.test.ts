@@ -86,7 +86,6 @@ describe('an ACP agent', () => {
   it('ends as it says, dies, or was never there', async () => {
     expect((await perform(acp('rate_limit'))).outcome).toEqual({
       kind: 'limited',
-      known: 'event',
       message: 'slow down',
     });
     expect((await perform(acp('refusal'))).outcome.kind).toBe('declined');

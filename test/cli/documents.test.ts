@@ -264,7 +264,9 @@ describe('documents', () => {
           file: 'mstone.yaml',
           line: 1,
           message: '`agnt` is no setting',
-          expected: expect.stringContaining('one of agent, reviewer, model, jobs, subscription, checks'),
+          expected: expect.stringContaining(
+            'one of agent, reviewer, reviewers, roles, model, jobs, subscription, checks',
+          ),
           fix: 'did you mean `agent`?',
         },
         {

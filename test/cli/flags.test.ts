@@ -174,6 +174,8 @@ const VALUES = [
   'a/b',
   'x-1',
   's{stage}',
+  '0.5',
+  'max20',
 ];
 
 it.each(configKeys)('$key can be set by $env', async ({ key, env, default: usual }) => {

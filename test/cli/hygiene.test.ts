@@ -82,7 +82,7 @@ describe('processes that nobody waits for', () => {
 });
 
 describe('worktrees', () => {
-  it('are never more than jobs, whatever is retried, remediated and resumed in them', async () => {
+  it('are never more than jobs and merge.parallel, whatever is retried, remediated and resumed in them', async () => {
     const p = project(
       'agent: recipe\nreview: false\njobs: 2\nretries: 1\nbackoff: 0\nchecks: ["test ! -e bad.txt"]\n',
     );
@@ -98,13 +98,13 @@ describe('worktrees', () => {
       p.git('worktree', 'list', '--porcelain').match(/^worktree /gm)?.length ?? 0;
     const run = p.start(['run']);
     await run.said('(1/3)');
-    expect(worktrees()).toBeLessThanOrEqual(3);
+    expect(worktrees()).toBeLessThanOrEqual(5);
     const owner = await readOwner(join(p.root, '.git/mstone/lock'));
     process.kill(owner?.pid ?? 0, 'SIGTERM');
     await run.ended;
     const resumed = await p.mstone('resume');
     expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
-    expect(worktrees()).toBe(3);
+    expect(worktrees()).toBeLessThanOrEqual(5);
     expect(await p.leftovers()).toEqual([]);
   });
 });

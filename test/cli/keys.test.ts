@@ -1152,6 +1152,31 @@ describe('where work lands', () => {
   );
 });
 
+story(
+  'isolation: clone keeps branches of yours from an agent; a sandbox takes its own settings',
+  { config: ['isolation', 'sandbox', 'sandbox_network', 'sandbox_write'] },
+  async () => {
+    const p = project({ agent: 'recipe', review: false, isolation: 'clone' });
+    p.milestone('1A', { implement: 'git for-each-ref | wc -l | tr -d " " > refs.txt' });
+    p.commit('Milestones');
+    expect((await p.mstone('run')).code).toBe(0);
+    expect(p.tree()).toEqual({ 'refs.txt': '0' });
+
+    p.write(
+      'mstone.yaml',
+      'agent: recipe\nsandbox: bubblewrap\nsandbox_network: false\nsandbox_write: [~/.npm]\n',
+    );
+    const { stdout } = await inside(['config', '--json'], p.root, p.env);
+    const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+    const told = Object.fromEntries(settings.map(({ key, value }) => [key, value]));
+    expect(told).toMatchObject({
+      sandbox: 'bubblewrap',
+      sandbox_network: false,
+      sandbox_write: ['~/.npm'],
+    });
+  },
+);
+
 describe('what a later version will accept', () => {
   let p: TestProject;
   beforeAll(() => {

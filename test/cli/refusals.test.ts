@@ -235,7 +235,7 @@ describe('milestones that cannot be read', () => {
         '  expected: a heading and what is to be done',
         '  fix: write what is to be done, or remove the file',
         'milestones/1D.md:2: error: `depend_on` is not a key of a milestone',
-        '  expected: one of title, depends_on, agent, reviewer, model, checks, estimate, timeout, retries, review_rounds, priority, requires, env, enabled',
+        '  expected: one of title, depends_on, agent, reviewer, reviewers, role, model, checks, paths, allow, estimate, timeout, retries, review_rounds, priority, requires, env, approval, enabled',
         '  fix: did you mean `depends_on`?',
         'milestones/1E.md: error: the file is too large for a milestone',
         '  expected: at most 256 KB',

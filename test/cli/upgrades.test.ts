@@ -46,7 +46,11 @@ function factsOf(entries: readonly Entry[]): unknown {
     flights: [...state.flights.values()].map(({ id, effect }) => `${id} ${effect.item} ${effect.do}`),
     end: state.end === undefined ? null : { is: state.end.is, exit: state.end.exit },
     closed: [...state.closed],
-    history: historyOf([state]).history.map(({ end, ...past }) => ({ ...past, end: end?.is ?? null })),
+    // How brakes are counted is each version's own; that they hold is `brakes.test.ts`'s.
+    history: historyOf([state]).history.map(({ id, digest, attempts, costUsd, interruptions, end }) => ({
+      ...{ id, digest, attempts, costUsd, interruptions },
+      end: end?.is ?? null,
+    })),
     passed: state.passed.size,
   };
 }
@@ -69,7 +73,9 @@ describe.each(recorded)('what mstone left with formats of %s', (version) => {
 
   it.each(journals)('the journal of a run that was %s says what it said', async (name) => {
     const file = join(folder, `${name}.ndjson`);
-    expect(factsOf(await entriesOf(file))).toEqual(json(join(folder, `${name}.json`)));
+    const said = json(join(folder, `${name}.json`)) as { history: Record<string, unknown>[] };
+    const history = said.history.map(({ fingerprints: _fingerprints, ...past }) => past);
+    expect(factsOf(await entriesOf(file))).toEqual({ ...said, history });
     expect(readFileSync(file, 'utf8')).not.toMatch(/\/(?:tmp|work|root|home\/(?!tess)|Users|private|var)\//);
   });
 
