@@ -81,6 +81,7 @@ it('tells money and tokens, marks what is an estimate, and knows landings when t
       key,
       cost_usd,
       estimated_usd,
+      subscription_usd: 0,
       assignments: 1,
       untold: 0,
       tokens: { input: 0, cached: 0, output: 0 },
@@ -88,10 +89,12 @@ it('tells money and tokens, marks what is an estimate, and knows landings when t
     total: {
       cost_usd: 2.05,
       estimated_usd: 1.8,
+      subscription_usd: 0,
       assignments: 2,
       untold: 0,
       tokens: { input: 0, cached: 0, output: 0 },
     },
+    windows: [],
   });
   const [gone] = (await document('--by', 'run')).rows as { key: string }[];
   expect(gone?.key).toBe(run?.key);

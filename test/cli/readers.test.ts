@@ -13,6 +13,8 @@ const WRITERS: Readonly<Record<string, string>> = {
   retry: 'starts agents',
   mark: 'commits to the target',
   stop: 'is for the run that holds the lock',
+  approve: 'writes a decision, which the run takes up',
+  reject: 'writes a decision, which the run takes up',
   demo: 'makes a repository of its own',
   init: 'writes files of the checkout alone',
   new: 'writes a file of the checkout alone',
@@ -32,6 +34,8 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   validate: ['validate', 'validate --json'],
   // Without -f it shows, and says 4 beside a run: what it would show changes under its hands.
   clean: [],
+  // It looks until the run has ended; `detach.test.ts` shows that it leaves everything as it is.
+  attach: [],
 };
 
 let p: TestProject;
