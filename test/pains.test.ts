@@ -161,7 +161,7 @@ const PAINS: readonly Pain[] = [
     pain: 'litter: disks full of worktrees, processes that nobody waits for',
     reported: 'rjwalters/vibesql#3286, VK#765, AO#1848, AO#2523, GT#2614',
     held: [
-      'cli/hygiene.test.ts: are never more than jobs, whatever is retried, remediated and resumed in them',
+      'cli/hygiene.test.ts: are never more than jobs and merge.parallel, whatever is retried, remediated and resumed in them',
       'cli/hygiene.test.ts: of a run whose state was deleted are ended when the next one begins, before their worktree is used',
       'process/tagged.test.ts: end a daemon that left the session and ignores the polite signal',
     ],
