@@ -19,6 +19,8 @@ const SHOW = ['node', 'bin/tally.mjs', 'chart', 'examples/planets.csv', 'radius_
 
 export interface DemoOptions {
   readonly dir?: string;
+  /** Two milestones that show how reviews come to an end, in place of the pipeline. */
+  readonly review?: true;
   readonly output: OutputForm;
 }
 
@@ -52,10 +54,13 @@ export async function demo(
 
   const project = join(dir, 'project');
   await mkdir(join(project, milestones), { recursive: true });
-  const pipeline = demoMilestones(world.home);
+  const pipeline =
+    options.review === true ? join(world.home, 'templates', 'demo-review') : demoMilestones(world.home);
   const samples = (await readdir(pipeline)).filter((name) => name.endsWith('.md'));
   for (const name of samples) await cp(join(pipeline, name), join(project, milestones, name));
-  await cp(join(world.home, 'templates', 'demo.yaml'), join(project, CONFIG_FILE));
+  if (options.review === true) {
+    await writeFile(join(project, CONFIG_FILE), 'agent: recipe\nreviewer: recipe\njobs: 1\n');
+  } else await cp(join(world.home, 'templates', 'demo.yaml'), join(project, CONFIG_FILE));
 
   // The demo leaves nothing behind but its folder: its slots lie in it, and the user's git is not asked.
   const env = {
@@ -75,6 +80,7 @@ export async function demo(
   say(world, `An empty repository with ${samples.length} milestones: ${project}\n`);
   const inside = { ...terminal, cwd: project, env };
   const exit = await run(inside, { commit: true, output: options.output });
+  if (options.review === true) return seenReviews(world, { project, exit });
   if (exit !== 0) return exit;
 
   const finished = await runProcess({
@@ -98,4 +104,28 @@ export async function demo(
     `Look around: cd ${project} && git log --stat\nNext: write your own milestones/1A.md, then mstone plan`,
   );
   return finished.kind === 'exited' && finished.code === 0 ? 0 : 1;
+}
+
+/** What was to be seen: a second round that converged, and a review that was stopped, which needs a person. */
+function seenReviews(
+  world: World,
+  { project, exit }: { readonly project: string; readonly exit: number },
+): number {
+  if (exit !== 3) return exit === 0 ? 1 : exit;
+  say(
+    world,
+    [
+      '',
+      'What you saw:',
+      '',
+      '1A  The first review held one finding against it. The author mended it, and the second review,',
+      '    which saw its own finding and what had changed since, answered it as fixed and approved.',
+      '1B  The reviewer wanted the other color each time. When the author came back to the files that had',
+      '    been refused before, nobody was asked again: the milestone waits for you, and the run ended',
+      '    with exit 3. `mstone retry 1B` goes on, best after a word in its text or in AGENTS.md.',
+      '',
+      `Look around: cd ${project} && mstone report`,
+    ].join('\n'),
+  );
+  return 0;
 }

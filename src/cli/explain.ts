@@ -1,4 +1,5 @@
 /** `mstone explain ID`: why it would run or would not, and what happened to it. Takes no lock. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { laidOut } from '../git/index.js';
 import { diffFiles, diffWithCheckout } from '../git/tree.js';
@@ -17,6 +18,7 @@ import { attemptsOf } from '../run/attempts.js';
 import { historyOf } from '../run/history.js';
 import { say, sayDiagnostics, sayError, sayJson } from './output.js';
 import { fileThen, openProject, type Project, readPlanned, type Sources, withoutErrors } from './project.js';
+import { reportsIn } from './report.js';
 import { gatesOf } from './run.js';
 import { givenUp, isDriven, knownRuns, logsOf, lostProofs, statesOn } from './state.js';
 import type { World } from './world.js';
@@ -78,6 +80,11 @@ export async function explain(
   const driven = item !== undefined && (await isDriven(repository.stateDir));
   const waits = last && item && explainStanding(last, item, driven, { now: world.now() });
   const folders = new Map(runs.value.map(({ run, state }) => [run, logsOf(repository.stateDir, state)]));
+  const newest = runs.value.findLast(
+    ({ state }) => state.target === target.branch && state.items.has(options.id),
+  );
+  const written = newest && join(reportsIn(repository.stateDir, newest.run), `${options.id}.md`);
+  const reported = written !== undefined && existsSync(written) ? written : undefined;
   const known = {
     subject: found.subject,
     position: found.position,
@@ -99,6 +106,7 @@ export async function explain(
       options.id,
     ),
     logOf: (run: string, name: string) => join(folders.get(run) ?? '', name),
+    ...(reported === undefined ? {} : { report: reported }),
     next: driven
       ? `mstone logs ${options.id}`
       : item !== undefined && found.subject.state !== 'done'

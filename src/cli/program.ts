@@ -202,6 +202,22 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     );
 
   command(
+    'report',
+    'Print who reviewed what, and what became of every finding, as Markdown.',
+    '  mstone report 1A\n  mstone report --stage 1',
+  )
+    .argument('[id]', 'the milestone; all that have begun where none is named')
+    .option('--stage <number>', 'of this stage alone', wholeNumber)
+    .action(async (id, { stage }) =>
+      exit(
+        await (await import('./report.js')).report(here(), {
+          ...(id === undefined ? {} : { id }),
+          ...(stage === undefined ? {} : { stage }),
+        }),
+      ),
+    );
+
+  command(
     'costs',
     'Show what agents have cost, in money and tokens.',
     '  mstone costs\n  mstone costs --by day\n  mstone costs --by agent --json',
@@ -379,6 +395,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     '  mstone demo\n  MSTONE_DEMO_PAUSE=0 mstone demo',
   )
     .option('--dir <dir>', 'where to make it (default: a new temporary folder)')
+    .option('--review', 'two small milestones instead: a review that converges, and one that is stopped')
     .addOption(outputOption())
     .action(async (options) => exit(await (await import('./demo.js')).demo(here(), options)));
 

@@ -15,7 +15,7 @@ import { gitEnvironment, makeGit } from '../git/plumbing.js';
 import { readFileAt, treeKey } from '../git/tree.js';
 import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
-import { JournalFull, openJournal } from '../journal/index.js';
+import { JournalFull, openJournal, readJournal } from '../journal/index.js';
 import { newRunId } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
@@ -74,6 +74,7 @@ import {
   templatesIn,
   withoutErrors,
 } from './project.js';
+import { writeReports } from './report.js';
 import { findWorks } from './retry-from.js';
 import { branchLeft, makeRunBranch, ownBranch } from './run-branch.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
@@ -628,6 +629,12 @@ async function runLocked(
       state,
       control,
     );
+    const read = await readJournal(join(runDir, 'journal.ndjson'));
+    if (read.ok) {
+      const { entries } = read.value;
+      const { dir, refused } = await writeReports(repository.stateDir, { run: runId, entries, state: ended });
+      if (refused && form !== 'quiet') say(world, `Reviews: ${shown(dir, 400)}`);
+    }
     return ended.end?.exit ?? 0;
   } finally {
     stopListening();

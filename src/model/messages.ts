@@ -84,10 +84,16 @@ const MESSAGES = {
     '--force without milestones would do everything again',
     'name what to do again: `mstone run --force 1A`',
   ),
+  'nothing-to-report': entry(
+    2,
+    'No run has begun anything that a report could be about',
+    'there is no review to report yet',
+    'type `mstone run`',
+  ),
   'unknown-milestone': entry(
     2,
     'There is no milestone of that id, or none that a pattern matches',
-    ['there is no milestone …', 'no milestone matches …'],
+    ['there is no milestone …', 'no run has begun …', 'no milestone matches …'],
     'type `mstone plan` to see what there is',
   ),
   'nothing-to-decide': entry(

@@ -54,6 +54,8 @@ export interface Explanation {
   readonly attempts: readonly AttemptRecord[];
   /** The log of a passage, absolute. */
   logOf(run: string, name: string): string;
+  /** Where its review report was written, absolute. */
+  readonly report?: string;
   readonly next: string;
 }
 
@@ -186,6 +188,7 @@ export function explainText(known: Explanation, color: boolean): string {
     }
   }
   if (attempts.length === 0) lines.push('', 'No run has begun it.');
+  if (known.report !== undefined) lines.push('', `Report: ${oneLine(known.report)}`);
   lines.push('', `Next: ${oneLine(next)}`);
   return `${lines.join('\n')}\n`;
 }

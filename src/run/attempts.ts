@@ -3,7 +3,7 @@ import type { ItemId, Purpose } from '../model/effect.js';
 import type { Event } from '../model/event.js';
 import type { AgentOutcome, CheckResult } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
-import type { CriterionAnswer, Finding } from '../model/verdict.js';
+import type { CriterionAnswer, Finding, Judgement } from '../model/verdict.js';
 import { factFindings } from './facts.js';
 
 interface Begun {
@@ -25,6 +25,11 @@ export type Passage =
       readonly costUsd: number;
       readonly findings: readonly Finding[];
       readonly unmet: readonly CriterionAnswer[];
+      /** Which of several reviewers, and its role. */
+      readonly reviewer?: string;
+      readonly role?: string;
+      /** What the verdict was worth, whole. */
+      readonly judgement?: Judgement;
       /** The log's name in the run's folder of logs. */
       readonly log: string;
     })
@@ -101,9 +106,13 @@ function begin({ id: intent, effect, inputs }: StartEvent, id: ItemId): Passage 
   const at = inputs.now;
   switch (effect.do) {
     case 'work': {
-      const { purpose, agent, round, attempt, assignment } = effect;
+      const { purpose, agent, round, attempt, assignment, reviewer, role } = effect;
       const log = `${id}.${attempt}.${assignment}.${purpose}.log`;
-      return { did: purpose, at, agent, round, costUsd: 0, findings: [], unmet: [], log };
+      const as = {
+        ...(reviewer === undefined ? {} : { reviewer }),
+        ...(role === undefined ? {} : { role }),
+      };
+      return { did: purpose, at, agent, round, ...as, costUsd: 0, findings: [], unmet: [], log };
     }
     case 'check': {
       const log = `${id}.${effect.attempt}.${intent}.check.log`;
@@ -135,6 +144,7 @@ function end(passage: Passage, event: EndEvent): Passage {
         ms,
         costUsd,
         outcome: judged?.kind ?? agent.kind,
+        ...(judged === undefined ? {} : { judgement: judged }),
         ...(message === undefined ? {} : { message }),
         ...(judged?.kind === 'refused' ? { findings: judged.findings, unmet: judged.unmet } : {}),
         ...(harvest?.facts === undefined ? {} : { findings: factFindings(harvest.facts) }),

@@ -25,7 +25,7 @@ const { commands } = makeProgram(makeInside(home, {}).world, () => undefined);
 
 it('names all commands, and those that begin as typed', async () => {
   expect(await next('')).toEqual(commands.map((command) => command.name()));
-  expect(await next('re')).toEqual(['resume', 'retry', 'reject']);
+  expect(await next('re')).toEqual(['resume', 'retry', 'report', 'reject']);
   expect(await next('-C', p.root, '--color', 'never', 'sta')).toEqual(['status']);
 });
 

@@ -6,6 +6,19 @@ import { makeProject } from '../rig/project.js';
 const p = makeProject();
 afterAll(() => p.remove());
 
+it('the demo of reviews shows one that converges and one that is stopped, and says so', async () => {
+  const dir = join(dirname(p.root), 'reviews');
+  const demo = await p.start(['demo', '--review', '--dir', dir, '--output', 'plain']).ended;
+  expect(demo.code, demo.stdout + demo.stderr).toBe(0);
+  expect(demo.stdout).toMatch(/1A review asks for changes/);
+  expect(demo.stdout).toMatch(/1A landed/);
+  expect(demo.stdout).toContain(
+    '1B needs you: no progress: these are the very files that the review refused before',
+  );
+  expect(demo.stdout).toContain('mstone retry 1B');
+  expect(demo.stdout).toContain('What you saw:');
+}, 120_000);
+
 it('the demo builds a program from an empty repository, shows it at work, and leaves only its folder', async () => {
   const dir = join(dirname(p.root), 'demo');
   const demo = await p.start(['demo', '--dir', dir, '--output', 'plain']).ended;

@@ -14,7 +14,8 @@ const explain = async (...args: string[]): Promise<string> => {
     .replaceAll(/\b[0-9A-HJKMNP-TV-Z]{26}\b/g, 'RUN')
     .replaceAll(/\b\d+(?:\.\d+)?s\b/g, '1s')
     .replaceAll(/\b[0-9a-f]{7}\b/g, 'abcdef0')
-    .replaceAll(/ {4}\/.*\/logs\//g, '    ');
+    .replaceAll(/ {4}\/.*\/logs\//g, '    ')
+    .replaceAll(/^Report: \/.*\/reports\//gm, 'Report: ');
 };
 
 it('tells why a milestone waits, what became of it round by round, and what to type', async () => {
@@ -74,6 +75,8 @@ it('tells why a milestone waits, what became of it round by round, and what to t
       '  merge: built (1s)',
       '  land: landed as abcdef0 (1s)',
       '',
+      'Report: 1A.md',
+      '',
       'Next: git show abcdef0',
       '',
     ].join('\n'),
@@ -92,6 +95,75 @@ it('tells why a milestone waits, what became of it round by round, and what to t
       '',
     ].join('\n'),
   );
+  const report = await inside(['report', '1A'], p.root, p.env);
+  expect(
+    report.stdout
+      .replaceAll(/\b[0-9A-HJKMNP-TV-Z]{26}\b/g, 'RUN')
+      .replaceAll(/\d+(\\\.\d+)?s/g, '1s')
+      .replaceAll(/\b[0-9a-f]{12}\b/g, 'abcdef0')
+      // It rests on a line of the milestone's own text, which is long.
+      .replaceAll(/^ {2}- rests on: .*\n/gm, ''),
+  ).toBe(
+    [
+      '# 1A Hello \\[31mred',
+      '',
+      'landed',
+      '',
+      'Agents cost \\$0.25.',
+      '',
+      '## Attempt 1, run RUN',
+      '',
+      '**implement** by recipe: finished (1s)',
+      '',
+      '**Checks**: failed',
+      '',
+      '- test \\! \\-e bad \\|\\| \\{ echo it is bad; exit 3; \\}: failed, exit 3',
+      '',
+      '**remediate** by recipe: finished (1s)',
+      '',
+      '**Checks**: passed',
+      '',
+      '- test \\! \\-e bad \\|\\| \\{ echo it is bad; exit 3; \\}: passed',
+      '',
+      '### Review 1 by recipe: refused',
+      '',
+      '1s',
+      '',
+      'Held against it:',
+      '',
+      '- **F1** major: no b.txt',
+      '  - fixed',
+      '',
+      '**remediate** by recipe: finished (1s, \\$0.25)',
+      '',
+      '**Checks**: passed',
+      '',
+      '- test \\! \\-e bad \\|\\| \\{ echo it is bad; exit 3; \\}: passed',
+      '',
+      '### Review 2 by recipe: approved',
+      '',
+      '1s',
+      '',
+      'Of what it held before:',
+      '',
+      '- F1: fixed',
+      '',
+      '**merge**: built (1s)',
+      '',
+      '**land**: landed as abcdef0 (1s)',
+      '',
+    ].join('\n'),
+  );
+  const stage = await inside(['report', '--stage', '1'], p.root, p.env);
+  expect(stage.stdout).toContain('# 1B Part 1B');
+  expect(await inside(['report', '1X'], p.root, p.env)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('no run has begun 1X'),
+  });
+  expect(await inside(['report', '--stage', '9'], p.root, p.env)).toMatchObject({
+    code: 2,
+    stderr: 'error: there is no review to report yet\n  fix: mstone run\n',
+  });
   expect(await explain('1C')).toContain('blocked: needs 1B\nA run would leave it.\n');
   expect(await explain('1C')).toContain('Next: mstone explain 1B\n');
 
