@@ -230,6 +230,14 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .action(async (options) => exit(await (await import('./costs.js')).costs(here(), options)));
 
   command(
+    'queue',
+    'Show what waits to land, in order: on what its candidate is made, and what is being checked.',
+    '  mstone queue\n  mstone queue --json',
+  )
+    .option('--json', 'print one JSON document')
+    .action(async (options) => exit(await (await import('./queue.js')).queue(here(), options)));
+
+  command(
     'approve',
     'Let go on what waits for your approval: an agent that may start, or work that may land.',
     '  mstone approve 2B\n  mstone approve 2B 3A',

@@ -18,6 +18,7 @@ import type { Flake } from '../model/state.js';
 import type { CostsDocument } from '../report/costs.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
 import type { ExplainDocument, ExplainStep } from '../report/explain.js';
+import type { QueueDocument } from '../report/queue.js';
 import type { ConfigDocument } from './config.js';
 import type { DoctorDocument } from './doctor.js';
 import { checkResult, criterion, eventSchema, finding } from './event-schema.js';
@@ -460,6 +461,35 @@ const costsSchema = object<CostsDocument>({
   ),
 });
 
+const queueSchema = object<QueueDocument>({
+  schema: VERSION,
+  run: about('null where nothing has ever run', { type: ['string', 'null'] }),
+  target: { type: ['string', 'null'] },
+  mode: words<QueueDocument['mode']>({ 'every-commit': true, head: true }),
+  window: about('how many candidates may be made on one another', WHOLE),
+  parallel: about('checks at once', WHOLE),
+  queue: list(
+    object<QueueDocument['queue'][number]>(
+      {
+        id: TEXT,
+        state: words<QueueDocument['queue'][number]['state']>({
+          waiting: true,
+          building: true,
+          built: true,
+          checking: true,
+          passed: true,
+          failed: true,
+          landing: true,
+          clashes: true,
+        }),
+        on: about('what its candidate is made on', TEXT),
+        alone: about('files of `merge.barrier` that it touches', TEXTS),
+      },
+      ['on', 'alone'],
+    ),
+  ),
+});
+
 const titled = (title: string, schema: object): Schema => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title,
@@ -475,6 +505,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
   plan: titled('mstone plan --json', planSchema),
   status: titled('mstone status --json', statusSchema),
   costs: titled('mstone costs --json', costsSchema),
+  queue: titled('mstone queue --json', queueSchema),
   explain: titled('mstone explain --json', explainSchema),
   validate: titled('mstone validate --json', validateSchema),
   doctor: titled('mstone doctor --json', doctorSchema),

@@ -15,16 +15,18 @@ import { toRemediate } from './remediation.js';
 import { type Car, failedPace, firstPace, type Orders, planTrain, queuedPace } from './train.js';
 import { isUnexpected } from './verdicts.js';
 
+export type { CarState } from './train.js';
+
 type QueueStep = Extract<Step, { is: 'candidate' | 'verify' | 'land' }>;
 
 /** One item in the queue. */
-interface Queued {
+export interface Queued {
   readonly item: ItemState;
   readonly step: QueueStep;
   readonly car: Car;
 }
 
-interface Queue {
+export interface Queue {
   /** In the order in which they land: those with a candidate, then those that wait for one. */
   readonly cars: readonly Queued[];
   /** How many of them, from the first, have a candidate on the one before. */

@@ -390,7 +390,7 @@ story(
       `! test -f f.frozen || touch "$HOME/saw.f"
 test -f b.txt && test -f c.txt && ! test -f e.txt || exit 0
 touch "$HOME/saw.$(test -f d.txt && echo d || echo c)"
-${until(`test -e ${p.root}/e.txt`)}
+${until('test -e "$HOME/never"')}
 exit 1
 `,
     );

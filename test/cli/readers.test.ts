@@ -24,6 +24,7 @@ const WRITERS: Readonly<Record<string, string>> = {
 const READERS: Readonly<Record<string, readonly string[]>> = {
   plan: ['plan', 'plan --json', 'plan 1A --force'],
   status: ['', 'status', 'status --json'],
+  queue: ['queue', 'queue --json'],
   report: ['report', 'report 1A'],
   explain: ['explain 1A', 'explain 1B --json'],
   logs: ['logs 1A', 'logs 1A --list'],

@@ -270,6 +270,7 @@ describe('documents', () => {
       'doctor',
       'config',
       'costs',
+      'queue',
       'explain 1A',
       'explain 2A',
     ]) {

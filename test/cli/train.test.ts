@@ -1,7 +1,8 @@
 /** The landing queue with real git, real agents and real checks. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { inside } from '../rig/inside.js';
 import { makeProject, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
@@ -44,6 +45,7 @@ describe('two milestones that are green alone and red together', () => {
     const p = project(`test -f a.txt && test -f b.txt && ! test -f mended.txt || exit 0
 touch "$HOME/red.$$"
 ${until('test "$(ls -d "$HOME"/red.* | wc -l)" -ge 2')}
+${until('test -e "$HOME/looked"')}
 echo "a and b do not go together"
 exit 1
 `);
@@ -54,8 +56,36 @@ exit 1
     });
     p.milestone('1C', { implement: `echo c > c.txt; ${until('ls "$HOME" | grep -q red')}` });
     p.commit('Milestones');
-    const run = await p.mstone('run', '-j', '3');
+    const going = p.start(['run', '-j', '3']);
+    const home = p.env.HOME ?? '';
+    await vi.waitFor(
+      () => expect(readdirSync(home).filter((name) => name.startsWith('red.')).length).toBeGreaterThan(1),
+      60_000,
+    );
+    const json = await inside(['queue', '--json'], p.root, p.env);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      schema: 1,
+      target: 'main',
+      mode: 'every-commit',
+      parallel: 2,
+      queue: [
+        { id: '1B', state: 'checking', on: 'main' },
+        { id: '1C', state: 'checking', on: '1B' },
+      ],
+    });
+    const { stdout } = await inside(['queue'], p.root, p.env);
+    expect(stdout.split('\n').slice(1, 5)).toEqual([
+      '',
+      '   1  1B  is being checked, on main',
+      '   2  1C  is being checked, on 1B',
+      '',
+    ]);
+    p.write('../looked', '');
+    const run = await going.ended;
     expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect((await inside(['queue'], p.root, p.env)).stdout).toBe(
+      'Nothing waits to land on main.\nNext: mstone status\n',
+    );
 
     expect(p.landed()).toEqual(['Milestones', '1A: Part 1A', '1C: Part 1C', '1B: Part 1B']);
     expect(p.tree()).toMatchObject({ 'a.txt': 'a', 'b.txt': 'b', 'c.txt': 'c', 'mended.txt': 'ok' });
