@@ -51,16 +51,13 @@ export async function report(
 export const reportsIn = (stateDir: string, run: string): string =>
   join(runFolder(stateDir, run).dir, 'reports');
 
-/** Writes a run's reports, one for each milestone that was reviewed and one for each stage; tells whether a review refused anything. */
-export async function writeReports(
-  stateDir: string,
-  run: KnownRun,
-): Promise<{ dir: string; refused: boolean }> {
+/** Writes a run's reports, one for each milestone that was reviewed and one for each stage. */
+export async function writeReports(stateDir: string, run: KnownRun): Promise<void> {
   const dir = reportsIn(stateDir, run.run);
   const all = reportedIn([run]).filter(({ attempts }) =>
     attempts.some(({ passages }) => passages.some(({ did }) => did === 'review')),
   );
-  if (all.length === 0) return { dir, refused: false };
+  if (all.length === 0) return;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const write = (name: string, text: string): Promise<void> =>
     writeFileAtomic(join(dir, `${name}.md`), text, { mode: 0o600 });
@@ -72,10 +69,6 @@ export async function writeReports(
       [`# Stage ${stage}\n`, ...members.map((one) => reviewReport(one, 2))].join('\n'),
     );
   }
-  const refused = all.some(({ attempts }) =>
-    attempts.some(({ passages }) => passages.some(({ outcome }) => outcome === 'refused')),
-  );
-  return { dir, refused };
 }
 
 /** Milestones and gates that these runs have begun, by stage and name. */

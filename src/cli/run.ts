@@ -631,9 +631,7 @@ async function runLocked(
     );
     const read = await readJournal(join(runDir, 'journal.ndjson'));
     if (read.ok) {
-      const { entries } = read.value;
-      const { dir, refused } = await writeReports(repository.stateDir, { run: runId, entries, state: ended });
-      if (refused && form !== 'quiet') say(world, `Reviews: ${shown(dir, 400)}`);
+      await writeReports(repository.stateDir, { run: runId, entries: read.value.entries, state: ended });
     }
     return ended.end?.exit ?? 0;
   } finally {
