@@ -40,7 +40,7 @@ export function reviewReport({ id, title, standing, attempts, flakes }: Reported
   const cost = attempts
     .flatMap(({ passages }) => passages)
     .reduce((sum, passage) => sum + ('costUsd' in passage ? passage.costUsd : 0), 0);
-  lines.push(`Agents cost ${plain(formatUsd(cost))}.`, '');
+  lines.push(`Agents cost ${formatUsd(cost)}.`, '');
   if (flakes.length > 0) {
     lines.push(`${head(1)} Flakes`, '', ...flakes.map((flake) => `- ${plain(flake)}`), '');
   }
@@ -73,7 +73,7 @@ function deedOf(passage: Exclude<Passage, { did: 'check' }>): string {
     ...(ms === undefined ? [] : [formatDuration(ms)]),
     ...('costUsd' in passage && passage.costUsd > 0 ? [formatUsd(passage.costUsd)] : []),
   ];
-  return `**${did}**${who}: ${outcome ?? 'unfinished'}${commit}${facts.length === 0 ? '' : ` (${plain(facts.join(', '))})`}${message === undefined ? '' : `, ${plain(message)}`}`;
+  return `**${did}**${who}: ${outcome ?? 'unfinished'}${commit}${facts.length === 0 ? '' : ` (${facts.join(', ')})`}${message === undefined ? '' : `, ${plain(message)}`}`;
 }
 
 const OF = {
@@ -109,7 +109,7 @@ function reviewLines(passage: Review, number: number, passages: readonly Passage
   const lines = [
     `${head} Review ${number} by ${who}: ${outcome ?? 'unfinished'}`,
     '',
-    ...(facts.length === 0 ? [] : [plain(facts.join(', ')), '']),
+    ...(facts.length === 0 ? [] : [facts.join(', '), '']),
     ...(message === undefined ? [] : [plain(message), '']),
   ];
   if (judgement === undefined || judgement.kind === 'unreadable') return lines;
