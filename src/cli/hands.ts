@@ -10,6 +10,7 @@ import { basename, dirname, isAbsolute, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { ownVariables } from '../agent/environment.js';
 import { perform } from '../agent/index.js';
+import { versionWords } from '../agent/versions.js';
 import { contextJson } from '../brief/context.js';
 import { fitPrompt } from '../brief/fit.js';
 import type { LandedFacts, PromptFacts, Templates } from '../brief/index.js';
@@ -155,6 +156,14 @@ export function makeHands(context: HandsContext): Hands {
   const mending = makeLane();
   /** What was put back while its mover was still at work: told with the next assignment that ends. */
   const mendedEarly: string[] = [];
+  /** Said once by each mstone. */
+  const versionsTold = new Set<string>();
+  const versionNote = (kind: AgentConfig['kind'], version: string | undefined): string[] => {
+    const words = versionWords(kind, version);
+    if (words === undefined || versionsTold.has(words)) return [];
+    versionsTold.add(words);
+    return [words];
+  };
   const landingsKnown: KnownLandings = new Map();
   let lastKnown = context.head;
   const look = () => readTarget(repository, target);
@@ -447,6 +456,7 @@ export function makeHands(context: HandsContext): Hands {
       ...record.told,
       ...briefWords(prompt.value, config.briefLimit),
       ...(report.told ?? []),
+      ...versionNote(agent.kind, report.version),
       ...mendedEarly.splice(0),
       ...mended,
       ...noteWords(await readNote(notesFile(context.logsDir, name)), notesFile(context.logsDir, name)),
