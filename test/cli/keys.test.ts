@@ -1177,6 +1177,24 @@ story(
   },
 );
 
+it('what is said of a subscription, of what is kept of its window and of secrets is read from the file, too', async () => {
+  const p = project({
+    agent: 'recipe',
+    subscription: 'max5',
+    secrets: false,
+    limits: { reserve: '5%' },
+  });
+  const { stdout } = await inside(['config', '--json'], p.root, p.env);
+  const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
+  const told = Object.fromEntries(settings.map(({ key, value }) => [key, value]));
+  expect(told).toMatchObject({ subscription: 'max5', jobs: 5, secrets: false });
+
+  p.write('mstone.yaml', 'agent: recipe\nreviewer: recipe\nreviewers: [recipe]\n');
+  const twice = await inside(['validate'], p.root, p.env);
+  expect(twice.code).toBe(2);
+  expect(twice.stderr).toContain('`reviewer` and `reviewers` both say who reviews');
+});
+
 describe('what a later version will accept', () => {
   let p: TestProject;
   beforeAll(() => {
