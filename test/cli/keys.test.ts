@@ -1180,6 +1180,7 @@ story(
 it('what is said of a subscription, of what is kept of its window and of secrets is read from the file, too', async () => {
   const p = project({
     agent: 'recipe',
+    review: false,
     subscription: 'max5',
     secrets: false,
     limits: { reserve: '5%' },
@@ -1188,6 +1189,12 @@ it('what is said of a subscription, of what is kept of its window and of secrets
   const { settings } = JSON.parse(stdout) as { settings: { key: string; value: unknown }[] };
   const told = Object.fromEntries(settings.map(({ key, value }) => [key, value]));
   expect(told).toMatchObject({ subscription: 'max5', jobs: 5, secrets: false });
+  p.milestone('1A', { implement: 'echo AKIAIOSFODNN7EXAMPLQ > key.txt' });
+  p.commit('Milestones');
+  const run = await p.mstone('run');
+  expect(run.code, run.stdout + run.stderr).toBe(0);
+  expect(run.stdout).toContain('1 milestone, 5 agents at once');
+  expect(p.tree()).toEqual({ 'key.txt': 'AKIAIOSFODNN7EXAMPLQ' });
 
   p.write('mstone.yaml', 'agent: recipe\nreviewer: recipe\nreviewers: [recipe]\n');
   const twice = await inside(['validate'], p.root, p.env);
