@@ -39,10 +39,7 @@ export async function judgingOf(
   return {
     terms: {
       criteria,
-      standIns:
-        tasks.length > 0
-          ? tasks.map(({ title, text }) => title ?? text)
-          : body.split('\n').filter((line) => line.trim() !== ''),
+      standIns: tasks.length > 0 ? tasks.map(({ title, text }) => title ?? text) : proseOf(body),
       checks,
       rules: [...rulesFor('review', repository.layout), ...rulesFor('implement', repository.layout)],
       project: project.map(({ file, text }) => ({ file, text: plainText(text, LONGEST_FILE) })),
@@ -52,4 +49,14 @@ export async function judgingOf(
     },
     absentOf: (files) => absentFrom(repository, [from, base], files),
   };
+}
+
+/** The lines of a text that say something: scripts in it are no demands. */
+function proseOf(body: string): string[] {
+  let isCode = false;
+  return body.split('\n').filter((line) => {
+    const isFence = /^\s*(?:```|~~~)/.test(line);
+    if (isFence) isCode = !isCode;
+    return !isFence && !isCode && line.trim() !== '';
+  });
 }

@@ -25,13 +25,17 @@ type Review = Extract<Passage, { did: 'review' | 'implement' | 'remediate' | 're
 const isReview = (passage: Passage): passage is Review => passage.did === 'review';
 
 /** One line that no viewer takes for anything but words. */
-const plain = (text: string): string =>
+export const plain = (text: string): string =>
   oneLine(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replace(/[\\`*_{}[\]()#+!|~$^:@=-]/g, (mark) => `\\${mark}`)
-    .replace(/^(\d+)\./, '$1\\.');
+    .replace(/[\\`*_[\]|~$]/g, (mark) => `\\${mark}`)
+    // What is a link by itself, and what would begin a heading, a list or a rule.
+    .replaceAll('://', '\\://')
+    .replace(/\bwww\./gi, 'www\\.')
+    .replace(/^[-+=#]/, (mark) => `\\${mark}`)
+    .replace(/^(\d+)([.)])/, '$1\\$2');
 
 /** The report, headings from this level on. Ends in a newline. */
 export function reviewReport({ id, title, standing, attempts, flakes }: Reported, level = 1): string {
@@ -162,7 +166,7 @@ function findingLines(
   { id, severity, cites, file, line, problem, suggestion }: Note,
   fate: string | undefined,
 ): string[] {
-  const place = file === undefined ? '' : `, ${plain(file)}${line === undefined ? '' : `\\:${line}`}`;
+  const place = file === undefined ? '' : `, ${plain(file)}${line === undefined ? '' : `:${line}`}`;
   return [
     `- **${plain(id)}** ${severity}${place}: ${plain(problem)}`,
     ...(cites === undefined ? [] : [`  - rests on: ${plain(cites)}`]),
