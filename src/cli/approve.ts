@@ -16,7 +16,7 @@ import type { RunState } from '../model/state.js';
 import { approvalOf } from '../plan/items.js';
 import { phaseWord, shellWord, shortOid } from '../report/words.js';
 import { awaitedOf } from '../run/approvals.js';
-import { LONGEST_REASON, readDecisions, writeDecision } from './decisions.js';
+import { LONGEST_REASON, readDecisions, writeDecisions } from './decisions.js';
 import { say, sayDiagnostics, sayError } from './output.js';
 import { openProject, readPlanned, type Sources } from './project.js';
 import { isDriven, knownRuns, unfinishedOf } from './state.js';
@@ -63,15 +63,17 @@ export async function decide(world: World, { ids, verdict, because }: DecideOpti
 
   const by = nameOf(await readIdentity(repository));
   const at = world.now();
+  const decided: Omit<Decision, 'id'>[] = [];
+  const told: string[] = [];
   for (const { id, subject } of found) {
     if (!subject.ok) continue;
     const before = pending.get(id);
     const what = subject.value.of === 'before' ? 'its text' : `its work ${shortOid(subject.value.commit)}`;
     if (before?.verdict === verdict && JSON.stringify(before.subject) === JSON.stringify(subject.value)) {
-      say(world, `${id} is ${verdict} already: ${what}`);
+      told.push(`${id} is ${verdict} already: ${what}`);
       continue;
     }
-    await writeDecision(stateDir, {
+    decided.push({
       item: id,
       verdict,
       subject: subject.value,
@@ -79,8 +81,10 @@ export async function decide(world: World, { ids, verdict, because }: DecideOpti
       at,
       ...(reason === undefined ? {} : { because: reason }),
     });
-    say(world, `${id} ${verdict} by ${shown(by, 200)}: ${what}`);
+    told.push(`${id} ${verdict} by ${shown(by, 200)}: ${what}`);
   }
+  await writeDecisions(stateDir, decided);
+  for (const words of told) say(world, words);
   const next = unfinished === undefined ? 'mstone run' : 'mstone resume';
   say(
     world,

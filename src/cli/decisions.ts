@@ -8,7 +8,7 @@
 import { type FSWatcher, mkdirSync, watch } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ulid } from 'ulid';
+import { monotonicFactory } from 'ulid';
 import writeFileAtomic from 'write-file-atomic';
 import { plainLine } from '../brief/text.js';
 import type { Decision, Subject } from '../model/decision.js';
@@ -21,11 +21,20 @@ const folderOf = (stateDir: string): string => join(stateDir, 'decisions');
 const fileOf = (stateDir: string, id: string): string => join(folderOf(stateDir), `${id}.json`);
 const NAME = /^([0-7][0-9A-HJKMNP-TV-Z]{25})\.json$/;
 
-/** Written as a whole or not at all, and durable when this returns. */
-export async function writeDecision(stateDir: string, decision: Omit<Decision, 'id'>): Promise<void> {
+/**
+ * Each is written as a whole or not at all, and all are durable when this returns. Their names keep the order
+ * that they have here, also within one millisecond.
+ */
+export async function writeDecisions(
+  stateDir: string,
+  decisions: readonly Omit<Decision, 'id'>[],
+): Promise<void> {
   await mkdir(folderOf(stateDir), { recursive: true, mode: 0o700 });
-  const text = JSON.stringify({ v: 1, ...decision });
-  await writeFileAtomic(fileOf(stateDir, ulid(decision.at)), text, { mode: 0o600 });
+  const nextId = monotonicFactory();
+  for (const decision of decisions) {
+    const text = JSON.stringify({ v: 1, ...decision });
+    await writeFileAtomic(fileOf(stateDir, nextId(decision.at)), text, { mode: 0o600 });
+  }
 }
 
 /** What lies there, oldest first. What cannot be read is no decision: nobody's word is guessed at. */
