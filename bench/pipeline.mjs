@@ -1,8 +1,8 @@
 /** Fifty milestones of short agents through mstone, and through a script that does no more than it must. */
 import { fileURLToPath } from 'node:url';
-import { alone, git, inTurns, makeProject, median, mstone, row, timed } from './rig.mjs';
+import { alone, git, inTurns, isThere, makeProject, median, mstone, row, timed } from './rig.mjs';
 
-const bare = fileURLToPath(new URL('bare.mjs', import.meta.url));
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** One pipeline through each, in turns; ms of each, and what could not be faster. */
 async function pipelines({ rounds, count, jobs, seconds }) {
@@ -15,24 +15,28 @@ async function pipelines({ rounds, count, jobs, seconds }) {
       recipe: (n) => agent.replaceAll('%', String(n)),
       config: `jobs: ${jobs}\n`,
     });
+  const asked = (root) => [root, String(jobs), String(count), agent];
   const landed = ({ root }) =>
     git(root, 'ls-tree', '--name-only', 'main')
       .split('\n')
       .filter((file) => file.startsWith('made-')).length;
-  const through = async (command) => {
+  const through = async (program, args) => {
     const project = make();
-    const ended = await timed(process.execPath, command(project), { cwd: project.root, env: project.env });
+    const ended = await timed(program, args(project), { cwd: project.root, env: project.env });
     if (ended.code !== 0 || landed(project) !== count) {
       throw new Error(`${landed(project)} of ${count} landed, exit ${ended.code}: ${ended.err.slice(-2000)}`);
     }
     return ended;
   };
   const results = await inTurns(rounds, {
-    bare: () => through(({ root }) => [bare, root, String(jobs), String(count), agent]),
-    mstone: () => through(() => [mstone, 'run', '--output', 'quiet']),
+    bare: () => through(process.execPath, ({ root }) => [here('bare.mjs'), ...asked(root)]),
+    mstone: () => through(process.execPath, () => [mstone, 'run', '--output', 'quiet']),
+    ...(isThere('flock')
+      ? { xargs: () => through('bash', ({ root }) => [here('xargs.sh'), ...asked(root)]) }
+      : {}),
   });
-  const of = (name) => median(results.get(name).map(({ ms }) => ms));
-  return { bound, bare: of('bare'), mstone: of('mstone') };
+  const of = (name) => median((results.get(name) ?? []).map(({ ms }) => ms));
+  return { bound, bare: of('bare'), mstone: of('mstone'), xargs: of('xargs') };
 }
 
 const part = {
@@ -51,6 +55,9 @@ const part = {
         law: false,
         note: 'more than this: the machine is too busy for what stands above and below',
       }),
+      ...(Number.isNaN(quick.xargs)
+        ? []
+        : [row('same, `xargs -P` and plain git / lower bound', quick.xargs / quick.bound, { law: false })]),
       row(
         'time beside agents for each milestone: mstone / bare script',
         own(quick.mstone) / own(quick.bare),

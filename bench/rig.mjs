@@ -136,24 +136,34 @@ export const row = (what, value, { target, law = true, note = '' } = {}) => ({
   note,
 });
 
-const cell = (value) =>
-  Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(0)) : String(value);
+/** A figure as tables show it. */
+export const shown = (value) => {
+  if (!Number.isFinite(value)) return String(value);
+  return Number.isInteger(value) || value >= 10 ? value.toFixed(0) : value.toFixed(2);
+};
+
+/** What a row is worth beside its target; nothing where it has none. */
+export const verdict = ({ value, target }) => {
+  if (target === undefined) return '';
+  if (value <= target) return 'met';
+  return value <= 2 * target ? 'missed' : 'far off';
+};
 
 export function printTable(title, rows) {
-  const lines = rows.map(({ what, value, target, note }) => [
-    what,
-    cell(value),
-    target === undefined ? '' : `<= ${target}`,
-    target === undefined ? '' : value <= target ? 'met' : value <= 2 * target ? 'missed' : 'BROKEN',
-    note,
+  const lines = rows.map((row) => [
+    row.what,
+    shown(row.value),
+    row.target === undefined ? '' : `<= ${row.target}`,
+    isLawBroken(row) ? 'BROKEN' : verdict(row),
+    row.note,
   ]);
   const widths = [0, 1, 2, 3].map((column) => Math.max(...lines.map((line) => line[column].length)));
   process.stdout.write(`\n${title}\n`);
   for (const line of lines) {
-    const [what, value, target, verdict, note] = line.map((text, column) =>
+    const [what, value, target, worth, note] = line.map((text, column) =>
       column === 1 ? text.padStart(widths[column]) : text.padEnd(widths[column] ?? 0),
     );
-    process.stdout.write(`  ${what}  ${value}  ${target}  ${verdict}  ${note}`.trimEnd().concat('\n'));
+    process.stdout.write(`  ${what}  ${value}  ${target}  ${worth}  ${note}`.trimEnd().concat('\n'));
   }
 }
 
@@ -195,7 +205,6 @@ export async function alone(url, part) {
   process.exitCode = isBroken([done]) ? 1 : 0;
 }
 
-export const isBroken = (parts) =>
-  parts.some(({ rows }) =>
-    rows.some(({ value, target, law }) => law && target !== undefined && !(value <= 2 * target)),
-  );
+const isLawBroken = ({ value, target, law }) => law && target !== undefined && !(value <= 2 * target);
+
+export const isBroken = (parts) => parts.some(({ rows }) => rows.some(isLawBroken));
