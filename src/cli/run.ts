@@ -16,6 +16,7 @@ import { readFileAt, treeKey } from '../git/tree.js';
 import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal, readJournal } from '../journal/index.js';
+import { packJournals } from '../journal/pack.js';
 import { newRunId } from '../journal/runs.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
@@ -505,6 +506,9 @@ async function runLocked(
       ? []
       : await limitLogs(repository.stateDir, runs.value, config.logs.keepBytes)),
   ];
+  await packJournals(repository.stateDir, (id) =>
+    runs.value.some((known) => known.run === id && known.state.end?.is === 'ended'),
+  );
   await scrubLogs(logsDir ?? own, redact.forms);
   const tree = await treeKey(project.repository, head);
   const known = { tree, green: greenOn(statesOn(target.branch, runs.value), tree) };

@@ -50,6 +50,7 @@ import { installWords, isVersion } from '../model/newer.js';
 import { err, ok, type Result } from '../model/result.js';
 import { isNoRoom, type JournalDisk, type JournalFile, nodeDisk } from './disk.js';
 import { safeJson } from './json.js';
+import { isPacked, unpack } from './packed.js';
 
 export interface Journal {
   /** What was there when it was opened. */
@@ -238,14 +239,16 @@ function newer(file: string, line: number, found: string, version: string | unde
 }
 
 /**
- * Reads a journal and changes nothing, also while its run is writing. A torn tail is left out and
- * counted; a file that is not there has no entries.
+ * Reads a journal, packed or not, and changes nothing, also while its run is writing. A torn tail is left out
+ * and counted; a file that is not there has no entries.
  */
 export async function readJournal(
   file: string,
   disk: JournalDisk = nodeDisk,
 ): Promise<Result<{ readonly entries: readonly Entry[]; readonly tornBytes: number }, JournalDamage>> {
-  const bytes = (await disk.read(file)) ?? Buffer.alloc(0);
+  const there = (await disk.read(file)) ?? Buffer.alloc(0);
+  const bytes = isPacked(file) ? await unpack(there) : there;
+  if (bytes === undefined) return err(damaged(file, 1, 'what gzip packed', 'bytes that it cannot unpack'));
   const read = parseJournal(file, bytes, undefined);
   if (!read.ok) return read;
   return ok({ entries: read.value.entries, tornBytes: bytes.length - read.value.end });

@@ -1,7 +1,7 @@
 /**
  * Where runs keep what they remember, below `mstone/` in git's common directory.
  *
- *     mstone/runs/<run>/journal.ndjson    what happened
+ *     mstone/runs/<run>/journal.ndjson    what happened; of old finished runs `journal.ndjson.gz`
  *     mstone/runs/<run>/logs/             what agents and checks said
  *     mstone/runs/<run>/assignments/      start tokens, prompts and exit files
  *
@@ -11,6 +11,7 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { isMissing } from './disk.js';
+import { packedName } from './packed.js';
 
 export interface RunFolder {
   readonly run: string;
@@ -49,14 +50,16 @@ export async function makeRunFolder(stateDir: string, run: string): Promise<RunF
   return folder;
 }
 
-/** All runs that have a journal, the oldest first; `file` is the journal. */
+/** All runs that have a journal, the oldest first; `file` is the journal, packed or not. */
 export async function listRuns(
   stateDir: string,
 ): Promise<readonly { readonly run: string; readonly file: string }[]> {
   const found: { readonly run: string; readonly file: string }[] = [];
   for (const name of (await namesIn(join(stateDir, 'runs'))).filter(isRunId).sort()) {
     const { run, journal } = runFolder(stateDir, name);
-    if (await isFile(journal)) found.push({ run, file: journal });
+    // A crash while it was packed leaves both, each whole.
+    const file = (await isFile(journal)) ? journal : packedName(journal);
+    if (await isFile(file)) found.push({ run, file });
   }
   return found;
 }
