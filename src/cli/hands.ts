@@ -32,6 +32,7 @@ import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
 import { type Isolation, prepareSlot, slotPlace } from '../git/slots.js';
+import { coneOf } from '../git/sparse.js';
 import { slotsKey } from '../git/tidy.js';
 import { formatMessage, type Trailer } from '../git/trailers.js';
 import { diffFiles, readFileAt, treeKey } from '../git/tree.js';
@@ -121,6 +122,8 @@ interface AssignmentRecord {
   readonly path: string;
   /** How the slot was kept apart, where it was no linked worktree. */
   readonly isolation?: 'clone';
+  /** What a sparse slot held (`git/sparse.ts`). */
+  readonly cone?: readonly string[];
   readonly base: Oid;
   readonly from: Oid;
   /** The commit whose milestones, configuration and TASKS.md win over the agent's. */
@@ -191,6 +194,11 @@ export function makeHands(context: HandsContext): Hands {
     const cage = await cageOf(world, repository, config, { path });
     return cage === undefined ? {} : { cage };
   };
+  /** A gate has no paths: there all is to be seen. */
+  const coneFor = (item: ItemId): { readonly cone?: readonly string[] } => {
+    const cone = config.worktrees.sparse ? coneOf(milestones.get(item)?.paths ?? []) : undefined;
+    return cone === undefined ? {} : { cone };
+  };
   const milestoneOf = (item: ItemId): Milestone => milestones.get(item) ?? gateMilestone(item, context);
 
   /** The slot, equal to the commit it starts from, with what the project's folders need. */
@@ -208,6 +216,7 @@ export function makeHands(context: HandsContext): Hands {
       slot: effect.slot,
       isolation: config.isolation,
       commit: from,
+      ...coneFor(effect.item),
       ...(effect.merge === undefined ? {} : { merge: effect.merge }),
       keep,
       copied: config.worktrees.copy,
@@ -249,6 +258,7 @@ export function makeHands(context: HandsContext): Hands {
     return ok({
       at: world.now(),
       path,
+      ...(slot.value.cone === undefined ? {} : { cone: slot.value.cone }),
       ...(config.isolation === 'clone' ? { isolation: config.isolation } : {}),
       base: (await stageBase(effect)) ?? effect.base ?? from,
       from,
@@ -529,6 +539,7 @@ export function makeHands(context: HandsContext): Hands {
     harvest(repository, {
       slot: effect.slot,
       slotsDir,
+      ...(record.cone === undefined ? {} : { cone: record.cone }),
       ...(record.isolation === undefined ? {} : { isolation: record.isolation }),
       // A reviewer is held to what it was given, an author to what its work is compared with.
       base: effect.purpose === 'review' ? record.from : record.base,
@@ -555,6 +566,7 @@ export function makeHands(context: HandsContext): Hands {
       slot: effect.slot,
       isolation: config.isolation,
       commit,
+      ...(effect.with === undefined || effect.with.length === 0 ? coneFor(effect.item) : {}),
       keep,
       copied: config.worktrees.copy,
       rescueRef: rescueRef(effect.slot),

@@ -212,6 +212,7 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
       setup: said('worktrees.setup') ?? [],
       copy: said('worktrees.copy') ?? [],
       keep: said('worktrees.keep') ?? [],
+      sparse: said('worktrees.sparse') ?? false,
     },
     agents: Object.fromEntries(agents),
     // Its own reader says what it is.

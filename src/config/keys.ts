@@ -362,6 +362,13 @@ const SHAPES = {
     default: '[]',
     description: 'What stays in a worktree when it is cleaned, such as node_modules',
   },
+  'worktrees.sparse': {
+    schema: z.boolean(),
+    type: '`true` or `false`',
+    default: 'false',
+    description:
+      'Of a large repository only the folders that a milestone’s `paths` name are in the worktrees in which it is implemented, reviewed and checked',
+  },
   'timeouts.agent': {
     schema: duration(1),
     type: DURATION,

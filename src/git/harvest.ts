@@ -45,6 +45,8 @@ import { entryAt, readFilesAt, resolveTree, treeKey } from './tree.js';
 
 export interface HarvestRequest {
   readonly slotsDir: string;
+  /** Where the slot is sparse, what it holds (`sparse.ts`). */
+  readonly cone?: readonly string[];
   readonly slot: number;
   readonly isolation?: Isolation;
   /** What the work is compared with. */
@@ -133,6 +135,7 @@ function readFolder(under: Harvesting, tip: Oid): Promise<Snapshot> {
     tip,
     keep: places(request.keep),
     copied: places(request.copied),
+    ...(request.cone === undefined ? {} : { cone: request.cone }),
   });
 }
 

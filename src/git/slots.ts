@@ -41,11 +41,13 @@ import {
   plainPath,
   type RawPath,
   rawPath,
+  settingsOf,
   shownPath,
   strayRepositories,
   takeSnapshot,
   WHOLE,
 } from './snapshot.js';
+import { conePatterns, isInCone } from './sparse.js';
 import { emptySubmodules, fillSubmodules } from './submodules.js';
 
 /** `worktree`: linked to the repository, sharing its refs. `clone`: a repository of its own (`clone.ts`). */
@@ -63,6 +65,8 @@ export interface SlotWanted {
   readonly commit: Oid;
   /** A head to merge into it, conflict markers and all. */
   readonly merge?: Oid;
+  /** Of the commit's files, only those in these folders and on the way there (`sparse.ts`); all where it is not said. */
+  readonly cone?: readonly string[];
   /** Paths in the slot that outlive the cleaning. */
   readonly keep: readonly string[];
   /** Paths that were copied into the slot: never part of what is rescued. */
@@ -74,6 +78,8 @@ export interface SlotWanted {
 
 export interface PreparedSlot {
   readonly path: string;
+  /** What it holds where that is not all: for its harvest. */
+  readonly cone?: readonly string[];
   /** Files in conflict, from the repository's root; empty without `merge` or where it was clean. */
   readonly conflicts: readonly string[];
   /** What the user should know. */
@@ -92,6 +98,8 @@ export interface SlotPlace {
   readonly heldRef: string;
   /** Its index as it was when the folder was last made equal to a commit. */
   readonly seed: string;
+  /** What it holds, as JSON, while it is sparse. */
+  readonly coneFile: string;
 }
 
 export const SLOT_PREFIX = 'mstone-slot-';
@@ -116,6 +124,7 @@ export function slotPlace(
     gitDir: isClone ? join(path, '.git') : join(repo.commonDir, 'worktrees', name),
     heldRef: `refs/mstone/slots/${name}`,
     seed: join(repo.stateDir, 'slots', `${name}.index`),
+    coneFile: join(repo.stateDir, 'slots', `${name}.cone.json`),
   };
 }
 
@@ -131,13 +140,15 @@ export async function prepareSlot(
     await makeRoom(repo, place, told);
     if (!isSettled(repo, place)) await rescue(repo, place, wanted, told);
     await makeWhole(repo, place, wanted, told);
-    await checkOut(repo, place, wanted.commit, keep, told);
+    // A merge is resolved where all of it is to be seen, and none of it is only in an index.
+    const cone = wanted.merge === undefined ? wanted.cone : undefined;
+    await checkOut(repo, place, wanted.commit, { keep, cone }, told);
     const conflicts =
       wanted.merge === undefined ? [] : await mergeInto(repo, place, wanted.commit, wanted.merge);
     told.push(...(await fillSubmodules(repo, place.path)));
     // From here on every line of the slot's log is the agent's.
     await writeLog(place);
-    return ok({ path: place.path, conflicts, told });
+    return ok({ path: place.path, ...(cone === undefined ? {} : { cone }), conflicts, told });
   } catch (error) {
     if (error instanceof GitError || isSystemError(error)) {
       return err(`slot ${wanted.slot} (${place.path}) could not be prepared: ${error.message}`);
@@ -166,6 +177,7 @@ export async function removeSlot(
       });
     }
     await rm(place.seed, { force: true });
+    await rm(place.coneFile, { force: true });
     return ok({ told });
   } catch (error) {
     if (error instanceof GitError || isSystemError(error)) {
@@ -275,10 +287,10 @@ const isSystemError = (error: unknown): error is Error =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string' && 'syscall' in error;
 
 /** Git in a slot, by its real git directory whatever the folder's `.git` says. */
-const slotCall = (place: SlotPlace, args: readonly string[]): GitCall => ({
+const slotCall = (place: SlotPlace, args: readonly string[], cone?: readonly string[]): GitCall => ({
   args,
   cwd: place.path,
-  env: { GIT_DIR: place.gitDir, GIT_WORK_TREE: place.path, ...configEnv(WHOLE) },
+  env: { GIT_DIR: place.gitDir, GIT_WORK_TREE: place.path, ...configEnv(settingsOf(cone)) },
 });
 
 /**
@@ -378,8 +390,10 @@ async function looseFiles(
   if (entries.every((name) => name === '.git') && !isOwn) return {};
   const tip = head ?? (await emptyTree(repo));
   const scratch = await makeScratch(repo);
+  const cone = await readCone(place);
   try {
     const found = await takeSnapshot(repo, {
+      ...(cone === undefined ? {} : { cone }),
       folder: place.path,
       index: indexIn(scratch),
       seed: place.seed,
@@ -400,6 +414,17 @@ async function looseFiles(
     };
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What the slot holds of the tree, as it was last made. */
+async function readCone({ coneFile }: SlotPlace): Promise<readonly string[] | undefined> {
+  try {
+    const cone: unknown = JSON.parse(await readFile(coneFile, 'utf8'));
+    return Array.isArray(cone) ? cone.map(String) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || isSystemError(error)) return undefined;
+    throw error;
   }
 }
 
@@ -550,18 +575,35 @@ async function checkOut(
   repo: Repository,
   place: SlotPlace,
   commit: Oid,
-  keep: readonly RawPath[],
+  { keep, cone }: { readonly keep: readonly RawPath[]; readonly cone: readonly string[] | undefined },
   told: string[],
 ): Promise<void> {
-  const run = (...args: string[]) => steady(() => repo.git(slotCall(place, args)));
+  const run = (...args: string[]) => steady(() => repo.git(slotCall(place, args, cone)));
   const index = join(place.gitDir, 'index');
   // Detached first: on a branch, `reset` would move the branch.
   await moveHead(repo, place, commit);
   await removeKeptLinks(place, keep, told);
 
-  // Entries that git was told not to look at (assume-unchanged, skip-worktree) would survive a reset.
+  await mkdir(join(place.seed, '..'), { recursive: true });
+  const was = await readCone(place);
+  if (JSON.stringify(was) !== JSON.stringify(cone)) {
+    // Anew: what one cone leaves out is never taken for deleted by another, or left lying about.
+    await rm(index, { recursive: true, force: true });
+    await clean(repo, place, keep);
+    await rm(join(place.gitDir, 'info', 'sparse-checkout'), { force: true });
+  }
+  if (cone !== undefined) {
+    await mkdir(join(place.gitDir, 'info'), { recursive: true });
+    await writeIfOther(join(place.gitDir, 'info', 'sparse-checkout'), conePatterns(cone));
+    await writeIfOther(place.coneFile, JSON.stringify(cone));
+  }
+  // Entries that git was told not to look at (assume-unchanged, skip-worktree) would survive a reset; of the
+  // second kind only those that a cone leaves out do not.
   const flags = await run('ls-files', '-v', '-z');
-  if (flags.code !== 0 || nulList(flags.stdout).some((entry) => !entry.startsWith('H '))) {
+  const isPlain = (entry: string): boolean =>
+    entry.startsWith('H ') ||
+    (cone !== undefined && entry.startsWith('S ') && !isInCone(plainPath(entry.slice(2)), cone));
+  if (flags.code !== 0 || !nulList(flags.stdout).every(isPlain)) {
     await rm(index, { recursive: true, force: true });
   }
   let reset = await run('reset', '--hard', '--quiet', commit, '--');
@@ -578,8 +620,8 @@ async function checkOut(
   }
   await clean(repo, place, keep);
   await emptySubmodules(repo, place.path, place.gitDir);
-  await mkdir(join(place.seed, '..'), { recursive: true });
   await copyIndex(index, place.seed);
+  if (cone === undefined) await rm(place.coneFile, { force: true });
 }
 
 async function clean(repo: Repository, place: SlotPlace, keep: readonly RawPath[]): Promise<void> {

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import type { Repository } from './index.js';
 import { GitError, need } from './plumbing.js';
+import { isInCone } from './sparse.js';
 
 /** A path inside a folder, forward slashes, its bytes read as latin1. */
 export type RawPath = string;
@@ -56,7 +57,7 @@ export function configEnv(settings: readonly (readonly [string, string])[]): Rec
   return env;
 }
 
-/** A folder is always the whole tree: nothing sparse, split, cached or recursed into. */
+/** A folder is the whole tree: nothing sparse, split, cached or recursed into. */
 export const WHOLE: readonly (readonly [string, string])[] = [
   ['core.bare', 'false'],
   ['core.sparseCheckout', 'false'],
@@ -67,15 +68,29 @@ export const WHOLE: readonly (readonly [string, string])[] = [
   ['submodule.recurse', 'false'],
 ];
 
+/** Of a sparse folder, only what its cone holds is there: what is missing outside was never deleted. */
+const SPARSE: readonly (readonly [string, string])[] = [
+  ...WHOLE.filter(([key]) => !/sparse/i.test(key)),
+  ['core.sparseCheckout', 'true'],
+  ['core.sparseCheckoutCone', 'true'],
+  ['index.sparse', 'true'],
+];
+export const settingsOf = (cone: unknown): typeof WHOLE => (cone === undefined ? WHOLE : SPARSE);
+
 /** Git on a folder through the repository's own git directory and an index of ours. */
-export function folderEnv(repo: Repository, folder: string, index: string): Record<string, string> {
+export function folderEnv(
+  repo: Repository,
+  folder: string,
+  index: string,
+  cone?: readonly string[],
+): Record<string, string> {
   return {
     GIT_DIR: repo.commonDir,
     GIT_WORK_TREE: folder,
     GIT_INDEX_FILE: index,
     // A replacement that an agent made must not stand before what is really there.
     GIT_NO_REPLACE_OBJECTS: '1',
-    ...configEnv(WHOLE),
+    ...configEnv(settingsOf(cone)),
   };
 }
 
@@ -101,6 +116,8 @@ export interface SnapshotRequest {
   readonly keep: readonly RawPath[];
   /** Never part of the tree unless `tip` has them, and then as `tip` has them. */
   readonly copied: readonly RawPath[];
+  /** Of a sparse folder, what it holds (`sparse.ts`): outside of it, what is not there is as `tip` has it. */
+  readonly cone?: readonly string[];
 }
 
 export interface Snapshot {
@@ -121,17 +138,19 @@ export interface Snapshot {
 
 /** Reads a folder into the object store. The index stays, holding `tree`. */
 export async function takeSnapshot(repo: Repository, request: SnapshotRequest): Promise<Snapshot> {
-  const { folder, index, tip, keep, copied } = request;
+  const { folder, index, tip, keep, copied, cone } = request;
   const { git } = repo;
-  const env = folderEnv(repo, folder, index);
+  const env = folderEnv(repo, folder, index, cone);
+  // The patterns that this would go by are those of the user's own checkout.
+  const readTree = cone === undefined ? ['read-tree'] : ['read-tree', '--no-sparse-checkout'];
   const call = { cwd: folder, env };
 
   await rm(index, { force: true });
   const seeded = request.seed !== undefined && (await copyIndex(request.seed, index));
-  const warm = seeded ? await git({ ...call, args: ['read-tree', '-m', tip] }) : undefined;
+  const warm = seeded ? await git({ ...call, args: [...readTree, '-m', tip] }) : undefined;
   if (warm?.code !== 0) {
     await rm(index, { force: true });
-    await need(git, { ...call, args: ['read-tree', tip] });
+    await need(git, { ...call, args: [...readTree, tip] });
   }
 
   const status = await git({
@@ -163,7 +182,7 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
       if (path.endsWith('/')) nested.push(path.slice(0, -1));
       else found.push(path);
     } else if (kind[1] === 'D') {
-      gone.push(path);
+      if (cone === undefined || isInCone(plainPath(path), cone)) gone.push(path);
     } else if (kind[1] !== ' ') {
       found.push(path);
     }
@@ -186,7 +205,7 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
 
   const removals = gone.map((path) => `0 ${'0'.repeat(tip.length)}\t${path}\0`).join('');
   if (removals !== '') await indexInfo(repo, folder, index, removals);
-  const { unreadable, unconverted } = await addFiles(repo, folder, index, taken);
+  const { unreadable, unconverted } = await addFiles(repo, folder, index, taken, cone);
   const tree = await need(git, { ...call, args: ['write-tree'] });
   return { tree, written: taken.length, nested, big, ignored, unreadable, unconverted };
 }
@@ -258,9 +277,10 @@ async function addFiles(
   folder: string,
   index: string,
   paths: readonly RawPath[],
+  cone: readonly string[] | undefined,
 ): Promise<Pick<Snapshot, 'unreadable' | 'unconverted'>> {
   if (paths.length === 0) return { unreadable: [], unconverted: [] };
-  const env = folderEnv(repo, folder, index);
+  const env = folderEnv(repo, folder, index, cone);
   const batch = await repo.git({
     args: ['update-index', '-z', '--add', '--remove', '--replace', '--stdin'],
     cwd: folder,

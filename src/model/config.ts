@@ -121,6 +121,8 @@ export interface Config {
     readonly setup: readonly string[];
     readonly copy: readonly string[];
     readonly keep: readonly string[];
+    /** Only the folders that a milestone's `paths` name are there while it is worked and checked. */
+    readonly sparse: boolean;
   };
   /** Whether slots are linked worktrees or repositories of their own. */
   readonly isolation: 'worktree' | 'clone';

@@ -494,6 +494,42 @@ story(
 );
 
 story(
+  'of a large repository only what a milestone’s paths name is there, and what lands is whole',
+  { config: ['worktrees.sparse'] },
+  async () => {
+    const check = 'find . -name "*.txt" | sort | tr "\\n" " " > "$HOME/checked"';
+    const p = project({ agent: 'recipe', review: false, checks: [check], worktrees: { sparse: true } });
+    p.milestone('1A', {
+      front: 'paths: ["src/app/**"]',
+      implement: 'find . -name "*.txt" | sort > src/app/seen.md; echo a > src/app/a.txt',
+    });
+    p.milestone('1B', {
+      front: 'depends_on: [1A]',
+      implement: 'find . -name "*.txt" | sort > seen.md',
+    });
+    p.commit('Milestones', {
+      'root.txt': 'r',
+      'src/app/a.txt': '0',
+      'src/lib/b.txt': 'b',
+      'docs/d.txt': 'd',
+    });
+    const first = await p.mstone('run', '1A');
+    expect(first.code, first.stdout + first.stderr).toBe(0);
+    expect(readFileSync(join(p.env.HOME ?? '', 'checked'), 'utf8')).toBe('./root.txt ./src/app/a.txt ');
+    const second = await p.mstone('run');
+    expect(second.code, second.stdout + second.stderr).toBe(0);
+    expect(p.tree()).toEqual({
+      'docs/d.txt': 'd',
+      'root.txt': 'r',
+      'seen.md': './docs/d.txt\n./root.txt\n./src/app/a.txt\n./src/lib/b.txt',
+      'src/app/a.txt': 'a',
+      'src/app/seen.md': './root.txt\n./src/app/a.txt',
+      'src/lib/b.txt': 'b',
+    });
+  },
+);
+
+story(
   'an agent that goes on for too long, one that falls silent and a check without an end are ended',
   { config: ['timeouts.agent', 'timeouts.idle', 'timeouts.check'], front: ['timeout'] },
   async () => {

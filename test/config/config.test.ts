@@ -90,7 +90,7 @@ const DEFAULTS: Config = {
   },
   retries: 1,
   backoffMs: 30_000,
-  worktrees: { setup: [], copy: [], keep: [] },
+  worktrees: { setup: [], copy: [], keep: [], sparse: false },
   agents: {
     recipe: { kind: 'recipe', env: {} },
     claude: CLAUDE,
@@ -213,6 +213,11 @@ describe('each setting', () => {
       'worktrees: {keep: [node_modules/]}',
       'node_modules',
       { worktrees: { ...DEFAULTS.worktrees, keep: ['node_modules'] } },
+    ],
+    'worktrees.sparse': [
+      'worktrees: {sparse: true}',
+      '1',
+      { worktrees: { ...DEFAULTS.worktrees, sparse: true } },
     ],
     'timeouts.agent': [
       'timeouts: {agent: 1 day}',

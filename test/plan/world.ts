@@ -67,7 +67,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   merge: { parallel: 2, strict: 'auto', barrier: [] },
   retries: 1,
   backoffMs: 0,
-  worktrees: { setup: [], copy: [], keep: [] },
+  worktrees: { setup: [], copy: [], keep: [], sparse: false },
   agents: {
     recipe: { kind: 'recipe', env: {} },
     mine: { kind: 'command', command: ['x'], env: {} },
