@@ -1,15 +1,18 @@
 /*
  * Bundles src/ into dist/bundle/, so that a start reads few files:
  *
- *   entry                  the name of the file that exports `start`
+ *   entry                  the names of two files, a line each: what is loaded first, and what exports `start`
+ *   door-<hash>.cjs        what is loaded first; a file of its own, with all that it needs
  *   <name>-<hash>.cjs      a command, or what several commands share; each is loaded when it is needed
  *   <name>-<hash>.cjs.map  for the stack of a bug
  *   acp-bridge.cjs         a program of its own, started by agents of kind `acp`
+ *   version.txt, help*.txt what `--version` and `--help` of each command say
  *   LICENSES.txt           of the packages that are in it
  *
  * Files of another build stay for an hour: what runs may not have loaded all of its own yet.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
@@ -20,26 +23,36 @@ const STALE_MS = 3_600_000;
 /** `import.meta.url` where there are no modules. */
 const URL_NAME = 'urlOfThisFile';
 
-// Splitting is there for modules only, and modules cannot be started from what V8 kept of them: so first one,
-// then the other.
-const { outputFiles, metafile } = await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: ['src/cli/index.ts', 'src/agent/acp-bridge.ts'],
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20.19',
   outdir: folder,
   entryNames: '[name]-[hash]',
-  chunkNames: '[name]-[hash]',
   outExtension: { '.js': '.cjs' },
   define: { 'import.meta.url': URL_NAME },
   legalComments: 'none',
-  sourcemap: 'inline',
   sourcesContent: false,
   metafile: true,
   write: false,
+};
+
+// Splitting is there for modules only, and modules cannot be started from what V8 kept of them: so first one,
+// then the other.
+const { outputFiles, metafile } = await build({
+  ...common,
+  entryPoints: ['src/cli/index.ts', 'src/cli/told.ts', 'src/agent/acp-bridge.ts'],
+  splitting: true,
+  format: 'esm',
+  chunkNames: '[name]-[hash]',
+  sourcemap: 'inline',
+});
+const door = await build({
+  ...common,
+  entryPoints: ['src/cli/door.ts'],
+  format: 'cjs',
+  sourcemap: 'external',
 });
 
 const files = new Map();
@@ -64,15 +77,24 @@ await Promise.all(
   }),
 );
 
+for (const { path, text } of door.outputFiles) files.set(basename(path), text);
+
 const builtFrom = (source) =>
   basename(Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === source)[0]);
 files.set('LICENSES.txt', licences());
 files.set('acp-bridge.cjs', `require('./${builtFrom('src/agent/acp-bridge.ts')}');\n`);
-// Last, when all that it leads to is there.
-files.set('entry', builtFrom('src/cli/index.ts'));
 
 mkdirSync(folder, { recursive: true });
 for (const [name, content] of files) write(name, content);
+const { tellAll } = createRequire(import.meta.url)(join(folder, builtFrom('src/cli/told.ts')));
+for (const [name, content] of await tellAll()) {
+  files.set(name, content);
+  write(name, content);
+}
+// Last, when all that it leads to is there.
+const entry = `${[...files.keys()].find((name) => /^door-.*\.cjs$/.test(name))}\n${builtFrom('src/cli/index.ts')}\n`;
+files.set('entry', entry);
+write('entry', entry);
 for (const name of readdirSync(folder)) {
   if (files.has(name) || (name.endsWith('.v8') && files.has(name.replace(/\.v\d[^/]*\.v8$/, '')))) continue;
   const path = join(folder, name);

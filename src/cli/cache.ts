@@ -104,7 +104,8 @@ const sumOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).
 /** This very mstone: of its version, and of its build where it is built from source. */
 function makerOf(world: Pick<World, 'home'>): string {
   try {
-    return `${versionOf(world)}/${readFileSync(join(world.home, 'dist', 'bundle', 'entry'), 'utf8').trim()}`;
+    const build = readFileSync(join(world.home, 'dist', 'bundle', 'entry'), 'utf8');
+    return `${versionOf(world)}/${build.trim().replaceAll('\n', '+')}`;
   } catch {
     return versionOf(world);
   }

@@ -5,6 +5,7 @@
 import { CommanderError } from 'commander';
 import { stackOf } from './bug.js';
 import { makeProgram } from './program.js';
+import { watchStreams } from './streams.js';
 import { home, processWorld, type World } from './world.js';
 
 /** Runs one command line. Never throws for what a user did; what it throws is a bug of ours. */
@@ -23,31 +24,14 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
   }
 }
 
-/** What a stream says whose reader is no longer there. */
-const GONE: readonly string[] = ['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'];
-
 /** The exit code of a run whose terminal was closed. */
 const HANGUP = 129;
 
-/** What `bin/mstone.js` calls. */
+/** What `bin/mstone.js` calls where `door.ts` has no answer. */
 export async function start(): Promise<void> {
-  // Whoever closes the other end (`mstone status | head -1`, a terminal that went away) has seen enough: a run
-  // goes on, what reads comes to its end, and what only watches stops. The exit code is what it would be.
-  const closed = new AbortController();
-  let lost: Error | undefined;
-  process.once('exit', () => {
-    if (lost === undefined) return;
-    process.stderr.write(`mstone: not all could be written: ${lost.message}\n`);
-    process.exitCode ||= 1;
-  });
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (stream === process.stdout) closed.abort();
-      if (!GONE.includes(error.code ?? '')) lost ??= error;
-    });
-  }
+  const closed = watchStreams();
   try {
-    process.exitCode = await main(process.argv.slice(2), { ...processWorld(), closed: closed.signal });
+    process.exitCode = await main(process.argv.slice(2), { ...processWorld(), closed });
     // Agents go on without us; what waits for them here would keep us alive as long.
     if (process.exitCode === HANGUP) process.exit();
   } catch (error) {

@@ -12,6 +12,7 @@ import {
 import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
 import { GROUPINGS } from '../run/costs.js';
+import { HELP_COLUMNS } from './door.js';
 import { sayDiagnostics } from './output.js';
 import { readUsage } from './usage.js';
 import { versionOf, type World } from './world.js';
@@ -58,6 +59,7 @@ export function makeProgram(world: World, exit: (code: number) => void): Command
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
+      getOutHelpWidth: () => Math.min(world.stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS),
       // What is wrong is said once, in the words of all other refusals.
       outputError: () => undefined,
     })

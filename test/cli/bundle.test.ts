@@ -1,10 +1,12 @@
 /** The executable: one folder of bundled files, with what V8 compiled of them kept for the next start. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { home } from '../rig/inside.js';
+import { toldIn } from '../../src/cli/door.js';
+import { makeProgram } from '../../src/cli/program.js';
+import { home, inside, makeInside } from '../rig/inside.js';
 import { makeProject, type TestProject } from '../rig/project.js';
 
 let p: TestProject;
@@ -84,4 +86,42 @@ it('tells of a bug where it is in the source, and of a build that is missing wha
     stdout: '',
     stderr: 'mstone is not built yet. Type: npm run build\n',
   });
+});
+
+it('answers at once what was told when it was built: in the words of commander, which has them where that is gone', async () => {
+  const commands = makeProgram(makeInside(home, {}).world, () => undefined).commands.map((one) => one.name());
+  const asked = [['--version'], ['-V'], ['--help'], ['-h'], ['help']];
+  for (const name of commands) asked.push([name, '--help'], [name, '-h'], ['help', name]);
+  const files = new Set<string>();
+  for (const argv of asked) {
+    const file = toldIn(argv) ?? '';
+    files.add(file);
+    const { code, stdout } = await inside(argv, p.root, {});
+    expect({ argv, code, text: readFileSync(join(bundle(), file), 'utf8') }).toEqual({
+      argv,
+      code: 0,
+      text: stdout,
+    });
+  }
+  expect([...files].sort()).toEqual(
+    readdirSync(bundle()).filter((name) => /^(help|version).*txt$/.test(name)),
+  );
+  // These want something else as well, or what no command is called.
+  for (const argv of [
+    [],
+    ['run'],
+    ['run', '1A', '--help'],
+    ['--help', 'run'],
+    ['help', '../x'],
+    ['--help', ''],
+  ])
+    expect(toldIn(argv)).toBe(undefined);
+
+  // Read, not made anew; and made anew where it is gone.
+  const run = join(bundle(), 'help-run.txt');
+  const { stdout } = await inside(['help', 'run'], p.root, {});
+  writeFileSync(run, 'as it was told\n');
+  expect(mstone(['run', '-h'])).toEqual({ status: 0, stdout: 'as it was told\n', stderr: '' });
+  rmSync(run);
+  expect(mstone(['run', '-h'])).toEqual({ status: 0, stdout, stderr: '' });
 });

@@ -49,6 +49,7 @@ describe('a pipe whose reader has seen enough', () => {
     const [log = ''] = execFileSync('find', [logs, '-name', '1A.1.*.log']).toString().split('\n');
     writeFileSync(log, 'a line of some length\n'.repeat(100_000));
     expect(piped('logs 1A | head -1')).toEqual({ stdout: `==> ${log} <==\n`, stderr: '', code: 0 });
+    expect(piped('--help | true')).toEqual({ stdout: '', stderr: '', code: 0 });
     expect(piped('status | true')).toEqual({ stdout: '', stderr: '', code: 0 });
     expect(piped('plan --json 2>&1 | head -1')).toEqual({ stdout: '{\n', stderr: '', code: 0 });
   });
@@ -57,10 +58,12 @@ describe('a pipe whose reader has seen enough', () => {
     if (!existsSync('/dev/full')) return;
     p.milestone('1A', { implement: 'true' });
     p.commit('Milestones');
-    expect(piped('plan > /dev/full')).toMatchObject({
-      stderr: expect.stringContaining('mstone: not all could be written: '),
-      code: 1,
-    });
+    for (const args of ['plan', '--help']) {
+      expect(piped(`${args} > /dev/full`)).toMatchObject({
+        stderr: expect.stringContaining('mstone: not all could be written: '),
+        code: 1,
+      });
+    }
   });
 });
 
