@@ -6,6 +6,7 @@
  *   <name>-<hash>.cjs      a command, or what several commands share; each is loaded when it is needed
  *   <name>-<hash>.cjs.map  for the stack of a bug
  *   acp-bridge.cjs         a program of its own, started by agents of kind `acp`
+ *   starter.cjs            a program of its own, which starts others for a run
  *   version.txt, help*.txt what `--version` and `--help` of each command say
  *   LICENSES.txt           of the packages that are in it
  *
@@ -42,7 +43,12 @@ const common = {
 // then the other.
 const { outputFiles, metafile } = await build({
   ...common,
-  entryPoints: ['src/cli/index.ts', 'src/cli/told.ts', 'src/agent/acp-bridge.ts'],
+  entryPoints: [
+    'src/cli/index.ts',
+    'src/cli/told.ts',
+    'src/agent/acp-bridge.ts',
+    'src/process/starter-program.ts',
+  ],
   splitting: true,
   format: 'esm',
   chunkNames: '[name]-[hash]',
@@ -83,6 +89,7 @@ const builtFrom = (source) =>
   basename(Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === source)[0]);
 files.set('LICENSES.txt', licences());
 files.set('acp-bridge.cjs', `require('./${builtFrom('src/agent/acp-bridge.ts')}');\n`);
+files.set('starter.cjs', `require('./${builtFrom('src/process/starter-program.ts')}');\n`);
 
 mkdirSync(folder, { recursive: true });
 for (const [name, content] of files) write(name, content);

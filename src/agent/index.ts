@@ -17,6 +17,7 @@ import type { AgentOutcome, Oid, Repeated, Tokens, UsageWindow } from '../model/
 import { plainly, type Redactor } from '../model/redact.js';
 import { unreachable } from '../model/result.js';
 import type { Finding, Judgement } from '../model/verdict.js';
+import type { StartDetached } from '../process/detached.js';
 import { readPlainTail } from '../process/plain.js';
 import { type Cage, caged } from '../process/sandbox.js';
 import { hasStarted, type SupervisedEnd, supervise } from '../process/supervise.js';
@@ -91,6 +92,8 @@ export interface AssignmentRequest {
   readonly maxLogBytes?: number;
   /** From the polite signal to the sure one; 5 s. */
   readonly graceMs?: number;
+  /** Who starts it; this process itself. */
+  readonly startDetached?: StartDetached;
 }
 
 export interface AgentReport {
@@ -349,6 +352,7 @@ async function superviseIn(
     signal: request.signal,
     ...(watch === undefined ? {} : { watch }),
     ...(request.graceMs === undefined ? {} : { graceMs: request.graceMs }),
+    ...(request.startDetached === undefined ? {} : { startDetached: request.startDetached }),
   });
 }
 

@@ -66,6 +66,7 @@ import type { Landing, PlanItem } from '../model/plan.js';
 import { type Redactor, redacted } from '../model/redact.js';
 import { err, ok, type Result } from '../model/result.js';
 import { modelOf } from '../plan/items.js';
+import type { StartDetached } from '../process/detached.js';
 import { allowedEnvironment } from '../process/environment.js';
 import type { Cage } from '../process/sandbox.js';
 import { scrubFile } from '../process/scrub.js';
@@ -111,6 +112,8 @@ export interface HandsContext {
   readonly templates: Templates;
   /** Takes secrets out of all that comes back: the journal, prompts and reports are made of that. */
   readonly redact: Redactor;
+  /** Who starts agents. */
+  readonly startDetached: StartDetached;
   /** Values that no work may hold: the user's secrets, in all the forms that they stand in. */
   readonly own: readonly string[];
 }
@@ -450,6 +453,7 @@ export function makeHands(context: HandsContext): Hands {
       ...(config.logs.maxBytes === undefined ? {} : { maxLogBytes: config.logs.maxBytes }),
       tag,
       signal,
+      startDetached: context.startDetached,
     });
 
     await scrubFile(log, redact.forms);

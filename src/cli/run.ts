@@ -36,6 +36,7 @@ import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems, withGates } from '../plan/items.js';
 import { rolesNamed } from '../plan/reviewers.js';
 import { readPlainTail } from '../process/plain.js';
+import { openStarter } from '../process/starter.js';
 import { endTagged, listTagged } from '../process/tagged.js';
 import { planText } from '../report/documents.js';
 import { explainFound, formatMoment, interruptedWords, names, shellWord, termsOf } from '../report/words.js';
@@ -580,6 +581,7 @@ async function runLocked(
     gitEnvironment(world.env, `${runId}.git`),
     join(repository.stateDir, 'tmp'),
   );
+  const starter = openStarter(`${runId}.git`, world.env);
   const stopWatching = await watchSources(world, project.repository, target, (text) => control.tell(text));
   try {
     const append = async (events: readonly Event[]): Promise<void> => {
@@ -604,7 +606,8 @@ async function runLocked(
     }
     const hands = makeHands({
       world,
-      repository: { ...project.repository, git: makeGit(world.env, `${runId}.git`), objects },
+      repository: { ...project.repository, git: makeGit(world.env, `${runId}.git`, starter.run), objects },
+      startDetached: starter.startDetached,
       run: runId,
       runDir,
       logsDir: logsDir ?? own,
@@ -643,6 +646,7 @@ async function runLocked(
     stopWatching();
     stopAsking();
     await objects.close();
+    await starter.close();
     await reporter.close();
     await journal.value.close();
   }

@@ -80,11 +80,15 @@ export function gitEnvironment(
   return base;
 }
 
-/** A `git` that runs with a clean environment taken from `environment`. */
-export function makeGit(environment: Readonly<Record<string, string | undefined>>, tag?: string): Git {
+/** A `git` that runs with a clean environment taken from `environment`; `run` starts it. */
+export function makeGit(
+  environment: Readonly<Record<string, string | undefined>>,
+  tag?: string,
+  run = runShort,
+): Git {
   const base = gitEnvironment(environment, tag);
   return async ({ args, cwd, input, env, signal }) => {
-    const outcome = await runShort({
+    const outcome = await run({
       command: 'git',
       args: [...PINNED_ARGUMENTS, ...args],
       cwd,

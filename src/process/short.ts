@@ -9,10 +9,13 @@ import { statSync } from 'node:fs';
 import { endProcessGroup, KeptOutput, LINGER_MS, STDERR_BYTES } from './group.js';
 import type { ProcessOutcome, ProcessRequest } from './index.js';
 
+export type ShortRequest = Pick<
+  ProcessRequest,
+  'command' | 'args' | 'cwd' | 'env' | 'input' | 'signal' | 'maxBytes'
+>;
+
 /** Runs one program to its end in a process group of its own; when this returns, the group is gone. */
-export async function runShort(
-  request: Pick<ProcessRequest, 'command' | 'args' | 'cwd' | 'env' | 'input' | 'signal' | 'maxBytes'>,
-): Promise<ProcessOutcome> {
+export async function runShort(request: ShortRequest): Promise<ProcessOutcome> {
   // A missing cwd is reported by Node as ENOENT of the command, which misleads.
   if (!statSync(request.cwd, { throwIfNoEntry: false })?.isDirectory()) {
     return { kind: 'not-found', message: `no such folder: ${request.cwd}` };

@@ -16,7 +16,6 @@
  *
  * A file without its last newline counts as absent: on a full disk, or cut by the power, it may be empty.
  */
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
@@ -36,6 +35,7 @@ import { join } from 'node:path';
 import type { Repeated } from '../model/outcome.js';
 import { AwakeClock, sleptSinceBoot } from './awake.js';
 import { Descendants } from './descendants.js';
+import { type StartDetached, startDetached } from './detached.js';
 import { bootMarker, isAlive, isRemains, listProcesses, type ProcessIdentity } from './identity.js';
 import { signalGroup } from './index.js';
 import { endAll, findTagged, GRACE_MS, withTag } from './tagged.js';
@@ -65,6 +65,8 @@ export interface SuperviseRequest {
   readonly signal: AbortSignal;
   /** From the polite signal to the sure one; 5 s. */
   readonly graceMs?: number;
+  /** Who starts it; this process itself. */
+  readonly startDetached?: StartDetached;
 }
 
 export type SupervisedEnd =
@@ -150,36 +152,23 @@ async function start(request: SuperviseRequest, nap: Nap): Promise<SupervisedEnd
   if (process.platform === 'win32') {
     return { kind: 'not-started', message: 'agents need a POSIX system: /bin/sh supervises them' };
   }
-  const fds: number[] = [];
-  const failed = (error: unknown): SupervisedEnd => ({
-    kind: 'not-started',
-    message: `cannot start in ${request.cwd}: ${error instanceof Error ? error.message : String(error)}`,
-  });
   try {
-    fds.push(openSync(request.stdinFile, 'r'), openSync(request.logFile, 'a', 0o600));
-    // Node reports a missing folder as a missing program.
-    if (!statSync(request.cwd).isDirectory()) throw new Error('not a folder');
-    // Node's own spawn: execa would hold on to a child that is meant to outlive us.
-    const child = spawn(
-      '/bin/sh',
-      ['-c', WRAPPER, 'mstone', request.dir, bootMarker(), request.command, ...request.args],
-      {
-        cwd: request.cwd,
-        env: withTag(request.env, request.tag),
-        detached: true,
-        stdio: [fds[0], fds[1], fds[1]],
-      },
-    );
-    child.unref();
-    child.once('exit', () => nap.wake());
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.on('error', reject);
+    const { startDetached: startIt = startDetached } = request;
+    const wrapper = await startIt({
+      command: '/bin/sh',
+      args: ['-c', WRAPPER, 'mstone', request.dir, bootMarker(), request.command, ...request.args],
+      cwd: request.cwd,
+      env: withTag(request.env, request.tag),
+      stdinFile: request.stdinFile,
+      logFile: request.logFile,
+    });
+    let ended = false;
+    void wrapper.ended.then(() => {
+      ended = true;
+      nap.wake();
     });
     // From here the files speak. A wrapper that ends without a token was kept from creating it.
-    while (!hasStarted(request.dir) && (child.exitCode ?? child.signalCode) === null) {
-      await nap.sleep(POLL_MS / 10);
-    }
+    while (!hasStarted(request.dir) && !ended) await nap.sleep(POLL_MS / 10);
     if (hasStarted(request.dir)) {
       const slept = sleptSinceBoot();
       if (slept !== undefined) writeFileSync(join(request.dir, 'slept'), `${slept}\n`, { mode: 0o600 });
@@ -187,9 +176,9 @@ async function start(request: SuperviseRequest, nap: Nap): Promise<SupervisedEnd
     }
     return { kind: 'not-started', message: `no start token can be created in ${request.dir}` };
   } catch (error) {
-    return hasStarted(request.dir) ? undefined : failed(error);
-  } finally {
-    for (const fd of fds) closeSync(fd);
+    if (hasStarted(request.dir)) return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    return { kind: 'not-started', message: `cannot start in ${request.cwd}: ${why}` };
   }
 }
 

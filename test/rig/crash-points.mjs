@@ -275,8 +275,8 @@ function gitName(args) {
   )}`;
 }
 
-const { spawn } = childProcess;
-childProcess.spawn = (command, args, options) => {
+/** The name of a start, or undefined where nothing is changed by it. */
+function startName(command, args, cwd) {
   const program = basename(String(command));
   const name =
     program === 'git' || /^git\b/.test(program)
@@ -286,12 +286,37 @@ childProcess.spawn = (command, args, options) => {
         : program === 'ps'
           ? undefined
           : `run ${program} ${stable(args.at(-1))}`;
+  if (name === undefined) return undefined;
+  return `${name}${cwd === undefined ? '' : ` in ${stable(basename(String(cwd)))}`}`;
+}
+
+const { fork, spawn } = childProcess;
+childProcess.spawn = (command, args, options) => {
+  const name = startName(command, args, options?.cwd);
   if (name === undefined) return spawn(command, args, options);
-  const folder = options?.cwd === undefined ? '' : ` in ${stable(basename(String(options.cwd)))}`;
-  const done = arrive(`${name}${folder}`);
+  const done = arrive(name);
   const child = spawn(command, args, options);
   child.once(name.startsWith('start ') ? 'spawn' : 'exit', done);
   return child;
+};
+
+// What is started by way of the starter is started all the same.
+childProcess.fork = (file, args, options) => {
+  const starter = fork(file, args, options);
+  const send = starter.send.bind(starter);
+  const under = new Map();
+  starter.send = (message, ...rest) => {
+    const name =
+      message.request && startName(message.request.command, message.request.args, message.request.cwd);
+    if (name !== undefined) under.set(message.id, arrive(name));
+    return send(message, ...rest);
+  };
+  starter.on('message', ({ is, id }) => {
+    if (is !== 'done' && is !== 'started') return;
+    under.get(id)?.();
+    under.delete(id);
+  });
+  return starter;
 };
 
 syncBuiltinESMExports();
