@@ -23,6 +23,7 @@ const folder = join(root, 'dist', 'bundle');
 const STALE_MS = 3_600_000;
 /** `import.meta.url` where there are no modules. */
 const URL_NAME = 'urlOfThisFile';
+const URL_LINE = `const ${URL_NAME} = require('node:url').pathToFileURL(__filename).href;`;
 
 const common = {
   absWorkingDir: root,
@@ -58,6 +59,7 @@ const door = await build({
   ...common,
   entryPoints: ['src/cli/door.ts'],
   format: 'cjs',
+  banner: { js: URL_LINE },
   sourcemap: 'external',
 });
 
@@ -74,9 +76,7 @@ await Promise.all(
       sourcemap: 'external',
       sourcesContent: false,
       // In the first line, so that no line of the map moves.
-      banner: text.includes(URL_NAME)
-        ? `const ${URL_NAME} = require('node:url').pathToFileURL(__filename).href;`
-        : '',
+      banner: text.includes(URL_NAME) ? URL_LINE : '',
     });
     files.set(name, code);
     files.set(`${name}.map`, map);

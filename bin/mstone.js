@@ -26,8 +26,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
     process.exitCode = 2;
   } else {
     const [door, main] = built;
-    if (!require(join(bundle, door)).answer(process.argv.slice(2), bundle)) {
-      require('./load.js').load(bundle, main).start();
-    }
+    require(join(bundle, door))
+      .answer(process.argv.slice(2), bundle)
+      .then((done) => done || require('./load.js').load(bundle, main).start());
   }
 }

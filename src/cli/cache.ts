@@ -21,8 +21,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { deserialize, serialize } from 'node:v8';
-import { versionOf, type World } from './world.js';
+import { versionOf } from './home.js';
+import type { World } from './world.js';
 
 export interface Cache {
   /** What was kept under a name; undefined where nothing is, or nothing that can be trusted. */
@@ -33,7 +33,7 @@ export interface Cache {
   write(name: string, rest: Uint8Array): string | undefined;
 }
 
-const LINE_END = 0x0a;
+export const LINE_END = 0x0a;
 /** Files that were looked at and never read, by whom nobody can ask any more. */
 const unread = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
@@ -102,28 +102,13 @@ const stampOf = ({ size, mtimeMs, ctimeMs, ino, dev }: Stats): string =>
 const sumOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** This very mstone: of its version, and of its build where it is built from source. */
-function makerOf(world: Pick<World, 'home'>): string {
+export function makerOf(world: Pick<World, 'home'>): string {
   try {
     const build = readFileSync(join(world.home, 'dist', 'bundle', 'entry'), 'utf8');
     return `${versionOf(world)}/${build.trim().replaceAll('\n', '+')}`;
   } catch {
     return versionOf(world);
   }
-}
-
-/** A value as it was kept, maps and all; undefined where there is none. */
-export function readValue<T>(cache: Cache, name: string): T | undefined {
-  const bytes = cache.read(name);
-  if (bytes === undefined) return undefined;
-  try {
-    return deserialize(bytes) as T;
-  } catch {
-    return undefined;
-  }
-}
-
-export function writeValue(cache: Cache, name: string, value: unknown): void {
-  cache.write(name, serialize(value));
 }
 
 /** What makes two questions the same one. */

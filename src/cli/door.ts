@@ -3,38 +3,49 @@
  * to be no part of what a start takes.
  */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { Caller, Said } from './answers.js';
+import { HELP_COLUMNS, toldIn } from './help.js';
+import { home } from './home.js';
 import { watchStreams } from './streams.js';
 
-/** Columns that help is laid out for: its texts are written when mstone is built, and read well on any screen. */
-export const HELP_COLUMNS = 80;
-
 /** Answers a command line from `bundle`, the folder of what was built; false where the whole of mstone is needed. */
-export function answer(argv: readonly string[], bundle: string): boolean {
-  const file = toldIn(argv);
-  if (file === undefined || (process.stdout.columns ?? HELP_COLUMNS) < HELP_COLUMNS) return false;
-  let text: string;
-  try {
-    text = readFileSync(join(bundle, file), 'utf8');
-  } catch (error) {
-    // The help of what is no command, say.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
+export async function answer(argv: readonly string[], bundle: string): Promise<boolean> {
+  // Only then what looks at files and asks git: loading that takes longer than help.
+  const said = tell(argv, bundle) ?? (await (await import('./answers.js')).recall(argv, caller));
+  if (said === undefined) return false;
   watchStreams();
-  process.stdout.write(text);
+  for (const { to, bytes } of said) process[to].write(bytes);
   return true;
 }
 
-/** The file with the text for a command line that wants help or the version, and nothing else. */
-export function toldIn(argv: readonly string[]): string | undefined {
-  const [first = '', second] = argv;
-  if (argv.length === 1) {
-    if (first === '--version' || first === '-V') return 'version.txt';
-    return first === 'help' || isHelp(first) ? 'help.txt' : undefined;
-  }
-  const name = first === 'help' ? second : isHelp(second) ? first : undefined;
-  return argv.length === 2 && name !== undefined && /^[a-z]+$/.test(name) ? `help-${name}.txt` : undefined;
-}
+const caller: Caller = {
+  env: process.env,
+  home,
+  // Asked for where it is needed: the folder may be gone, a stream may be none that can be opened.
+  get cwd() {
+    return process.cwd();
+  },
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
+  get cpus() {
+    return availableParallelism();
+  },
+};
 
-const isHelp = (word: string | undefined): boolean => word === '--help' || word === '-h';
+function tell(argv: readonly string[], bundle: string): readonly Said[] | undefined {
+  const file = toldIn(argv);
+  if (file === undefined || (process.stdout.columns ?? HELP_COLUMNS) < HELP_COLUMNS) return undefined;
+  try {
+    return [{ to: 'stdout', bytes: readFileSync(join(bundle, file)) }];
+  } catch (error) {
+    // The help of what is no command, say.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

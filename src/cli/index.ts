@@ -4,9 +4,11 @@
  */
 import { CommanderError } from 'commander';
 import { stackOf } from './bug.js';
+import { home } from './home.js';
+import { keeping } from './keep.js';
 import { makeProgram } from './program.js';
 import { watchStreams } from './streams.js';
-import { home, processWorld, type World } from './world.js';
+import { processWorld, type World } from './world.js';
 
 /** Runs one command line. Never throws for what a user did; what it throws is a bug of ours. */
 export async function main(argv: readonly string[], world: World): Promise<number> {
@@ -31,7 +33,8 @@ const HANGUP = 129;
 export async function start(): Promise<void> {
   const closed = watchStreams();
   try {
-    process.exitCode = await main(process.argv.slice(2), { ...processWorld(), closed });
+    const argv = process.argv.slice(2);
+    process.exitCode = await keeping(argv, { ...processWorld(), closed }, (world) => main(argv, world));
     // Agents go on without us; what waits for them here would keep us alive as long.
     if (process.exitCode === HANGUP) process.exit();
   } catch (error) {

@@ -9,6 +9,9 @@ import { shellWord } from '../report/words.js';
 const NAME = 'api-keys.json';
 
 export interface KeysFile {
+  /** Where it is looked for. */
+  readonly path: string;
+  readonly there: boolean;
   readonly credentials: readonly Credential[];
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -24,6 +27,8 @@ export async function readKeysFile(
 ): Promise<KeysFile> {
   const path = named ?? join(folder, NAME);
   const refused = (why: string, fix: string): KeysFile => ({
+    path,
+    there: true,
     credentials: [],
     diagnostics: [
       {
@@ -56,16 +61,18 @@ export async function readKeysFile(
     if (code === undefined) throw error;
     // Who runs as another user, as cron and sudo do, may have a HOME that is not theirs to look into.
     if (named === undefined && ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(code)) {
-      return { credentials: [], diagnostics: [] };
+      return { path, there: false, credentials: [], diagnostics: [] };
     }
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
     return refused(isMissing ? 'it is not there' : shown(message, 200), elsewhere);
   }
   const { parseKeysFile } = await import('../config/credentials.js');
   const read = parseKeysFile(text);
-  if (read.ok) return { credentials: read.value, diagnostics: [] };
+  if (read.ok) return { path, there: true, credentials: read.value, diagnostics: [] };
   const form = 'write it as `[{"name": "work", "env": {"ANTHROPIC_API_KEY": "…"}}]`';
   return {
+    path,
+    there: true,
     credentials: [],
     diagnostics: read.error.flatMap((why) => refused(why, form).diagnostics),
   };

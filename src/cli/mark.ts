@@ -3,11 +3,11 @@
  * alone and bears the trailers that history is read by.
  */
 import { buildCandidate } from '../git/candidate.js';
-import { uncommitted } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { land } from '../git/landing.js';
 import { formatMessage, type Trailer } from '../git/trailers.js';
 import { readFileAt } from '../git/tree.js';
+import { uncommitted } from '../git/uncommitted.js';
 import type { Diagnostic } from '../model/diagnostic.js';
 import { isSameText } from '../model/digest.js';
 import type { Milestone } from '../model/milestone.js';

@@ -8,11 +8,10 @@ import { createHash } from 'node:crypto';
 import type { MilestoneEntry, MilestoneReader, Parsed } from '../milestone/folder.js';
 import type { Milestone } from '../model/milestone.js';
 import type { Cache } from './cache.js';
+import { RACY_MS } from './stamps.js';
 
 const SHORT = 'milestones';
 const TEXTS = 'milestones.texts';
-/** A file changed so shortly before it was read may be changed again without another stamp. */
-const RACY_MS = 1000;
 const LONG = ['body', 'description', 'entryRequirements', 'tasks', 'criteria', 'recipe'] as const;
 type Long = Pick<Milestone, (typeof LONG)[number]>;
 

@@ -10,9 +10,9 @@ import { planDocument, planText } from '../report/documents.js';
 import { count, formatUsd, names } from '../report/words.js';
 import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { openProject, readPlanned, withoutErrors } from './project.js';
+import { ingredientsOf, openProject, readPlanned, withoutErrors } from './project.js';
 import { type SelectionOptions, selectionOf } from './selection.js';
-import { givenUp, keptOn, knownRuns, lostProofs } from './state.js';
+import { givenUp, keptOn, knownRuns, lostProofs, unfinishedOf } from './state.js';
 import type { World } from './world.js';
 
 export interface PlanOptions extends SelectionOptions {
@@ -40,6 +40,9 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
   if (!made.ok) return sayDiagnostics(world, made.error);
   const kept = keptOn(target.branch, runs.value);
   const settled = await settle(world, made.value, { repository, target, sources: sources.value, kept });
+  if (unfinishedOf(runs.value) === undefined && isSaid(settled)) {
+    world.madeOf?.(ingredientsOf(project.value, sources.value));
+  }
   if (options.json) {
     sayJson(world, planDocument(settled.plan, settled.chosen, approvalsIn(settled)));
     return 0;
@@ -49,6 +52,10 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
   say(world, `${planText(settled.plan, world.color)}\n${stepsWords(settled)}`);
   return items.ok ? 0 : 2;
 }
+
+/** Whether everything was said in the settings: then neither installed programs nor the project were asked. */
+const isSaid = ({ chosen, config, plan }: Settled): boolean =>
+  chosen === undefined && (config.agent !== undefined || plan.run.length === 0);
 
 /** What every milestone passes before it lands, and what was chosen where nobody said it; a step that is off is said to be. */
 export function stepsWords(settled: Settled): string {

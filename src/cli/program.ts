@@ -12,10 +12,11 @@ import {
 import type { Diagnostic } from '../model/diagnostic.js';
 import { nearest } from '../model/nearest.js';
 import { GROUPINGS } from '../run/costs.js';
-import { HELP_COLUMNS } from './door.js';
+import { HELP_COLUMNS } from './help.js';
+import { versionOf } from './home.js';
 import { sayDiagnostics } from './output.js';
 import { readUsage } from './usage.js';
-import { versionOf, type World } from './world.js';
+import type { World } from './world.js';
 
 const EXIT_CODES = `
 Exit codes:

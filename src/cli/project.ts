@@ -21,7 +21,9 @@ import { BUILT_IN_ROLES } from '../model/role.js';
 import { shown } from '../model/shown.js';
 import { rolesNamed } from '../plan/reviewers.js';
 import { shellWord } from '../report/words.js';
-import { type Cache, keyOf, openCache, readValue, writeValue } from './cache.js';
+import { type Cache, keyOf, openCache } from './cache.js';
+import { readValue, writeValue } from './cached-values.js';
+import type { Ingredients } from './keep.js';
 import { readableByOthers, readKeysFile } from './keys-file.js';
 import { openMilestones } from './milestone-cache.js';
 import type { World } from './world.js';
@@ -35,6 +37,8 @@ export interface Sources {
   /** Whether there is an `mstone.yaml`. */
   readonly configured: boolean;
   readonly layout: Layout;
+  /** Files of settings that were read, absolute, and whether they were there. */
+  readonly files: ReadonlyMap<string, boolean>;
   /** By dotted key: every setting as it holds, and who decided it. */
   readonly settings: Pick<ResolvedConfig, 'values' | 'origins'>;
   /** What must not be written or shown anywhere. */
@@ -266,6 +270,11 @@ async function readConfig(
     values: new Map(resolved.values).set('credentials', config.credentials),
     secrets,
     layout,
+    files: new Map([
+      [userFile, user !== undefined],
+      [keys.path, keys.there],
+      ...(world.configFile === undefined ? [] : [[world.configFile, text !== undefined] as const]),
+    ]),
     configured: text !== undefined,
     diagnostics: [
       ...(named?.wrong ?? []),
@@ -334,7 +343,7 @@ async function readSources(
 ): Promise<Sources> {
   const first = await place.findOdd(DEFAULT_LAYOUT);
   const cache = openCache(stateDir, world);
-  const { config, configured, layout, values, origins, secrets, diagnostics } = await readConfig(
+  const { config, configured, layout, files, values, origins, secrets, diagnostics } = await readConfig(
     world,
     root,
     place,
@@ -372,6 +381,7 @@ async function readSources(
     config,
     configured,
     layout,
+    files,
     settings: { values, origins },
     secrets,
     templates,
@@ -443,6 +453,16 @@ export async function landingsOf(
     for (const [id, landing] of those) landings.set(id, landing);
   }
   return landings;
+}
+
+/** What an answer is made of that says only what the branch checked out and the sources do; else undefined. */
+export function ingredientsOf(
+  { repository, target }: Project,
+  { layout, files }: Sources,
+): Ingredients | undefined {
+  const { branch, head, shadow } = target;
+  if (repository.branch !== branch || head === undefined || shadow !== undefined) return undefined;
+  return { repository, branch, head, layout, files };
 }
 
 /** Milestones and gates that have landed on `mstone/<target>` and that the target does not hold yet. */

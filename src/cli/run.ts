@@ -7,12 +7,13 @@ import type { Settled } from '../config/choose.js';
 import type { ConfigSources } from '../config/index.js';
 import { Control, driveRun } from '../engine/index.js';
 import { requiredFilters } from '../git/filters.js';
-import { commitFiles, uncommitted } from '../git/first-commit.js';
+import { commitFiles } from '../git/first-commit.js';
 import { laidOut, type Repository } from '../git/index.js';
 import { forgetMerged } from '../git/landing.js';
 import { openObjects } from '../git/objects.js';
 import { gitEnvironment, makeGit } from '../git/plumbing.js';
 import { readFileAt, treeKey } from '../git/tree.js';
+import { uncommitted } from '../git/uncommitted.js';
 import { watchHost } from '../host/index.js';
 import { isNoRoom } from '../journal/disk.js';
 import { JournalFull, openJournal, readJournal } from '../journal/index.js';
@@ -52,6 +53,7 @@ import { settle } from './choose.js';
 import { credentialSettings, fallbacksOf, scrubLogs, withFallbacks } from './credentials.js';
 import { readDeadline } from './deadline.js';
 import { dropDecision, readDecisions, watchDecisions } from './decisions.js';
+import { versionOf } from './home.js';
 import { limitLogs } from './log-room.js';
 import { endOrphans, findOrphans } from './orphans.js';
 import {
@@ -67,6 +69,7 @@ import { stepsWords } from './plan.js';
 import { findProgram } from './programs.js';
 import {
   idsBeside,
+  ingredientsOf,
   layoutAt,
   openProject,
   type Project,
@@ -95,7 +98,7 @@ import {
   unwritable,
 } from './state.js';
 import { waitUntil, waitUntilReady } from './wait.js';
-import { versionOf, type World, zoneOf } from './world.js';
+import { type World, zoneOf } from './world.js';
 
 type Terminal = World & { readonly color: boolean };
 
@@ -419,6 +422,11 @@ async function runLocked(
   const beside = follows ? await stagesBeside(repository, target) : [];
   const wouldFollow = follows && couldFollow(config, plan, beside);
   if (items.length === 0 && unfinished === undefined && !wouldFollow) {
+    // A deadline is read by the clock, and a configuration beside the project need not be committed.
+    if (plan.run.length === 0 && options.deadline === undefined && world.configFile === undefined) {
+      const made = ingredientsOf(project, sources);
+      world.madeOf?.(made && { ...made, committed: await decidingPaths(world, project.repository) });
+    }
     const done = plan.milestones.filter((milestone) => milestone.state === 'done').length;
     const stale = plan.milestones.filter((milestone) => milestone.state === 'stale');
     const blocked = plan.milestones.some(({ state, milestone }) => state === 'blocked' && milestone.enabled);

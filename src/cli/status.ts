@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { laidOut, type Repository } from '../git/index.js';
 import { listFilesAt } from '../git/tree.js';
 import { parseName } from '../milestone/name.js';
+import type { RunState } from '../model/state.js';
 import { makePlan } from '../plan/index.js';
 import { type Change, type SinceBegun, statusDocument, statusText } from '../report/documents.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
-import { openProject, readCheckout, type Sources } from './project.js';
+import { ingredientsOf, openProject, readCheckout, type Sources } from './project.js';
 import { isDriven, type KnownRun, knownRuns } from './state.js';
 import type { World } from './world.js';
 
@@ -27,7 +28,7 @@ const WATCH_MS = 1000;
 const HOME = '\u001b[H\u001b[J';
 
 /** Shows what has changed each second until it is told to stop, which is no failure. */
-async function watch(world: Terminal): Promise<number> {
+async function watch({ madeOf: _, ...world }: Terminal): Promise<number> {
   const stop = new AbortController();
   const stopListening = world.onSignal(() => stop.abort());
   world.closed?.addEventListener('abort', () => stop.abort(), { once: true });
@@ -80,6 +81,9 @@ async function statusOnce(
   const plan = made.ok ? made.value : undefined;
   const laid = laidOut(repository, sources.layout);
   const since = last === undefined ? new Map() : await changesSince(laid, last, sources);
+  if (!alive && (last === undefined || isDone(last.state))) {
+    world.madeOf?.(ingredientsOf(project.value, sources));
+  }
   if (options.json === true) {
     sayJson(world, statusDocument(last?.state, plan, alive, world.now(), since));
   } else {
@@ -97,6 +101,11 @@ async function statusOnce(
   }
   return 0;
 }
+
+/** Whether all of a run came to its end: what is said of it hangs on no clock. */
+const isDone = ({ end, items }: RunState): boolean =>
+  end?.is === 'ended' &&
+  [...items.values()].every(({ phase }) => phase.is === 'landed' || phase.is === 'passed');
 
 /** How milestones differ by now from what an unfinished run began with. */
 async function changesSince(

@@ -1,5 +1,5 @@
 /** What is the same wherever it is asked, told when mstone is built: the version, and the help of all commands. */
-import { toldIn } from './door.js';
+import { toldIn } from './help.js';
 import { main } from './index.js';
 import { makeProgram } from './program.js';
 import { processWorld, type World } from './world.js';

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Host } from '../host/index.js';
 import { realHost } from '../host/measure.js';
+import { home } from './home.js';
+import type { Ingredients } from './keep.js';
 
 /** What the command line needs of the process it runs in; tests give their own. */
 export interface World {
@@ -31,14 +30,9 @@ export interface World {
   readonly configFile?: string;
   /** Where `templates/`, `milestones/` and `package.json` of this mstone are. */
   readonly home: string;
+  /** Told by a command whose answer may be given again as long as nothing of this changes; undefined: it may not. */
+  readonly madeOf?: (ingredients: Ingredients | undefined) => void;
 }
-
-/** The folder of this mstone's package; as many levels up from its source, from what is compiled and from the bundle. */
-export const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-
-/** This mstone's own, from its package. */
-export const versionOf = ({ home }: Pick<World, 'home'>): string =>
-  (JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }).version;
 
 /** The zone of the user's calendar, as an IANA name. */
 export function zoneOf({ env }: Pick<World, 'env'>): string {

@@ -12,40 +12,12 @@ import { err, ok, type Result } from '../model/result.js';
 import { findHolders } from './checkout.js';
 import { type Repository, readIdentity, signedBy } from './index.js';
 import { GitError, need } from './plumbing.js';
+import { uncommitted } from './uncommitted.js';
 
 export interface CommittedFiles {
   readonly commit: Oid;
   /** False when HEAD held all of it already. */
   readonly made: boolean;
-}
-
-/**
- * Files under `paths` (files or folders, relative to the root) that HEAD does not hold as they are on
- * disk: new, changed or gone. An ignored file counts when it is named itself.
- */
-export async function uncommitted(repo: Repository, paths: readonly string[]): Promise<string[]> {
-  if (paths.length === 0) return [];
-  const text = await need(repo.git, {
-    args: [
-      '--literal-pathspecs',
-      'status',
-      '--porcelain=v1',
-      '-z',
-      '--untracked-files=all',
-      '--ignored=matching',
-      '--ignore-submodules=none',
-      '--no-renames',
-      '--',
-      ...paths,
-    ],
-    cwd: repo.root,
-  });
-  return text
-    .split('\0')
-    .filter((line) => line !== '')
-    .filter((line) => !line.startsWith('!!') || paths.includes(line.slice(3)))
-    .map((line) => line.slice(3))
-    .sort();
 }
 
 /** Commits exactly `paths` (files or folders, relative to the root) as they are on disk. */

@@ -14,6 +14,7 @@ import type { MessageCode } from '../model/messages.js';
 import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
+import { askPlaces, readFacts } from './facts.js';
 import type { Objects } from './objects.js';
 import { type Git, GitError, gitEnvironment, makeGit, need } from './plumbing.js';
 
@@ -103,7 +104,7 @@ export async function openRepository(
       'git fetch --unshallow',
     );
   }
-  const { root, commonDir, head, born } = facts.places ?? (await askPlaces(git, dir));
+  const { root, commonDir, head, commit } = facts.places ?? (await askPlaces(git, dir));
   const common = await realpath(commonDir);
   return ok({
     git,
@@ -112,83 +113,10 @@ export async function openRepository(
     commonDir: common,
     stateDir: join(common, 'mstone'),
     ...(head?.startsWith(HEADS) ? { branch: head.slice(HEADS.length) } : {}),
-    unborn: !born,
+    unborn: commit === undefined,
     objectFormat: facts.format,
     layout: DEFAULT_LAYOUT,
   });
-}
-
-interface Places {
-  readonly root: string;
-  readonly commonDir: string;
-  /** The ref that HEAD is on. */
-  readonly head?: string;
-  /** HEAD names a commit. */
-  readonly born: boolean;
-}
-
-interface Facts {
-  readonly version?: string;
-  readonly bare: boolean;
-  readonly inside: boolean;
-  readonly shallow: boolean;
-  readonly format: 'sha1' | 'sha256';
-  /** Undefined where one answer to all does not tell them apart. */
-  readonly places?: Places;
-}
-
-/** All that is to be known of a repository by one git process; why git refuses it; undefined without a git. */
-async function readFacts(
-  git: Git,
-  dir: string,
-): Promise<Facts | { readonly version?: string; readonly stderr: string } | undefined> {
-  const what = [
-    '--is-bare-repository',
-    '--is-inside-work-tree',
-    '--is-shallow-repository',
-    '--show-object-format',
-  ];
-  const where = ['--path-format=absolute', '--git-common-dir', '--show-toplevel'];
-  try {
-    // Without a checkout or a commit it ends early, having said what it knows.
-    const answer = await git({
-      args: ['rev-parse', ...what, ...where, 'HEAD^{commit}', '--symbolic-full-name', 'HEAD'],
-      cwd: dir,
-      // On stderr it says which git it is, too.
-      env: { GIT_TRACE2_EVENT: '2', GIT_TRACE2_EVENT_BRIEF: 'true' },
-    });
-    const exe = /^\{"event":"version",.*"exe":"(\d[^"]*)"/m.exec(answer.stderr)?.[1];
-    const version = exe === undefined ? {} : { version: exe };
-    const stderr = answer.stderr.replace(/^\{"event":.*\n?/gm, '');
-    const [bare, inside, shallow, format, commonDir, root, oid, head, ...more] = answer.text.split('\n');
-    if (format === undefined) return { ...version, stderr };
-    const known = {
-      ...version,
-      bare: bare === 'true',
-      inside: inside === 'true',
-      shallow: shallow === 'true',
-    };
-    const facts = { ...known, format: format === 'sha256' ? ('sha256' as const) : ('sha1' as const) };
-    // A path may hold line breaks.
-    const isPlain = answer.code === 0 && oid !== undefined && /^[0-9a-f]{40,64}$/.test(oid);
-    if (!isPlain || commonDir === undefined || root === undefined || more.length > 0) return facts;
-    return { ...facts, places: { commonDir, root, born: true, ...(head === undefined ? {} : { head }) } };
-  } catch (error) {
-    if (error instanceof GitError) return undefined;
-    throw error;
-  }
-}
-
-/** The same, one question each. */
-async function askPlaces(git: Git, dir: string): Promise<Places> {
-  const root = await need(git, { args: ['rev-parse', '--show-toplevel'], cwd: dir });
-  const commonDir = await need(git, {
-    args: ['rev-parse', '--path-format=absolute', '--git-common-dir'],
-    cwd: dir,
-  });
-  const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: dir });
-  const born = await git({ args: ['rev-parse', '-q', '--verify', 'HEAD^{commit}'], cwd: dir });
-  return { root, commonDir, born: born.code === 0, ...(head.code === 0 ? { head: head.text } : {}) };
 }
 
 /** The repository as its configuration lays it out: which file is the view that trees are compared without. */

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { toldIn } from '../../src/cli/door.js';
+import { toldIn } from '../../src/cli/help.js';
 import { makeProgram } from '../../src/cli/program.js';
 import { home, inside, makeInside } from '../rig/inside.js';
 import { makeProject, type TestProject } from '../rig/project.js';

@@ -1,8 +1,9 @@
 import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { commitFiles, uncommitted } from '../../src/git/first-commit.js';
+import { commitFiles } from '../../src/git/first-commit.js';
 import { openRepository, type Repository } from '../../src/git/index.js';
+import { uncommitted } from '../../src/git/uncommitted.js';
 import { makeRepository, type TestRepository } from '../rig/repository.js';
 
 let rig: TestRepository;

@@ -1,0 +1,101 @@
+/** Whether files are what they were, told without reading them. */
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
+
+/** A file changed so shortly before it was read may be changed again without another stamp. */
+export const RACY_MS = 1000;
+
+/** Something on disk, there or not, and what of it matters. Paths are absolute. */
+export type Watched =
+  /** A file: a link, and what it leads to. */
+  | { readonly path: string; readonly as: 'file' }
+  /** Whether it is a folder, a file or a link. */
+  | { readonly path: string; readonly as: 'kind' }
+  /** A folder with all that is in it, at any depth. */
+  | { readonly path: string; readonly as: 'tree' }
+  /** Files of these names in each folder of a folder. */
+  | { readonly path: string; readonly as: 'each'; readonly names: readonly string[] };
+
+export interface Stamped {
+  /** The same as long as nothing has changed that matters. */
+  readonly digest: string;
+  /** Epoch ms: when something of it was changed last. */
+  readonly changedMs: number;
+}
+
+/** Throws where something may not be looked at. */
+export function stampAll(all: readonly Watched[]): Stamped {
+  /** What is there, by name, and what is not: a folder with a slash, a file with a space behind it. */
+  const names: string[] = [];
+  /** Of each file in turn. Ten thousand stamps written out as text would take as long again. */
+  const stamps: number[] = [];
+  let changedMs = 0;
+
+  const infoOf = (path: string): Stats | undefined => {
+    try {
+      return lstatSync(path, { throwIfNoEntry: false });
+    } catch (error) {
+      // Where a folder on the way would be is a file.
+      if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  };
+  const stamp = ({ mode, size, mtimeMs, ctimeMs, ino, dev }: Stats): void => {
+    stamps.push(mode, size, mtimeMs, ctimeMs, ino, dev);
+  };
+  /** A folder's own stamp changes with whatever comes and goes in it: what is in it is looked at instead. */
+  const look = (path: string, name: string): Stats | undefined => {
+    const info = infoOf(path);
+    if (info === undefined) {
+      names.push(name);
+      return undefined;
+    }
+    changedMs = Math.max(changedMs, info.mtimeMs, info.ctimeMs);
+    if (info.isDirectory()) names.push(`${name}/`);
+    else {
+      names.push(`${name} `);
+      stamp(info);
+    }
+    return info;
+  };
+  const file = (path: string, name: string): void => {
+    if (look(path, name)?.isSymbolicLink() !== true) return;
+    const info = statSync(path, { throwIfNoEntry: false });
+    names.push(info === undefined ? '>' : '> ');
+    if (info === undefined) return;
+    changedMs = Math.max(changedMs, info.mtimeMs, info.ctimeMs);
+    stamp(info);
+  };
+  const tree = (path: string, name: string): void => {
+    if (look(path, name)?.isDirectory() !== true) return;
+    for (const entry of readdirSync(path)) tree(`${path}/${entry}`, entry);
+    names.push('..');
+  };
+
+  for (const watched of all) {
+    const { path, as } = watched;
+    switch (as) {
+      case 'file':
+        file(path, path);
+        break;
+      case 'kind':
+        names.push(path);
+        stamps.push((infoOf(path)?.mode ?? 0) & KIND);
+        break;
+      case 'tree':
+        tree(path, path);
+        break;
+      case 'each':
+        if (look(path, path)?.isDirectory() !== true) break;
+        for (const entry of readdirSync(path)) {
+          for (const name of watched.names) file(`${path}/${entry}/${name}`, `${entry}/${name}`);
+        }
+    }
+  }
+  // No name holds a zero byte.
+  const hash = createHash('sha256').update(names.join('\0')).update(Float64Array.from(stamps));
+  return { digest: hash.digest('hex'), changedMs };
+}
+
+/** The bits of a mode that say what something is. */
+const KIND = 0o170000;
