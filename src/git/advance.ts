@@ -9,6 +9,7 @@
  * was `update-ref` first: a refusal then leaves the checkout showing the reverse of what landed.
  */
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckoutBlock, Oid } from '../model/outcome.js';
@@ -21,7 +22,6 @@ import {
   findHolders,
   findInTheWay,
   type Holder,
-  listChanges,
   lookAt,
   type PathBytes,
   readIndex,
@@ -39,7 +39,8 @@ import {
   removeStaleLocks,
   writeIntent,
 } from './intent.js';
-import { type Git, PINNED_ARGUMENTS } from './plumbing.js';
+import { type Git, type GitAnswer, PINNED_ARGUMENTS } from './plumbing.js';
+import { diffTrees } from './tree.js';
 
 export interface Move {
   readonly ref: string;
@@ -142,7 +143,7 @@ async function mend(
   if (holder.operation !== undefined) return busyWith(repo, holder, holder.operation);
 
   const { git } = tag(repo, intent.tag);
-  const found = await sortOut(git, holder.path, await listChanges(repo, old, intent.new));
+  const found = await sortOut(git, holder, await diffTrees(repo, old, intent.new));
   if (found.theirs.length > 0) {
     return blocked(found.theirs, `${has(found.theirs)} changed since a landing there was cut off`, [
       `${gitIn(repo, holder)} stash push -- ${found.theirs.map(quoted).join(' ')}`,
@@ -202,8 +203,7 @@ async function moveWithCheckout(
       outcome = await inspect();
       if (outcome === undefined) {
         mayHaveTouched = true;
-        const args = ['read-tree', '-m', '-u', '--no-recurse-submodules', move.old, move.new];
-        const answer = await git({ args, cwd: holder.path });
+        const answer = await updateFiles();
         if (answer.code === 0) {
           refs.say('commit\0');
           if ((await refs.line()) === 'commit: ok') {
@@ -228,13 +228,9 @@ async function moveWithCheckout(
 
   /** Undefined: the way is free. */
   async function inspect(): Promise<Outcome | undefined> {
-    const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: holder.path });
-    if (head.text !== move.ref) return { kind: 'switched' };
-    // Exit 1: something is changed, which is for read-tree to judge.
-    const refreshed = await git({ args: ['update-index', '--refresh'], cwd: holder.path });
-    if (refreshed.code > 1) return whyRefused(refreshed.stderr);
-    const changes = await listChanges(repo, move.old, move.new);
-    const index = await readIndex(git, holder.path);
+    if ((await headOf(git, holder)) !== move.ref) return { kind: 'switched' };
+    const changes = await diffTrees(repo, move.old, move.new);
+    const index = await readIndex(git, holder, changes);
     const inTheWay = await findInTheWay(git, holder.path, changes, index);
     if (inTheWay.length === 0) return undefined;
     const assumed = inTheWay.filter((path) => index.has(path));
@@ -251,6 +247,15 @@ async function moveWithCheckout(
     ]);
   }
 
+  async function updateFiles(): Promise<GitAnswer> {
+    const args = ['read-tree', '-m', '-u', '--no-recurse-submodules', move.old, move.new];
+    const first = await git({ args, cwd: holder.path });
+    if (first.code === 0 || !/not uptodate/.test(first.stderr)) return first;
+    // Stamps alone may differ. Exit 1: something is changed, which is for read-tree to judge.
+    const refreshed = await git({ args: ['update-index', '--refresh'], cwd: holder.path });
+    return refreshed.code > 1 ? refreshed : git({ args, cwd: holder.path });
+  }
+
   async function whyRefused(stderr: string): Promise<Outcome> {
     const lock = /Unable to create '(.*\.lock)': File exists/.exec(stderr)?.[1];
     if (lock !== undefined) {
@@ -260,7 +265,7 @@ async function moveWithCheckout(
       const steps = [`${gitIn(repo, holder)} status`];
       return blocked([], `there are conflicts to be resolved in ${holder.path}`, steps);
     }
-    const changes = await listChanges(repo, move.old, move.new);
+    const changes = await diffTrees(repo, move.old, move.new);
     const changed = await findChanged(git, holder.path, move.old, changes);
     if (changed.length === 0) {
       const [first = 'git refused'] = stderr
@@ -285,6 +290,15 @@ async function moveWithCheckout(
   ): { readonly kind: 'blocked'; readonly block: CheckoutBlock } {
     return blocked(inTheWay, message, [...before, merge(repo, holder, options), ...after]);
   }
+}
+
+/** The ref that a worktree's HEAD is on. */
+async function headOf(git: Git, { path, gitDir }: Holder): Promise<string> {
+  const text = await readFile(join(gitDir, 'HEAD'), 'utf8').catch(() => '');
+  const [, ref] = /^ref: (refs\/heads\/\S+)\s*$/.exec(text) ?? [];
+  // Where refs are kept in tables, this file says nothing.
+  if (ref !== undefined && ref !== 'refs/heads/.invalid') return ref;
+  return (await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: path })).text;
 }
 
 /** What git says when it has checked everything and touched nothing. */
@@ -368,8 +382,9 @@ interface Found {
 }
 
 /** What a killed move left, path by path. */
-async function sortOut(git: Git, root: string, changes: readonly Change[]): Promise<Found> {
-  const index = await readIndex(git, root);
+async function sortOut(git: Git, holder: Holder, changes: readonly Change[]): Promise<Found> {
+  const root = holder.path;
+  const index = await readIndex(git, holder, changes);
   const [done, torn, theirs]: [Change[], Change[], PathBytes[]] = [[], [], []];
   let begun = false;
   for (const change of changes) {

@@ -11,8 +11,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Candidate, Oid } from '../model/outcome.js';
+import { driversOff } from './drivers.js';
 import { type Identity, isAncestor, type Repository, readIdentity, signedBy, writeCommit } from './index.js';
-import { GitError, need } from './plumbing.js';
+import { need } from './plumbing.js';
 import { filesNamed, inTheWayOf, readFilesAt, resolveTree, treeKey, withEntryOf, withFile } from './tree.js';
 
 export interface CandidateRequest {
@@ -160,8 +161,12 @@ async function withTasksOf(repo: Repository, head: Oid, work: Oid): Promise<Oid>
   const tree = await withEntryOf(repo, workTree, repo.layout.tasks, headTree);
   if (tree === workTree) return work;
   const nobody = { name: 'mstone', email: 'mstone@localhost' };
+  const message = `${repo.layout.tasks} left aside`;
+  const by = { author: nobody, committer: nobody, dateMs: 0 };
+  const written = await writeCommit(repo, tree, [work], message, by);
+  if (written !== undefined) return written;
   return need(repo.git, {
-    args: ['commit-tree', '-p', work, '-m', `${repo.layout.tasks} left aside`, tree],
+    args: ['commit-tree', '-p', work, '-m', message, tree],
     cwd: repo.root,
     env: signedBy(nobody, nobody, 0),
   });
@@ -177,10 +182,7 @@ async function mergeSettings(repo: Repository): Promise<Record<string, string>> 
     ['merge.renormalize', 'false'],
     ['diff.algorithm', 'histogram'],
   ];
-  const args = ['config', '-z', '--name-only', '--get-regexp', '^merge\\..*\\.driver$'];
-  const drivers = await repo.git({ args, cwd: repo.root });
-  if (drivers.code > 1) throw new GitError(args, drivers.code, drivers.stderr);
-  for (const name of new Set(drivers.text.split('\0'))) if (name !== '') settings.push([name, 'false']);
+  for (const [name, value] of await driversOff(repo)) settings.push([name, value]);
   // By environment: a driver's name may hold what `-c` would split at.
   return Object.fromEntries([
     ['GIT_CONFIG_COUNT', String(settings.length)],

@@ -2,6 +2,7 @@
 import type { Oid } from '../model/outcome.js';
 import type { Repository } from './index.js';
 import { GitError, need } from './plumbing.js';
+import { diffTrees } from './tree.js';
 
 /** Lines around a change that are part of it: who moves a condition answers for what it guards. */
 const AROUND = 3;
@@ -54,11 +55,8 @@ function nameIn(line: string): string {
 
 /** The files in which two commits differ, renamed ones under both names. */
 export async function changedFiles(repo: Repository, from: Oid, to: Oid): Promise<string[]> {
-  const text = await need(repo.git, {
-    args: ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--end-of-options', from, to, '--'],
-    cwd: repo.root,
-  });
-  return text.split('\0').filter((name) => name !== '');
+  const changes = await diffTrees(repo, from, to);
+  return changes.map(({ path }) => Buffer.from(path, 'latin1').toString('utf8'));
 }
 
 /** Which of these paths none of the commits has, as a file or a folder. */

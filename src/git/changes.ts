@@ -1,6 +1,7 @@
 /** What a milestone's work adds to the target, as a whole and commit by commit. */
 import type { FilePatch } from '../model/change.js';
 import type { Oid } from '../model/outcome.js';
+import { nearFork } from './graph.js';
 import type { Repository } from './index.js';
 import { GitError, need } from './plumbing.js';
 
@@ -30,23 +31,7 @@ export async function readChanges(
   { head, commit }: { readonly head: Oid; readonly commit: Oid },
 ): Promise<WorkChanges> {
   const at = { cwd: repo.commonDir, env: { GIT_DIR: repo.commonDir } };
-  const common = await need(repo.git, { args: ['merge-base', '--end-of-options', head, commit], ...at });
-  const base = common.split('\n')[0] ?? head;
-  const listed = await need(repo.git, {
-    args: [
-      'rev-list',
-      '--reverse',
-      '--topo-order',
-      '--format=%P%n%B%x00',
-      '--end-of-options',
-      commit,
-      `^${base}`,
-    ],
-    ...at,
-  });
-  const commits = [...listed.matchAll(/commit ([0-9a-f]{40,64})\n([^\n]*)\n([^\0]*)\0/g)].map(
-    ([, oid = '', parents = '', message = '']) => ({ oid, parents, message }),
-  );
+  const { base, commits } = (await nearby(repo, head, commit)) ?? (await ask(repo, head, commit));
   if (commits.length === 0) return { base, whole: [], commits: [], complete: true };
   // A commit is compared with those named behind it, and git then takes them for its parents in later lines, too.
   const lines = [`${commit} ${base}`, ...commits.map(({ oid, parents }) => `${oid} ${parents}`)];
@@ -78,6 +63,38 @@ export async function readChanges(
     })),
     complete: true,
   };
+}
+
+interface Own {
+  readonly base: Oid;
+  /** The oldest first; `parents` with spaces between. */
+  readonly commits: readonly { readonly oid: Oid; readonly parents: string; readonly message: string }[];
+}
+
+async function nearby(repo: Repository, head: Oid, commit: Oid): Promise<Own | undefined> {
+  const fork = await nearFork(repo, head, commit);
+  return (
+    fork && {
+      base: fork.base,
+      commits: fork.commits.map(({ oid, parents, message }) => ({
+        oid,
+        parents: parents.join(' '),
+        message,
+      })),
+    }
+  );
+}
+
+async function ask(repo: Repository, head: Oid, commit: Oid): Promise<Own> {
+  const at = { cwd: repo.commonDir, env: { GIT_DIR: repo.commonDir } };
+  const common = await need(repo.git, { args: ['merge-base', '--end-of-options', head, commit], ...at });
+  const base = common.split('\n')[0] ?? head;
+  const options = ['--reverse', '--topo-order', '--format=%P%n%B%x00', '--end-of-options'];
+  const listed = await need(repo.git, { args: ['rev-list', ...options, commit, `^${base}`], ...at });
+  const commits = [...listed.matchAll(/commit ([0-9a-f]{40,64})\n([^\n]*)\n([^\0]*)\0/g)].map(
+    ([, oid = '', parents = '', message = '']) => ({ oid, parents, message }),
+  );
+  return { base, commits };
 }
 
 interface Reading {

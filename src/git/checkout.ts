@@ -4,11 +4,13 @@
  * `shown` makes them text for people.
  */
 import type { Stats } from 'node:fs';
-import { lstat, readFile, readlink, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { lstat, readdir, readFile, readlink, realpath } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import type { Oid } from '../model/outcome.js';
-import { listWorktrees, type Repository } from './index.js';
+import { listWorktrees, type Repository, type Worktree } from './index.js';
+import { readStoredIndex, type StoredEntry } from './index-file.js';
 import { type Git, GitError, need } from './plumbing.js';
+import type { TreeChange } from './tree.js';
 
 /** A path as bytes in latin1. */
 export type PathBytes = string;
@@ -24,25 +26,14 @@ export interface Holder {
 }
 
 /** One path that differs between two commits. */
-export interface Change {
-  readonly path: PathBytes;
-  readonly oldMode: string;
-  readonly newMode: string;
-  readonly oldOid: Oid;
-  readonly newOid: Oid;
-}
+export type Change = TreeChange;
 
 export const ABSENT = '000000';
 const LINK = '120000';
 const SUBMODULE = '160000';
 
 /** What an index says of a path. */
-export interface IndexEntry {
-  readonly mode: string;
-  readonly oid: Oid;
-  /** As `ls-files -v`: small letters are assume-unchanged, `S` is skip-worktree. */
-  readonly tag: string;
-}
+export type IndexEntry = StoredEntry;
 
 /** The git directory of a worktree; undefined where git finds none. Most have it in their `.git`. */
 async function gitDirOf(repo: Repository, path: string): Promise<string | undefined> {
@@ -64,7 +55,7 @@ export async function findHolders(
 ): Promise<Holder[]> {
   const holders: Holder[] = [];
   const own = (await gitDirOf(repo, repo.root)) ?? '';
-  for (const worktree of await listWorktrees(repo)) {
+  for (const worktree of (await onlyOurs(repo, own, slots)) ?? (await listWorktrees(repo))) {
     if (worktree.prunable || slots.some((slot) => isWithin(worktree.path, slot))) continue;
     const gitDir = await gitDirOf(repo, worktree.path);
     if (gitDir === undefined) continue;
@@ -79,6 +70,25 @@ export async function findHolders(
     holders.push({ path, gitDir, ...(operation === undefined ? {} : { operation }) });
   }
   return holders;
+}
+
+/** The main checkout alone, where it is the one that we stand in and all others are slots: told from their files. */
+async function onlyOurs(
+  repo: Repository,
+  own: string,
+  slots: readonly string[],
+): Promise<readonly Worktree[] | undefined> {
+  if (own !== repo.commonDir) return undefined;
+  for (const name of await readdir(join(own, 'worktrees')).catch(() => [])) {
+    const link = await readText(join(own, 'worktrees', name, 'gitdir'));
+    if (link === undefined || !slots.some((slot) => isWithin(dirname(link), slot))) return undefined;
+  }
+  const head = await readText(join(own, 'HEAD'));
+  const [, branch] = /^ref: (refs\/heads\/\S+)$/.exec(head ?? '') ?? [];
+  // Where refs are kept in tables, this file says nothing.
+  if (branch === 'refs/heads/.invalid') return undefined;
+  if (branch !== undefined) return [{ path: repo.root, branch, prunable: false }];
+  return /^[0-9a-f]{40,64}$/.test(head ?? '') ? [{ path: repo.root, prunable: false }] : undefined;
 }
 
 const isWithin = (path: string, folder: string): boolean => path === folder || path.startsWith(folder + sep);
@@ -103,22 +113,16 @@ async function readOperation(gitDir: string): Promise<Holder['operation']> {
 const readText = async (file: string): Promise<string | undefined> =>
   (await readFile(file, 'utf8').catch(() => undefined))?.trim();
 
-/** Every path that differs between two commits; a rename is a deletion and an addition. */
-export async function listChanges(repo: Repository, old: Oid, now: Oid): Promise<Change[]> {
-  const args = ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-abbrev', '--no-ext-diff', old, now];
-  const answer = await repo.git({ args, cwd: repo.root });
-  if (answer.code !== 0) throw new GitError(args, answer.code, answer.stderr);
-  const parts = answer.stdout.toString('latin1').split('\0');
-  const changes: Change[] = [];
-  for (let at = 0; at + 1 < parts.length; at += 2) {
-    const [oldMode = '', newMode = '', oldOid = '', newOid = ''] = (parts[at] ?? '').slice(1).split(' ');
-    changes.push({ path: parts[at + 1] ?? '', oldMode, newMode, oldOid, newOid });
-  }
-  return changes;
-}
-
-/** The index of a worktree, conflicted entries left out. */
-export async function readIndex(git: Git, cwd: string): Promise<Map<PathBytes, IndexEntry>> {
+/** What the index of a worktree says of the paths that change, conflicted entries left out. */
+export async function readIndex(
+  git: Git,
+  { path: cwd, gitDir }: Pick<Holder, 'path' | 'gitDir'>,
+  changes: readonly Change[],
+): Promise<ReadonlyMap<PathBytes, IndexEntry>> {
+  const wanted = new Set(changes.map(({ path }) => path));
+  const oidBytes = changes[0]?.newOid.length === 64 ? 32 : 20;
+  const stored = await readStoredIndex(join(gitDir, 'index'), wanted, oidBytes);
+  if (stored !== undefined) return stored;
   const args = ['ls-files', '-z', '-s', '-v', '--full-name', ':/'];
   const answer = await git({ args, cwd });
   if (answer.code !== 0) throw new GitError(args, answer.code, answer.stderr);

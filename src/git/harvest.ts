@@ -11,13 +11,13 @@ import { lstat, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Harvest, Oid } from '../model/outcome.js';
 import { ARCHIVE_BYTES, archive } from './archive.js';
+import { driversOff } from './drivers.js';
 import { isAncestor, pin, pinAll, type Repository, readIdentity, signedBy, writeCommit } from './index.js';
 import { GitError, need } from './plumbing.js';
 import { rebuildWithoutTrailers, withoutProof } from './rebuild.js';
-import { settle as settleSlot, stampsOf } from './settled.js';
+import { nameIndex, settle as settleSlot, stampsOf, unlessRacy } from './settled.js';
 import {
   commitsMadeIn,
-  driversOff,
   type Isolation,
   makeScratch,
   type SlotPlace,
@@ -27,6 +27,7 @@ import {
 } from './slots.js';
 import {
   configEnv,
+  copyIndex,
   folderEnv,
   indexIn,
   indexInfo,
@@ -41,7 +42,7 @@ import {
   takeSnapshot,
 } from './snapshot.js';
 import { takeSubmodules } from './submodules.js';
-import { entryAt, readFilesAt, resolveTree, treeKey } from './tree.js';
+import { diffTrees, entryAt, readFilesAt, resolveTree, type TreeChange, treeKey } from './tree.js';
 
 export interface HarvestRequest {
   readonly slotsDir: string;
@@ -94,23 +95,34 @@ export async function harvest(repo: Repository, request: HarvestRequest): Promis
     const place = slotPlace(repo, request.slotsDir, request.slot, request.isolation);
     const there = (await lstat(place.path).catch(() => undefined))?.isDirectory() ?? false;
     const folder = there ? place.path : scratch;
-    // By the clock that stamps files.
-    const begun = Date.now();
     const stamps = place.isolation === 'worktree' ? stampsOf(place) : undefined;
-    const taken = await perform({ repo, request, place, index: indexIn(scratch), folder, told: [] }, there);
-    settleSlot(repo, place.path, stamps, begun);
+    await unlessRacy(stamps);
+    // By the clock that stamps files.
+    const atMs = Date.now();
+    const under: Harvesting = { repo, request, place, index: indexIn(scratch), folder, told: [] };
+    const head = await slotHead(repo, place);
+    const snapshot = there ? await readFolder(under, head ?? request.from) : undefined;
+    const exact = snapshot?.exact === true;
+    if (exact) {
+      await copyIndex(under.index, place.seed);
+      nameIndex(repo, place.seed, snapshot.tree);
+    }
+    const taken = await perform(under, head, snapshot);
+    settleSlot(repo, place.path, stamps, { atMs, exact });
     return taken;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-async function perform(under: Harvesting, there: boolean): Promise<Harvest> {
-  const { repo, request, place, told } = under;
-  const head = await slotHead(repo, place);
+async function perform(
+  under: Harvesting,
+  head: Oid | undefined,
+  snapshot: Snapshot | undefined,
+): Promise<Harvest> {
+  const { repo, request, told } = under;
   if (head === undefined) told.push("the slot's HEAD named no commit: its files were taken as they are");
-  if (!there) told.push("the slot's folder is gone: only what was committed was taken");
-  const snapshot = there ? await readFolder(under, head ?? request.from) : undefined;
+  if (snapshot === undefined) told.push("the slot's folder is gone: only what was committed was taken");
   const left = snapshot?.tree ?? (await resolveTree(repo, head ?? request.from));
 
   const history = await acceptHistory(under, head);
@@ -190,45 +202,19 @@ async function holdsCopied(under: Harvesting, head: Oid, trusted: readonly Oid[]
   return touching !== '';
 }
 
-interface Change {
-  readonly path: RawPath;
-  readonly oldMode: string;
-  readonly newMode: string;
-  readonly oldOid: Oid;
-  readonly newOid: Oid;
-}
-
 /** The entry is not there. */
 const ABSENT = '000000';
 
 /** Files in which two trees differ, in all or in some places. */
-async function compare(repo: Repository, from: Oid, to: Oid, within?: readonly RawPath[]): Promise<Change[]> {
+async function compare(
+  repo: Repository,
+  from: Oid,
+  to: Oid,
+  within?: readonly RawPath[],
+): Promise<readonly TreeChange[]> {
   if (within?.length === 0) return [];
-  const args = [
-    '--literal-pathspecs',
-    'diff-tree',
-    '-r',
-    '-z',
-    '--raw',
-    '--no-abbrev',
-    '--no-renames',
-    from,
-    to,
-    '--',
-  ];
-  const answer = await repo.git({
-    args: [...args, ...(within ?? []).map(plainPath)],
-    cwd: repo.commonDir,
-    env: { GIT_DIR: repo.commonDir, GIT_NO_REPLACE_OBJECTS: '1' },
-  });
-  if (answer.code !== 0) throw new GitError(args, answer.code, answer.stderr);
-  const changes: Change[] = [];
-  const entries = nulList(answer.stdout);
-  for (let at = 0; at + 1 < entries.length; at += 2) {
-    const [oldMode = '', newMode = '', oldOid = '', newOid = ''] = (entries[at] ?? '').slice(1).split(' ');
-    changes.push({ path: entries[at + 1] ?? '', oldMode, newMode, oldOid, newOid });
-  }
-  return changes;
+  const changes = await diffTrees(repo, from, to);
+  return within === undefined ? changes : changes.filter(({ path }) => isUnder(path, within));
 }
 
 /** A tree with some entries set otherwise; what stands in their way goes first. */

@@ -16,6 +16,7 @@ import type { MilestoneId } from '../model/milestone.js';
 import type { Oid } from '../model/outcome.js';
 import type { Landing } from '../model/plan.js';
 import type { LandingCost } from '../run/costs.js';
+import { lineBetween } from './graph.js';
 import type { Repository } from './index.js';
 import { readTrailers, type Trailer } from './trailers.js';
 
@@ -105,16 +106,22 @@ const landingOf = (commit: Commit, pair: Pair): Landing => ({
  * the landings brought beside it is an agent's and proves nothing. Undefined where more must be looked at.
  */
 async function readSince(repo: Repository, from: Oid, head: Oid): Promise<readonly Commit[] | undefined> {
-  const args = ['log', '-z', '--first-parent', ...LOG_FORMAT, '--end-of-options', head, `^${from}`, '--'];
-  // A commit that is gone: history was written anew and swept.
-  const answer = await repo.git({ args, cwd: repo.root });
-  if (answer.code !== 0) return undefined;
-  const commits = parseCommits(answer.text);
+  const near = await lineBetween(repo, from, head);
+  const commits =
+    near?.map((node) => ({ ...node, pairs: readPairs(readTrailers(node.message)) })) ?? (await logged());
+  if (commits === undefined) return undefined;
   const isPlain = commits.every(
     (commit) =>
       !/^This reverts commit /m.test(commit.message) && (commit.parents.length < 2 || isLandingMerge(commit)),
   );
   return isPlain && commits.at(-1)?.parents[0] === from ? commits : undefined;
+
+  async function logged(): Promise<readonly Commit[] | undefined> {
+    const args = ['log', '-z', '--first-parent', ...LOG_FORMAT, '--end-of-options', head, `^${from}`, '--'];
+    // A commit that is gone: history was written anew and swept.
+    const answer = await repo.git({ args, cwd: repo.root });
+    return answer.code === 0 ? parseCommits(answer.text) : undefined;
+  }
 }
 
 const COST = /^(\d{1,9}(?:\.\d{1,6})?) USD( \(estimated\))?$/;

@@ -15,8 +15,10 @@ import { nearest } from '../model/nearest.js';
 import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
 import { askPlaces, readFacts } from './facts.js';
+import { isNearAncestor } from './graph.js';
 import type { Objects } from './objects.js';
 import { type Git, GitError, gitEnvironment, makeGit, need } from './plumbing.js';
+import { readStoredRefs } from './refs.js';
 
 export interface Repository {
   readonly git: Git;
@@ -168,7 +170,7 @@ export async function readTarget(repo: Repository, branch: string): Promise<Reso
 
 /** Whether `ancestor` is `descendant` or among its ancestors. */
 export async function isAncestor(repo: Repository, ancestor: Oid, descendant: Oid): Promise<boolean> {
-  if (ancestor === descendant) return true;
+  if (ancestor === descendant || (await isNearAncestor(repo, ancestor, descendant))) return true;
   const args = ['merge-base', '--is-ancestor', ancestor, descendant];
   const answer = await repo.git({ args, cwd: repo.root });
   if (answer.code > 1) throw new GitError(args, answer.code, answer.stderr);
@@ -177,6 +179,8 @@ export async function isAncestor(repo: Repository, ancestor: Oid, descendant: Oi
 
 /** Refs that are one of these or lie below one of these, with the objects they name. */
 export async function listRefs(repo: Repository, ...prefixes: string[]): Promise<Map<string, Oid>> {
+  const stored = readStoredRefs(repo.commonDir, { prefixes });
+  if (stored !== undefined) return new Map([...stored].map(([name, { oid }]) => [name, oid]));
   const text = await need(repo.git, {
     args: ['for-each-ref', '--format=%(objectname) %(refname)', ...prefixes],
     cwd: repo.root,

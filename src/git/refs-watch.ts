@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import { isAncestor, listRefs, pin, type Repository } from './index.js';
 import { need } from './plumbing.js';
+import { readStoredRefs } from './refs.js';
 import { commitsMadeIn, SLOT_PREFIX } from './slots.js';
 
 export interface RefValue {
@@ -46,6 +47,32 @@ export interface MendOptions {
  * the guard's log, where one is in force already.
  */
 export async function snapshotRefs(repo: Repository, guardLog?: string): Promise<RefSnapshot> {
+  const refs = (await storedRefs(repo)) ?? (await askedRefs(repo));
+  return {
+    refs,
+    head: (await readFile(join(repo.commonDir, 'HEAD'), 'utf8').catch(() => '')).trim().replace(/^ref: /, ''),
+    config: fingerprint(await readFile(join(repo.commonDir, 'config')).catch(() => '')),
+    hooks: await fingerprintHooks(join(repo.commonDir, 'hooks')),
+    logBytes: guardLog === undefined ? 0 : ((await stat(guardLog).catch(() => undefined))?.size ?? 0),
+  };
+}
+
+/** By their files; undefined where git has to be asked. */
+async function storedRefs(repo: Repository): Promise<Map<string, RefValue> | undefined> {
+  const stored = repo.objects && readStoredRefs(repo.commonDir, { except: OURS });
+  if (stored === undefined) return undefined;
+  const refs = new Map<string, RefValue>();
+  for (const [name, { oid, peeled, symref }] of stored) {
+    // Branches name commits; of all else an annotated tag may be in the way.
+    const named =
+      peeled ?? (name.startsWith('refs/heads/') ? oid : (await repo.objects?.read(`${oid}^{}`))?.oid);
+    if (named === undefined) return undefined;
+    refs.set(name, { oid, peeled: named, ...(symref === undefined ? {} : { symref }) });
+  }
+  return refs;
+}
+
+async function askedRefs(repo: Repository): Promise<Map<string, RefValue>> {
   const listed = await need(repo.git, {
     args: ['for-each-ref', '--format=%(objectname) %(*objectname) %(refname) %(symref)'],
     cwd: repo.commonDir,
@@ -57,13 +84,7 @@ export async function snapshotRefs(repo: Repository, guardLog?: string): Promise
     if (name === '' || OURS.test(name)) continue;
     refs.set(name, { oid, peeled: peeled || oid, ...(symref === '' ? {} : { symref }) });
   }
-  return {
-    refs,
-    head: (await readFile(join(repo.commonDir, 'HEAD'), 'utf8').catch(() => '')).trim().replace(/^ref: /, ''),
-    config: fingerprint(await readFile(join(repo.commonDir, 'config')).catch(() => '')),
-    hooks: await fingerprintHooks(join(repo.commonDir, 'hooks')),
-    logBytes: guardLog === undefined ? 0 : ((await stat(guardLog).catch(() => undefined))?.size ?? 0),
-  };
+  return refs;
 }
 
 /** Puts back what agents moved since `before`. Returns sentences for the user. */

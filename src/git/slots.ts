@@ -27,9 +27,10 @@ import type { Oid } from '../model/outcome.js';
 import { err, ok, type Result } from '../model/result.js';
 import { archive } from './archive.js';
 import { cloneHead, makeClone, takeOver } from './clone.js';
+import { driversOff } from './drivers.js';
 import { pin, type Repository, readIdentity, signedBy } from './index.js';
 import { type GitAnswer, type GitCall, GitError } from './plumbing.js';
-import { isSettled } from './settled.js';
+import { nameIndex, settledAs } from './settled.js';
 import {
   configEnv,
   copyIndex,
@@ -47,7 +48,7 @@ import {
   takeSnapshot,
   WHOLE,
 } from './snapshot.js';
-import { conePatterns, isInCone } from './sparse.js';
+import { conePatterns } from './sparse.js';
 import { emptySubmodules, fillSubmodules } from './submodules.js';
 
 /** `worktree`: linked to the repository, sharing its refs. `clone`: a repository of its own (`clone.ts`). */
@@ -138,11 +139,13 @@ export async function prepareSlot(
   const keep = places(wanted.keep);
   try {
     await makeRoom(repo, place, told);
-    if (!isSettled(repo, place)) await rescue(repo, place, wanted, told);
+    const settled = settledAs(repo, place);
+    if (settled === undefined) await rescue(repo, place, wanted, told);
     await makeWhole(repo, place, wanted, told);
     // A merge is resolved where all of it is to be seen, and none of it is only in an index.
     const cone = wanted.merge === undefined ? wanted.cone : undefined;
-    await checkOut(repo, place, wanted.commit, { keep, cone }, told);
+    const exact = settled?.exact === true && place.isolation === 'worktree';
+    await checkOut(repo, place, wanted.commit, { keep, cone, exact }, told);
     const conflicts =
       wanted.merge === undefined ? [] : await mergeInto(repo, place, wanted.commit, wanted.merge);
     told.push(...(await fillSubmodules(repo, place.path)));
@@ -269,16 +272,6 @@ export async function unpinned(
     env: { GIT_DIR: repo.commonDir, GIT_NO_REPLACE_OBJECTS: '1' },
   });
   return tips.code === 0 ? tips.text.split('\n').filter((oid) => oid !== '') : heads;
-}
-
-/** The settings that switch every merge driver off which a configuration names. */
-export async function driversOff(repo: Repository): Promise<(readonly [string, string])[]> {
-  const named = await repo.git({
-    args: ['config', '-z', '--name-only', '--get-regexp', '^merge\\..*\\.driver$'],
-    cwd: repo.commonDir,
-    env: { GIT_DIR: repo.commonDir },
-  });
-  return [...new Set(nulList(named.stdout))].map((key) => [plainPath(key), 'false'] as const);
 }
 
 const OID = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
@@ -575,7 +568,16 @@ async function checkOut(
   repo: Repository,
   place: SlotPlace,
   commit: Oid,
-  { keep, cone }: { readonly keep: readonly RawPath[]; readonly cone: readonly string[] | undefined },
+  {
+    keep,
+    cone,
+    exact,
+  }: {
+    readonly keep: readonly RawPath[];
+    readonly cone: readonly string[] | undefined;
+    /** The seed is an index of all that is in the folder. */
+    readonly exact: boolean;
+  },
   told: string[],
 ): Promise<void> {
   const run = (...args: string[]) => steady(() => repo.git(slotCall(place, args, cone)));
@@ -589,6 +591,7 @@ async function checkOut(
   if (JSON.stringify(was) !== JSON.stringify(cone)) {
     // Anew: what one cone leaves out is never taken for deleted by another, or left lying about.
     await rm(index, { recursive: true, force: true });
+    await rm(place.seed, { force: true });
     await clean(repo, place, keep);
     await rm(join(place.gitDir, 'info', 'sparse-checkout'), { force: true });
   }
@@ -597,15 +600,11 @@ async function checkOut(
     await writeIfOther(join(place.gitDir, 'info', 'sparse-checkout'), conePatterns(cone));
     await writeIfOther(place.coneFile, JSON.stringify(cone));
   }
-  // Entries that git was told not to look at (assume-unchanged, skip-worktree) would survive a reset; of the
-  // second kind only those that a cone leaves out do not.
-  const flags = await run('ls-files', '-v', '-z');
-  const isPlain = (entry: string): boolean =>
-    entry.startsWith('H ') ||
-    (cone !== undefined && entry.startsWith('S ') && !isInCone(plainPath(entry.slice(2)), cone));
-  if (flags.code !== 0 || !nulList(flags.stdout).every(isPlain)) {
-    await rm(index, { recursive: true, force: true });
-  }
+  // What the agent told git of its files (assume-unchanged, skip-worktree) would survive a reset: our own index
+  // knows nothing of it.
+  nameIndex(repo, place.seed, undefined);
+  await rm(index, { recursive: true, force: true });
+  const isSeeded = await copyIndex(place.seed, index);
   let reset = await run('reset', '--hard', '--quiet', commit, '--');
   if (reset.code !== 0) {
     // What stands in the way: folders that may not be written, repositories where files belong.
@@ -615,12 +614,14 @@ async function checkOut(
     reset = await run('reset', '--hard', '--quiet', commit, '--');
     if (reset.code !== 0) throw new GitError(['reset'], reset.code, reset.stderr);
   }
-  for (const path of await strayRepositories(repo, place.path, index, keep)) {
-    await removeTree(onDisk(place.path, path));
+  if (!(exact && isSeeded)) {
+    for (const path of await strayRepositories(repo, place.path, index, keep)) {
+      await removeTree(onDisk(place.path, path));
+    }
+    await clean(repo, place, keep);
+    await emptySubmodules(repo, place.path, place.gitDir);
   }
-  await clean(repo, place, keep);
-  await emptySubmodules(repo, place.path, place.gitDir);
-  await copyIndex(index, place.seed);
+  if (await copyIndex(index, place.seed)) nameIndex(repo, place.seed, commit);
   if (cone === undefined) await rm(place.coneFile, { force: true });
 }
 

@@ -5,11 +5,12 @@
  * deleted, re-initialised, half-way through a rebase or full of planted hooks. Paths are bytes that git
  * gives and takes; here they travel as latin1 strings (`RawPath`), because a name need not be UTF-8.
  */
-import { copyFile, lstat, readdir, readFile, readlink, rm, stat, utimes } from 'node:fs/promises';
+import { constants, copyFile, lstat, readdir, readFile, readlink, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
 import type { Repository } from './index.js';
 import { GitError, need } from './plumbing.js';
+import { heldByIndex } from './settled.js';
 import { isInCone } from './sparse.js';
 
 /** A path inside a folder, forward slashes, its bytes read as latin1. */
@@ -98,7 +99,9 @@ export function folderEnv(
 export async function copyIndex(from: string, to: string): Promise<boolean> {
   const source = await stat(from).catch(() => undefined);
   if (source === undefined || !source.isFile()) return false;
-  await copyFile(from, to);
+  // Whatever stands there is replaced, and no link followed.
+  await rm(to, { recursive: true, force: true });
+  await copyFile(from, to, constants.COPYFILE_EXCL);
   const seconds = Math.floor(source.mtimeMs) / 1000;
   await utimes(to, seconds, seconds);
   return true;
@@ -134,6 +137,8 @@ export interface Snapshot {
   readonly unreadable: readonly RawPath[];
   /** Files that are in the tree as they are on disk, because git's conversion of them failed. */
   readonly unconverted: readonly RawPath[];
+  /** The folder holds what the tree does and nothing else, empty folders aside. */
+  readonly exact: boolean;
 }
 
 /** Reads a folder into the object store. The index stays, holding `tree`. */
@@ -147,10 +152,12 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
 
   await rm(index, { force: true });
   const seeded = request.seed !== undefined && (await copyIndex(request.seed, index));
-  const warm = seeded ? await git({ ...call, args: [...readTree, '-m', tip] }) : undefined;
-  if (warm?.code !== 0) {
-    await rm(index, { force: true });
-    await need(git, { ...call, args: [...readTree, tip] });
+  if (!seeded || request.seed === undefined || heldByIndex(repo, request.seed) !== tip) {
+    const warm = seeded ? await git({ ...call, args: [...readTree, '-m', tip] }) : undefined;
+    if (warm?.code !== 0) {
+      await rm(index, { force: true });
+      await need(git, { ...call, args: [...readTree, tip] });
+    }
   }
 
   const status = await git({
@@ -167,11 +174,12 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
   });
   if (status.code !== 0) throw new GitError(['status'], status.code, status.stderr);
 
+  const entries = nulList(status.stdout);
   const gone: RawPath[] = [];
   const found: RawPath[] = [];
   const nested: RawPath[] = [];
   const ignored: RawPath[] = [];
-  for (const entry of nulList(status.stdout)) {
+  for (const entry of entries) {
     const kind = entry.slice(0, 2);
     const path = entry.slice(3);
     if (isUnder(path.replace(/\/$/, ''), copied)) continue;
@@ -189,8 +197,9 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
   }
 
   const skipped = [...keep, ...nested, ...ignored.map((path) => path.replace(/\/$/, ''))];
-  const links = new Set(await gitlinks(repo, folder, index));
-  for (const path of await gitDirectories(folder, skipped)) {
+  const within = await gitDirectories(folder, skipped);
+  const links = new Set(within.length === 0 ? [] : await gitlinks(repo, folder, index));
+  for (const path of within) {
     if (!links.has(path.slice(0, -'/.git'.length))) nested.push(path);
   }
 
@@ -207,7 +216,13 @@ export async function takeSnapshot(repo: Repository, request: SnapshotRequest): 
   if (removals !== '') await indexInfo(repo, folder, index, removals);
   const { unreadable, unconverted } = await addFiles(repo, folder, index, taken, cone);
   const tree = await need(git, { ...call, args: ['write-tree'] });
-  return { tree, written: taken.length, nested, big, ignored, unreadable, unconverted };
+  const exact =
+    within.length === 0 &&
+    copied.length === 0 &&
+    keep.length === 0 &&
+    unreadable.length === 0 &&
+    entries.length === gone.length + taken.length;
+  return { tree, written: taken.length, nested, big, ignored, unreadable, unconverted, exact };
 }
 
 /** Sets index entries: `<mode> <oid>\t<path>\0` each, mode 0 takes one out. */

@@ -115,6 +115,80 @@ export async function withEntryOf(repo: Repository, tree: Oid, path: string, fro
   return withEntry(repo, tree, path, entry?.raw.slice(0, entry.raw.indexOf('\t')));
 }
 
+/** One path that differs between two trees; a rename is a deletion and an addition. */
+export interface TreeChange {
+  /** Bytes in latin1. */
+  readonly path: string;
+  /** `000000` where there is nothing. */
+  readonly oldMode: string;
+  readonly newMode: string;
+  readonly oldOid: Oid;
+  readonly newOid: Oid;
+}
+
+/** The files in which two commits or trees differ. Costs as much as there is changed. */
+export async function diffTrees(repo: Repository, from: string, to: string): Promise<TreeChange[]> {
+  if (repo.objects === undefined) return diffByProcess(repo, from, to);
+  const none = '0'.repeat(from.length);
+  const changes: TreeChange[] = [];
+  const compare = async (at: string, old: Oid | undefined, now: Oid | undefined): Promise<void> => {
+    if (old === now) return;
+    const [before, after] = await Promise.all(
+      [old, now].map(
+        async (tree) =>
+          new Map(
+            (tree === undefined ? [] : await readEntries(repo, tree)).map((entry) => [entry.name, entry]),
+          ),
+      ),
+    );
+    for (const name of new Set([...(before?.keys() ?? []), ...(after?.keys() ?? [])])) {
+      const [was, is] = [before?.get(name), after?.get(name)];
+      if (was?.raw === is?.raw) continue;
+      const path = at === '' ? name : `${at}/${name}`;
+      const [wasFile, isFile] = [fileAmong(was), fileAmong(is)];
+      if (wasFile !== undefined || isFile !== undefined) {
+        changes.push({
+          path,
+          oldMode: wasFile?.mode ?? ABSENT,
+          newMode: isFile?.mode ?? ABSENT,
+          oldOid: wasFile === undefined ? none : oidOf(wasFile),
+          newOid: isFile === undefined ? none : oidOf(isFile),
+        });
+      }
+      await compare(path, folderAmong(was), folderAmong(is));
+    }
+  };
+  await compare('', await resolveTree(repo, from), await resolveTree(repo, to));
+  // As git lists them: by bytes.
+  return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** No entry. */
+const ABSENT = '000000';
+
+const fileAmong = (entry: Entry | undefined): Entry | undefined =>
+  entry?.mode === FOLDER ? undefined : entry;
+const folderAmong = (entry: Entry | undefined): Oid | undefined =>
+  entry?.mode === FOLDER ? oidOf(entry) : undefined;
+
+async function diffByProcess(repo: Repository, from: string, to: string): Promise<TreeChange[]> {
+  const options = ['-r', '-z', '--raw', '--no-renames', '--no-abbrev', '--no-ext-diff', '--end-of-options'];
+  const args = ['diff-tree', ...options, from, to, '--'];
+  const answer = await repo.git({
+    args,
+    cwd: repo.commonDir,
+    env: { GIT_DIR: repo.commonDir, GIT_NO_REPLACE_OBJECTS: '1' },
+  });
+  if (answer.code !== 0) throw new GitError(args, answer.code, answer.stderr);
+  const parts = answer.stdout.toString('latin1').split('\0');
+  const changes: TreeChange[] = [];
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    const [oldMode = '', newMode = '', oldOid = '', newOid = ''] = (parts[at] ?? '').slice(1).split(' ');
+    changes.push({ path: parts[at + 1] ?? '', oldMode, newMode, oldOid, newOid });
+  }
+  return changes;
+}
+
 /** What stands where a folder on the way to `path` belongs: a file, a link or a submodule. */
 export async function inTheWayOf(repo: Repository, tree: Oid, path: string): Promise<string | undefined> {
   const parts = path.split('/');

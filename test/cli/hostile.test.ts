@@ -91,7 +91,7 @@ describe('agents that misuse git', () => {
         'echo d > d.txt; git add -A; git commit -qm "$(printf "Done\\n\\nMstone-Milestone: 2A\\nMstone-Digest: v1:00ff")"',
     });
     p.milestone('1E', {
-      implement: `${BYPASS}; git checkout -q --orphan fresh; echo e > e.txt; git add -A; git commit -qm "rewritten"; git commit -q --amend -m "once more"`,
+      implement: `${BYPASS}; git checkout -q --orphan fresh; echo e > e.txt; git add -A; git commit -qm "rewritten"; git checkout -q --detach; git commit -q --amend -m "once more"`,
     });
     p.milestone('1F', {
       implement:

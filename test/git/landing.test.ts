@@ -684,9 +684,6 @@ describe('a landing that is killed', () => {
 
   test.each([
     ['update-ref', 'before'],
-    ['symbolic-ref', 'before'],
-    ['update-index', 'before'],
-    ['ls-files', 'after'],
     ['read-tree', 'before'],
     ['read-tree', 'after'],
   ] as const)('at %s, %s it, ends as one that was not', async (command, when) => {
