@@ -171,9 +171,7 @@ async function performCli<F extends { readonly unknown: number }>(
     });
     const prompt = resumed === undefined ? request.prompt : (request.furtherPrompt ?? request.prompt);
     if (!hasStarted(own)) {
-      await place(own, 'prompt.md', prompt);
-      await place(own, 'context.json', request.context);
-      for (const [name, text] of Object.entries(files ?? {})) await place(own, name, text);
+      await placeAll(own, { 'prompt.md': prompt, 'context.json': request.context, ...files });
     }
     const { repeats = false } = request.timeouts;
     const watch = repeats === false ? undefined : watchCalls(logFile, cli, { from, bound: repeats, redact });
@@ -268,9 +266,11 @@ async function performProgram(request: AssignmentRequest): Promise<AgentReport> 
     });
   }
   if (!hasStarted(dir)) {
-    await place(dir, 'prompt.md', request.prompt);
-    await place(dir, 'context.json', request.context);
-    if (script !== undefined) await place(dir, 'recipe.sh', script);
+    await placeAll(dir, {
+      'prompt.md': request.prompt,
+      'context.json': request.context,
+      ...(script === undefined ? {} : { 'recipe.sh': script }),
+    });
   }
   const command =
     kind.kind === 'recipe' ? ['bash', '-euo', 'pipefail', join(dir, 'recipe.sh')] : kind.command;
@@ -412,6 +412,10 @@ function scriptFor(recipe: Recipe, purpose: Purpose): string | undefined {
   const script = recipe[purpose];
   return script === undefined || script.trim() === '' ? undefined : script;
 }
+
+const placeAll = async (dir: string, files: Readonly<Record<string, string>>): Promise<void> => {
+  await Promise.all(Object.entries(files).map(([name, text]) => place(dir, name, text)));
+};
 
 /** In one step: a supervisor beside us may be handing the file to an agent already. */
 async function place(dir: string, name: string, text: string): Promise<void> {

@@ -5,6 +5,7 @@
  * an assignment by its record and its start token, a check by ending what is left of it and running anew,
  * a candidate by its fixed date, a landing by asking the target.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -374,17 +375,17 @@ export function makeHands(context: HandsContext): Hands {
     const dir = join(runDir, 'assignments', name);
     const log = join(context.logsDir, `${name}.log`);
     const tag = tagOf(id);
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    let record = await readRecord(dir);
+    const isNew = (await mkdir(dir, { recursive: true, mode: 0o700 })) !== undefined;
+    let record = isNew ? undefined : await readRecord(dir);
     if (record === undefined) {
       // Nothing was started yet, but a killed mstone's setup may still be at it.
-      await endTagged(tag, { graceMs: 1000 });
+      if (!isNew) await endTagged(tag, { graceMs: 1000 });
       const ready = await makeReady(id, effect, log, signal);
       if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
       record = ready.value;
       await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
       // The file is flushed by now; its names survive a power cut as well, before anybody is started by it.
-      for (const folder of [dir, dirname(dir)]) await nodeDisk.syncFolder(folder);
+      await Promise.all([dir, dirname(dir)].map((folder) => nodeDisk.syncFolder(folder)));
     }
 
     const milestone = milestoneOf(effect.item);
@@ -562,7 +563,8 @@ export function makeHands(context: HandsContext): Hands {
   const check = async (id: string, effect: CheckEffect, signal: AbortSignal): Promise<CheckOutcome> => {
     const tag = tagOf(id);
     const log = join(context.logsDir, `${effect.item}.${effect.attempt}.${id}.check.log`);
-    await endTagged(tag, { graceMs: 1000 });
+    // All that a killed mstone may have begun for it begins with the log.
+    if (existsSync(log)) await endTagged(tag, { graceMs: 1000 });
     const commit = effect.commit === 'head' ? await headNow() : effect.commit;
     const unstartable = (message: string): CheckOutcome => ({ kind: 'unstartable', message, results: [] });
     const slot = await prepareSlot(repository, {

@@ -10,7 +10,8 @@
  * It is a rail, not a wall: `-c core.hooksPath=` goes round it, and a symbolic HEAD moves unasked before
  * git 2.46. What gets past it is mended afterwards.
  */
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Repository } from './index.js';
 import { SLOT_PREFIX } from './slots.js';
@@ -97,11 +98,20 @@ function countSettings(text: string | undefined): number {
 
 /** Agents in other slots may run the hook at this moment: it is replaced whole or not at all. */
 async function writeHook(file: string, script: string): Promise<void> {
-  if ((await readFile(file, 'utf8').catch(() => undefined)) === script) return;
+  // At once: twenty small files, before each agent.
+  if (textOf(file) === script) return;
   const part = `${file}.part-${process.pid}`;
   await writeFile(part, script);
   await chmod(part, 0o755);
   await rename(part, file);
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined; // Not there, or not to be read: it is written.
+  }
 }
 
 /** A text as one word of a shell. */

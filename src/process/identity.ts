@@ -94,12 +94,15 @@ export function readStat(pid: number): ProcessStat | undefined {
   return { state, start, group: Number(field(5)), session: Number(field(6)) };
 }
 
-/** All processes that `/proc` shows, remains too; empty where there is no `/proc`. */
-export function listProcesses(): { readonly pid: number; readonly stat: ProcessStat }[] {
+/** All processes that `/proc` shows but those of `except`, remains too; empty where there is no `/proc`. */
+export function listProcesses(
+  except: ReadonlySet<number> = new Set(),
+): { readonly pid: number; readonly stat: ProcessStat }[] {
   if (process.platform !== 'linux') return [];
   return readdirSync('/proc').flatMap((name) => {
-    const stat = /^\d+$/.test(name) ? readStat(Number(name)) : undefined;
-    return stat === undefined ? [] : [{ pid: Number(name), stat }];
+    const pid = Number(name);
+    const stat = Number.isInteger(pid) && !except.has(pid) ? readStat(pid) : undefined;
+    return stat === undefined ? [] : [{ pid, stat }];
   });
 }
 

@@ -20,7 +20,6 @@ import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
-  fsyncSync,
   linkSync,
   openSync,
   readFileSync,
@@ -36,9 +35,16 @@ import type { Repeated } from '../model/outcome.js';
 import { AwakeClock, sleptSinceBoot } from './awake.js';
 import { Descendants } from './descendants.js';
 import { type StartDetached, startDetached } from './detached.js';
-import { bootMarker, isAlive, isRemains, listProcesses, type ProcessIdentity } from './identity.js';
+import {
+  bootMarker,
+  isAlive,
+  isRemains,
+  listProcesses,
+  type ProcessIdentity,
+  type ProcessStat,
+} from './identity.js';
 import { signalGroup } from './index.js';
-import { endAll, findTagged, GRACE_MS, withTag } from './tagged.js';
+import { bearsTag, endAll, findTagged, GRACE_MS, withTag } from './tagged.js';
 
 export interface SuperviseRequest {
   /** The assignment's folder; it exists and is used for this start alone. */
@@ -253,7 +259,7 @@ function settle(dir: string, end: SupervisedEnd): SupervisedEnd {
   const file = join(dir, 'end');
   const own = join(dir, `end.${process.pid}.${randomUUID()}`);
   try {
-    writeDurably(own, `${JSON.stringify(end)}\n`);
+    writeWhole(own, `${JSON.stringify(end)}\n`);
     linkSync(own, file);
     return end;
   } catch (error) {
@@ -270,13 +276,16 @@ function settle(dir: string, end: SupervisedEnd): SupervisedEnd {
   }
 }
 
-function writeDurably(file: string, text: string): void {
+/**
+ * Not flushed: whoever has believed the end has it in a journal. What the power cuts counts as absent, and all who
+ * could contradict each other are gone then.
+ */
+function writeWhole(file: string, text: string): void {
   const fd = openSync(file, 'wx', 0o600);
   try {
     const bytes = Buffer.from(text);
     // A full disk shows as a short count first.
     if (writeSync(fd, bytes) < bytes.length) throw Object.assign(new Error('disk full'), { code: 'ENOSPC' });
-    fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
@@ -290,9 +299,15 @@ async function endDescendants(request: SuperviseRequest, descendants: Descendant
   const begun = performance.now();
   // Never by pid alone: after a while it is somebody else's.
   if (wrapper !== undefined && isAlive(wrapper)) signalGroup(wrapper.pid, 'SIGTERM');
+  const passed = new Set<number>();
   await endAll(async () => {
-    const members = wrapper === undefined ? [] : sessionMembers(wrapper, last);
-    const left = [...new Set([...(await findTagged(tag)), ...members, ...descendants.living()])];
+    const found =
+      process.platform === 'linux' && wrapper !== undefined && wrapper.boot === bootMarker()
+        ? findLeft(tag, wrapper, last, passed)
+        : await findTagged(tag);
+    const left = [...new Set([...found, ...descendants.living()])];
+    // The search that confirms that there is nothing comes at once; later a pid may be another's.
+    if (left.length > 0) passed.clear();
     // Where neither tags nor sessions can be seen, the group is all there is.
     if (performance.now() - begun >= graceMs && wrapper !== undefined && isAlive(wrapper)) {
       signalGroup(wrapper.pid, 'SIGKILL');
@@ -302,24 +317,37 @@ async function endDescendants(request: SuperviseRequest, descendants: Descendant
 }
 
 /**
- * Processes in the wrapper's session: they may have emptied their environment, as servers started with a
- * list of allowed names have. A session's number is not given away while it has a member, and one is only
- * ever entered by birth; so whoever was alive before the wrapper's end (`last`, epoch ms; undefined while
- * it lives) belongs to it.
+ * What bears the tag, and the processes in the wrapper's session: they may have emptied their environment, as
+ * servers started with a list of allowed names have. A session's number is not given away while it has a member,
+ * and one is only ever entered by birth; so whoever was alive before the wrapper's end (`last`, epoch ms; undefined
+ * while it lives) belongs to it. Whoever is older than the wrapper has nothing of it: most of a machine is, and
+ * their environments need not be read. `passed` are not looked at, and those that are nothing of it join them.
  */
-function sessionMembers(wrapper: ProcessIdentity, last: number | undefined): number[] {
-  if (process.platform !== 'linux' || wrapper.boot !== bootMarker()) return [];
-  if (last === undefined && !isAlive(wrapper)) return [];
+function findLeft(
+  tag: string,
+  wrapper: ProcessIdentity,
+  last: number | undefined,
+  passed: Set<number>,
+): number[] {
+  const hasSession = last !== undefined || isAlive(wrapper);
   const bootedAt = Date.now() - Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
   const ticksPerSecond = 100; // What Linux shows user space, whatever its own clock does.
-  return listProcesses()
-    .filter(({ pid, stat }) => {
-      if (stat.session !== wrapper.pid || isRemains(stat.state)) return false;
-      if (pid === wrapper.pid) return stat.start === wrapper.start;
-      const bornAt = bootedAt + (Number(stat.start) / ticksPerSecond) * 1000;
-      return last === undefined || bornAt <= last + SLACK_MS;
-    })
-    .map(({ pid }) => pid);
+  const isMember = (pid: number, stat: ProcessStat): boolean => {
+    if (!hasSession || stat.session !== wrapper.pid) return false;
+    if (pid === wrapper.pid) return stat.start === wrapper.start;
+    const bornAt = bootedAt + (Number(stat.start) / ticksPerSecond) * 1000;
+    return last === undefined || bornAt <= last + SLACK_MS;
+  };
+  const found: number[] = [];
+  for (const { pid, stat } of listProcesses(passed)) {
+    const isLeft =
+      pid !== process.pid &&
+      !isRemains(stat.state) &&
+      (isMember(pid, stat) || (Number(stat.start) >= Number(wrapper.start) && bearsTag(pid, tag)));
+    if (isLeft) found.push(pid);
+    else passed.add(pid);
+  }
+  return found;
 }
 
 function readWhole(file: string): string | undefined {

@@ -44,13 +44,13 @@ export interface TaggedProcess {
 /** All processes of this user that bear any tag, this one excepted. None on Windows. */
 export async function listTagged(): Promise<TaggedProcess[]> {
   if (process.platform === 'linux') {
-    const needle = Buffer.from(`${TAG_NAME}=`);
+    const needle = `${TAG_NAME}=`;
     return readdirSync('/proc').flatMap((name) => {
       const pid = Number(name);
       if (!Number.isInteger(pid) || pid === process.pid) return [];
       const environ = readEnviron(pid);
       if (!environ?.includes(needle)) return [];
-      const tags = tagsIn(environ.toString('utf8'), /\0/);
+      const tags = tagsIn(environ, /\0/);
       const cwd = readCwd(pid);
       return tags.length === 0 ? [] : [{ pid, tags, ...(cwd === undefined ? {} : { cwd }) }];
     });
@@ -134,18 +134,22 @@ const carries = (environ: string, separator: RegExp, tag: string): boolean =>
 
 /** Synchronous on purpose: these files are made in memory, and a hundred of them take 2 ms this way. */
 function findByProc(tag: string): number[] {
-  const needle = Buffer.from(tag);
   return readdirSync('/proc').flatMap((name) => {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) return [];
-    const environ = readEnviron(pid);
-    return environ?.includes(needle) && carries(environ.toString('utf8'), /\0/, tag) ? [pid] : [];
+    return Number.isInteger(pid) && pid !== process.pid && bearsTag(pid, tag) ? [pid] : [];
   });
 }
 
-function readEnviron(pid: number): Buffer | undefined {
+/** Whether a process has `tag` among its tags, by `/proc`; not if it is gone, or somebody else's. */
+export function bearsTag(pid: number, tag: string): boolean {
+  const environ = readEnviron(pid);
+  return environ?.includes(tag) === true && carries(environ, /\0/, tag);
+}
+
+/** As text, for which Node has a short way; tags are plain ASCII. */
+function readEnviron(pid: number): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/environ`);
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
   } catch {
     return undefined; // Gone by now, or a stranger's, whose environment is not ours to read.
   }
