@@ -187,30 +187,19 @@ async function moveWithCheckout(
 ): Promise<Outcome> {
   const intent = await begin(repo, move, holder);
   const { git, env } = tag(repo, intent.tag);
-  // In that worktree, so that its HEAD is locked along with the branch.
-  const refs = startConversation({
-    command: 'git',
-    args: [...PINNED_ARGUMENTS, 'update-ref', '-m', 'mstone', '-z', '--stdin'],
-    cwd: holder.path,
-    env,
-  });
-  refs.say(`start\0${commands(move)}prepare\0`);
-  const isPrepared = (await refs.line()) === 'start: ok' && (await refs.line()) === 'prepare: ok';
+  const refs = await prepare(repo, holder, move, env);
   let outcome: Outcome | undefined;
   let mayHaveTouched = files === 'touched';
   try {
-    if (isPrepared) {
+    if (refs.isPrepared) {
       outcome = await inspect();
       if (outcome === undefined) {
         mayHaveTouched = true;
         const answer = await updateFiles();
         if (answer.code === 0) {
-          refs.say('commit\0');
-          if ((await refs.line()) === 'commit: ok') {
-            outcome = { kind: 'moved' };
-          } else {
-            outcome = blockedBy('the branch could not be moved, though its files were', []);
-          }
+          outcome = (await refs.commit())
+            ? { kind: 'moved' }
+            : blockedBy('the branch could not be moved, though its files were', []);
         } else {
           mayHaveTouched = files === 'touched' || !REFUSED.test(answer.stderr);
           outcome = await whyRefused(answer.stderr);
@@ -218,9 +207,8 @@ async function moveWithCheckout(
       }
     }
   } finally {
-    // Closing without `commit` gives the refs back as they were.
-    const end = await refs.close();
-    outcome ??= await refusal(repo, move, end.stderr, [merge(repo, holder, options)]);
+    const stderr = await refs.close();
+    outcome ??= await refusal(repo, move, stderr, [merge(repo, holder, options)]);
     // Where files may have moved and the ref did not, the intent stays: the next call mends it.
     if (outcome.kind === 'moved' || !mayHaveTouched) await removeIntent(repo, move.ref);
   }
@@ -290,6 +278,56 @@ async function moveWithCheckout(
   ): { readonly kind: 'blocked'; readonly block: CheckoutBlock } {
     return blocked(inTheWay, message, [...before, merge(repo, holder, options), ...after]);
   }
+}
+
+/** A transaction of refs: locked, or refused. */
+interface Transaction {
+  readonly isPrepared: boolean;
+  /** Whether they moved. */
+  commit(): Promise<boolean>;
+  /** Without a commit before it, the refs stay as they were. Gives what git said against it. */
+  close(): Promise<string>;
+}
+
+/** In that worktree, so that its HEAD is locked along with the branch. */
+async function prepare(
+  repo: Repository,
+  holder: Holder,
+  move: Move,
+  env: Readonly<Record<string, string>>,
+): Promise<Transaction> {
+  const prepared =
+    holder.gitDir === repo.commonDir ? await repo.objects?.prepareRefs(commands(move)) : undefined;
+  if (prepared !== undefined) {
+    let isOver = false;
+    return {
+      isPrepared: true,
+      async commit() {
+        isOver = true;
+        return prepared.commit();
+      },
+      async close() {
+        if (!isOver) await prepared.abort();
+        return '';
+      },
+    };
+  }
+  const refs = startConversation({
+    command: 'git',
+    args: [...PINNED_ARGUMENTS, 'update-ref', '-m', 'mstone', '-z', '--stdin'],
+    cwd: holder.path,
+    env,
+  });
+  refs.say(`start\0${commands(move)}prepare\0`);
+  const isPrepared = (await refs.line()) === 'start: ok' && (await refs.line()) === 'prepare: ok';
+  return {
+    isPrepared,
+    async commit() {
+      refs.say('commit\0');
+      return (await refs.line()) === 'commit: ok';
+    },
+    close: async () => (await refs.close()).stderr,
+  };
 }
 
 /** The ref that a worktree's HEAD is on. */

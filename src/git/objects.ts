@@ -26,7 +26,20 @@ export interface Objects {
   write(type: 'blob' | 'tree' | 'commit', content: string | Uint8Array): Promise<Oid | undefined>;
   /** Points refs to commits, all or none, whatever they were; false where that has to be tried otherwise. */
   setRefs(refs: readonly (readonly [ref: string, oid: Oid])[]): Promise<boolean>;
+  /**
+   * Locks refs for the changes of `commands` (`update-ref -z --stdin`), which name the values they expect; HEAD with
+   * them where it is on one of them. Undefined where that has to be tried otherwise. The locks go with us.
+   */
+  prepareRefs(commands: string): Promise<PreparedRefs | undefined>;
   close(): Promise<void>;
+}
+
+/** Refs that are locked: one of the two has to follow. */
+export interface PreparedRefs {
+  /** Whether they moved; where not, that is not known. */
+  commit(): Promise<boolean>;
+  /** Gives them back as they were. */
+  abort(): Promise<void>;
 }
 
 /** `env` is the whole environment of those gits; `scratch` a folder for temporary files, made when it is needed. */
@@ -36,6 +49,8 @@ export function openObjects(
   scratch: string,
 ): Objects {
   const running = new Map<string, Answering>();
+  /** Between the locking of refs and what follows. */
+  let isPreparing = false;
   const of = (...args: string[]): Answering => {
     const key = args.join(' ');
     let found = running.get(key);
@@ -105,6 +120,34 @@ export function openObjects(
         }),
       );
       return done ?? false;
+    },
+    async prepareRefs(commands) {
+      if (isPreparing) return undefined;
+      const args = ['update-ref', '-m', 'mstone', '-z', '--stdin'];
+      const says = (word: string, expected: readonly string[]) =>
+        unlessGone(args, (git) =>
+          git.ask(word, async (answer) => {
+            for (const line of expected) if ((await answer.line()) !== line) return false;
+            return true;
+          }),
+        );
+      isPreparing = true;
+      const isPrepared = await says(`start\0${commands}prepare\0`, ['start: ok', 'prepare: ok']);
+      if (isPrepared !== true) {
+        isPreparing = false;
+        return undefined;
+      }
+      const end = async (word: string): Promise<boolean> => {
+        const done = await says(`${word}\0`, [`${word}: ok`]);
+        isPreparing = false;
+        return done === true;
+      };
+      return {
+        commit: () => end('commit'),
+        abort: async () => {
+          await end('abort');
+        },
+      };
     },
     async close() {
       await Promise.all([...running.values()].map((git) => git.close()));

@@ -3,9 +3,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { buildCandidate } from '../../src/git/candidate.js';
+import { isNearAncestor, lineBetween, nearFork } from '../../src/git/graph.js';
 import { openRepository, pinAll, type Repository, writeCommit } from '../../src/git/index.js';
 import { type Objects, openObjects } from '../../src/git/objects.js';
-import { filesNamed, treeKey, withFile } from '../../src/git/tree.js';
+import { diffTrees, filesNamed, treeKey, withFile } from '../../src/git/tree.js';
 import { makeRepository, type TestRepository } from '../rig/repository.js';
 
 let rig: TestRepository;
@@ -123,4 +124,88 @@ it('do without a git that has died, and begin another for the next question', as
   await objects.close();
   expect(gits()).toEqual([]);
   objects = openObjects(repo.commonDir, repo.env, join(repo.stateDir, 'tmp'));
+});
+
+it('lock refs and what stands on them, move them or give them back, and refuse what is not as it was said', async () => {
+  const next = rig.commitBeside([first], 'next', { a: '2\n' });
+  const update = (now: string, old: string): string => `update refs/heads/main\0${now}\0${old}\0`;
+  const locks = (): string[] => readdirSync(repo.commonDir).filter((name) => name.endsWith('.lock'));
+
+  const given = await objects.prepareRefs(update(next, first));
+  expect(locks()).toEqual(['HEAD.lock']);
+  expect(await objects.prepareRefs(update(next, first))).toBeUndefined();
+  await given?.abort();
+  expect([locks(), rig.oid('main')]).toEqual([[], first]);
+
+  expect(await objects.prepareRefs(update(first, next))).toBeUndefined();
+  expect([locks(), rig.oid('main')]).toEqual([[], first]);
+
+  const moved = await objects.prepareRefs(update(next, first));
+  expect(await moved?.commit()).toBe(true);
+  expect([locks(), rig.oid('main')]).toEqual([[], next]);
+  expect(rig.git('reflog', 'show', '--format=%H %gs', '-1', 'HEAD')).toBe(`${next} mstone`);
+
+  // Whoever holds them dies: they are free, and nothing moved.
+  await objects.prepareRefs(update(first, next));
+  for (const pid of gits()) process.kill(pid, 'SIGKILL');
+  await objects.close();
+  expect([rig.oid('main'), rig.git('status', '--porcelain=v1', '-b').split('\n')[0]]).toEqual([
+    next,
+    '## main',
+  ]);
+});
+
+it('differences of trees are what git says, whatever stands where', async () => {
+  const both = { ...repo, objects };
+  const second = rig.commitBeside([first], 'second', {
+    a: 'other\n',
+    'b/x': undefined,
+    'b/y/z': 'z',
+    'b-': undefined,
+    'b-/within': 'now a folder',
+    'ü ñ': 'x',
+  });
+  for (const [from, to] of [
+    [first, second],
+    [second, first],
+    [first, first],
+  ] as const) {
+    const changes = await diffTrees(both, from, to);
+    expect(changes).toEqual(await diffTrees(repo, from, to));
+    expect(changes.length).toBe(from === to ? 0 : 6);
+  }
+});
+
+it('near commits hang together as git says; what is far, merged or landed otherwise is left to git', async () => {
+  const both = { ...repo, objects };
+  const work1 = rig.commitBeside([first], 'one', { w: '1' });
+  const work2 = rig.commitBeside([work1], 'two\n\nmore ü\n', { w: '2' });
+  const landed = rig.commitBeside([first, rig.commitBeside([first], 'other', { o: '1' })], 'landing', {
+    o: '1',
+  });
+  const head = rig.commitBeside([landed], 'after', { p: '1' });
+  expect(await nearFork(both, head, work2)).toMatchObject({
+    base: first,
+    commits: [
+      { oid: work1, parents: [first], message: 'one' },
+      { oid: work2, parents: [work1], message: 'two\n\nmore ü\n' },
+    ],
+  });
+  expect(await nearFork(both, first, first)).toEqual({ base: first, commits: [] });
+  expect(await nearFork(both, head, landed)).toEqual({ base: landed, commits: [] });
+  // Half of the work has landed.
+  const half = rig.commitBeside([head, work1], 'half', { w: '1', o: '1', p: '1' });
+  expect(await nearFork(both, half, work2)).toBeUndefined();
+  // It has merges.
+  const merged = rig.commitBeside([work2, head], 'merged', { w: '3' });
+  expect(await nearFork(both, head, merged)).toBeUndefined();
+  // Nothing in common, or no reader.
+  expect(await nearFork(both, head, rig.commitBeside([], 'alone', { z: '' }))).toBeUndefined();
+  expect(await nearFork(repo, head, work2)).toBeUndefined();
+
+  expect(await isNearAncestor(both, first, half)).toBe(true);
+  expect(await isNearAncestor(both, work1, half)).toBe(true);
+  expect(await isNearAncestor(both, work2, half)).toBeUndefined();
+  expect((await lineBetween(both, first, half))?.map(({ oid }) => oid)).toEqual([half, head, landed]);
+  expect(await lineBetween(both, work1, half)).toBeUndefined();
 });
