@@ -21,7 +21,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { versionOf } from './home.js';
+import { makerOf } from './home.js';
 import type { World } from './world.js';
 
 export interface Cache {
@@ -33,7 +33,7 @@ export interface Cache {
   write(name: string, rest: Uint8Array): string | undefined;
 }
 
-export const LINE_END = 0x0a;
+const LINE_END = 0x0a;
 /** Files that were looked at and never read, by whom nobody can ask any more. */
 const unread = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
@@ -100,16 +100,6 @@ const stampOf = ({ size, mtimeMs, ctimeMs, ino, dev }: Stats): string =>
   `${size} ${mtimeMs} ${ctimeMs} ${ino} ${dev}`;
 
 const sumOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** This very mstone: of its version, and of its build where it is built from source. */
-export function makerOf(world: Pick<World, 'home'>): string {
-  try {
-    const build = readFileSync(join(world.home, 'dist', 'bundle', 'entry'), 'utf8');
-    return `${versionOf(world)}/${build.trim().replaceAll('\n', '+')}`;
-  } catch {
-    return versionOf(world);
-  }
-}
 
 /** What makes two questions the same one. */
 export const keyOf = (parts: unknown): string =>

@@ -1,13 +1,33 @@
 /** Keeps the answer to a command line for the next time that it is asked: `answers.ts` says what it hangs on. */
-import { readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { readFacts } from '../git/facts.js';
+import { guessCommonDir } from '../git/ground.js';
+import { type Grounds, groundsOf } from '../git/grounds.js';
 import type { Repository } from '../git/index.js';
-import { makeGit } from '../git/plumbing.js';
+import { isAllTracked } from '../git/uncommitted.js';
 import { packedName } from '../journal/packed.js';
 import { CONFIG_FILE, type Layout } from '../model/layout.js';
 import type { Oid } from '../model/outcome.js';
-import { ANSWER, isLocked, type Kept, lookAround, mayBeKept, nameOf, type Said } from './answers.js';
-import { openCache } from './cache.js';
+import {
+  ANSWER,
+  bytesOf,
+  type Caller,
+  isLocked,
+  type Kept,
+  mayBeKept,
+  placeOf,
+  type Said,
+} from './answers.js';
 import { RACY_MS, stampAll, type Watched } from './stamps.js';
 import type { World } from './world.js';
 
@@ -97,47 +117,75 @@ async function keep(
   made: Ingredients,
   said: readonly Said[],
 ): Promise<void> {
-  const around = await lookAround(makeGit(world.env), world.cwd);
-  if (around === undefined) return;
-  const { facts, places, stateDir } = around;
-  const isThis = realpathSync(places.root) === made.repository.root && stateDir === made.repository.stateDir;
-  if (!isThis || places.head !== `refs/heads/${made.branch}` || places.commit !== made.head) return;
-  const watched = watchedIn(made);
-  const { digest, changedMs } = stampAll(watched);
+  const { repository, branch, files, committed = [] } = made;
+  const { git, root, stateDir, commonDir } = repository;
+  // A repository that has no state yet gets none for this.
+  if (guessCommonDir(world.cwd) !== commonDir || !existsSync(stateDir)) return;
+  // Asked once more, for all of it at this moment.
+  const facts = await readFacts(git, world.cwd);
+  if (facts === undefined || !('places' in facts) || facts.places === undefined) return;
+  const { places } = facts;
+  if (realpathSync(places.root) !== root || realpathSync(places.commonDir) !== commonDir) return;
+  if (places.head !== `refs/heads/${branch}` || places.commit !== made.head) return;
+  const isClean = committed.length > 0 && (await isAllTracked(repository, committed));
+  const grounds = await groundsOf(repository, world.cwd, branch, isClean);
+  if (grounds === undefined) return;
+
+  const watched = [...watchedGrounds(grounds), ...watchedIn(made)];
+  const { stamps, changedMs } = stampAll(watched);
   // Changed while it was read, or so shortly before that it may change again and look the same.
   if (changedMs >= begun - RACY_MS || isLocked(stateDir)) return;
-  for (const [path, wasThere] of made.files) {
+  for (const [path, wasThere] of files) {
     if ((statSync(path, { throwIfNoEntry: false }) !== undefined) !== wasThere) return;
   }
   const kept: Kept = {
-    facts,
     watched,
-    digest,
-    committed: made.committed ?? [],
+    stamps: stamps.length,
+    root,
+    committed: isClean ? [] : committed,
     said: said.map(({ to, bytes }) => [to, bytes.length]),
   };
-  const head = Buffer.from(`${JSON.stringify(kept)}\n`);
-  const name = nameOf(argv, world);
-  const rest = Buffer.concat([head, ...said.map(({ bytes }) => bytes)]);
-  if (openCache(stateDir, world).write(name, rest) !== undefined) forgetOld(join(stateDir, 'cache'), name);
+  const place = placeOf(argv, callerIn(world), stateDir);
+  const part = `${place}.${process.pid}`;
+  try {
+    mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
+    writeFileSync(part, bytesOf(kept, stamps, said), { mode: 0o600 });
+    renameSync(part, place);
+  } finally {
+    rmSync(part, { force: true });
+  }
+  forgetOld(place);
 }
 
-/** Everything on disk that such an answer is made of. */
+/** As `door.ts` will ask. */
+const callerIn = (world: World): Caller => ({
+  ...world,
+  stdout: { isTTY: world.stdout.isTTY === true },
+  stderr: { isTTY: world.stderr.isTTY === true },
+});
+
+const file = (path: string): Watched => ({ path, as: 'file' });
+const kind = (path: string): Watched => ({ path, as: 'kind' });
+
+const watchedGrounds = ({ files, folders }: Grounds): Watched[] => [
+  ...[...new Set(files)].map(file),
+  ...folders.map(kind),
+];
+
+/** Everything else on disk that such an answer is made of. */
 function watchedIn({ repository, branch, layout, files }: Ingredients): Watched[] {
   const { root, commonDir, stateDir } = repository;
-  const file = (path: string): Watched => ({ path, as: 'file' });
   const parts = layout.milestones.split('/');
+  const above = parts.map((_, at) => join(root, ...parts.slice(0, at)));
   return [
     ...[join(root, CONFIG_FILE), ...files.keys()].map(file),
     // A link on the way to them is refused.
-    ...parts.slice(1).map((_, at): Watched => ({ path: join(root, ...parts.slice(0, at + 1)), as: 'kind' })),
+    ...above.slice(1).map(kind),
     { path: join(root, layout.milestones), as: 'tree' },
-    ...[
-      `refs/heads/mstone/${branch}`,
-      `refs/mstone/shadow/${branch}`,
-      'packed-refs',
-      'reftable/tables.list',
-    ].map((path) => file(join(commonDir, path))),
+    ...above.map((folder) => file(join(folder, '.gitattributes'))),
+    ...[`refs/heads/mstone/${branch}`, `refs/mstone/shadow/${branch}`].map((ref) =>
+      file(join(commonDir, ref)),
+    ),
     {
       path: join(stateDir, 'runs'),
       as: 'each',
@@ -147,9 +195,10 @@ function watchedIn({ repository, branch, layout, files }: Ingredients): Watched[
   ];
 }
 
-function forgetOld(folder: string, newest: string): void {
+function forgetOld(newest: string): void {
+  const folder = dirname(newest);
   const others = readdirSync(folder)
-    .filter((name) => name.startsWith(ANSWER) && name !== newest)
+    .filter((name) => name.startsWith(ANSWER) && name !== basename(newest))
     .map((name) => ({ name, at: statSync(join(folder, name)).mtimeMs }))
     .sort((a, b) => b.at - a.at);
   for (const { name } of others.slice(MOST_ANSWERS)) rmSync(join(folder, name), { force: true });

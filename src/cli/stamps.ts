@@ -1,5 +1,4 @@
 /** Whether files are what they were, told without reading them. */
-import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 
 /** A file changed so shortly before it was read may be changed again without another stamp. */
@@ -9,7 +8,7 @@ export const RACY_MS = 1000;
 export type Watched =
   /** A file: a link, and what it leads to. */
   | { readonly path: string; readonly as: 'file' }
-  /** Whether it is a folder, a file or a link. */
+  /** Whether it is a folder, a file or a link, and whose. */
   | { readonly path: string; readonly as: 'kind' }
   /** A folder with all that is in it, at any depth. */
   | { readonly path: string; readonly as: 'tree' }
@@ -18,7 +17,7 @@ export type Watched =
 
 export interface Stamped {
   /** The same as long as nothing has changed that matters. */
-  readonly digest: string;
+  readonly stamps: Buffer;
   /** Epoch ms: when something of it was changed last. */
   readonly changedMs: number;
 }
@@ -33,7 +32,7 @@ export function stampAll(all: readonly Watched[]): Stamped {
 
   const infoOf = (path: string): Stats | undefined => {
     try {
-      return lstatSync(path, { throwIfNoEntry: false });
+      return lstatSync(path, QUIETLY);
     } catch (error) {
       // Where a folder on the way would be is a file.
       if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
@@ -80,7 +79,7 @@ export function stampAll(all: readonly Watched[]): Stamped {
         break;
       case 'kind':
         names.push(path);
-        stamps.push((infoOf(path)?.mode ?? 0) & KIND);
+        stamps.push((infoOf(path)?.mode ?? 0) & KIND, infoOf(path)?.uid ?? 0);
         break;
       case 'tree':
         tree(path, path);
@@ -93,9 +92,10 @@ export function stampAll(all: readonly Watched[]): Stamped {
     }
   }
   // No name holds a zero byte.
-  const hash = createHash('sha256').update(names.join('\0')).update(Float64Array.from(stamps));
-  return { digest: hash.digest('hex'), changedMs };
+  const numbers = Float64Array.from(stamps);
+  return { stamps: Buffer.concat([Buffer.from(names.join('\0')), Buffer.from(numbers.buffer)]), changedMs };
 }
 
+const QUIETLY = { throwIfNoEntry: false } as const;
 /** The bits of a mode that say what something is. */
 const KIND = 0o170000;

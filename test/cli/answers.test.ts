@@ -1,6 +1,7 @@
 /** Answers that are given again: only while nothing has changed that they were made of, and to the byte. */
 import { spawnSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -13,11 +14,11 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { nameOf, recall } from '../../src/cli/answers.js';
-import { openCache } from '../../src/cli/cache.js';
+import { type Caller, placeOf, recall } from '../../src/cli/answers.js';
 import { main } from '../../src/cli/index.js';
 import { keeping } from '../../src/cli/keep.js';
 import { underLock } from '../../src/cli/state.js';
+import type { World } from '../../src/cli/world.js';
 import { home, inside, makeInside } from '../rig/inside.js';
 import { makeProject, type TestProject } from '../rig/project.js';
 
@@ -35,12 +36,18 @@ const state = () => join(p.root, '.git', 'mstone');
 const cache = () => join(state(), 'cache');
 const keptNow = (): string[] => readdirSync(cache()).filter((name) => name.startsWith('answer-'));
 
+const callerIn = ({ stdout, stderr, ...world }: World): Caller => ({
+  ...world,
+  stdout: { isTTY: stdout.isTTY === true },
+  stderr: { isTTY: stderr.isTTY === true },
+});
+
 /** As `bin/mstone.js` does it, by a clock on which all that is on disk is old. */
 async function ask(args: readonly string[], env: Readonly<Record<string, string>> = p.env, tty = false) {
   const { world: piped, said } = makeInside(p.root, env);
   if (tty) piped.stdout.isTTY = true;
   const world = { ...piped, now: () => Date.now() + 60_000 };
-  const known = await recall(args, world);
+  const known = await recall(args, callerIn(world));
   for (const { to, bytes } of known ?? []) world[to].write(Buffer.from(bytes));
   const code = known === undefined ? await keeping(args, world, (inner) => main(args, inner)) : 0;
   await new Promise((resolve) => setImmediate(resolve));
@@ -60,7 +67,8 @@ async function keepAll(): Promise<void> {
 /** Of these the answer is not given again. */
 async function expectNothing(what: string): Promise<void> {
   const { world } = makeInside(p.root, p.env);
-  for (const args of ASKED) expect({ what, args, known: await recall(args, world) }).toEqual({ what, args });
+  for (const args of ASKED)
+    expect({ what, args, known: await recall(args, callerIn(world)) }).toEqual({ what, args });
 }
 
 it('is given again to the byte, by the command itself as well', async () => {
@@ -100,10 +108,9 @@ it('is given again to the byte, by the command itself as well', async () => {
   expect(await p.mstone('status')).toEqual(said);
   // It is that which is said, and nothing is looked up beside it.
   const [name = ''] = keptNow();
-  const file = openCache(state(), { home });
-  const kept = file.read(name) ?? Buffer.alloc(0);
-  file.write(name, Buffer.from(kept.toString('utf8').replace(' 1A ', ' XY ')));
-  expect(await p.mstone('status')).toEqual({ ...said, stdout: said.stdout.replace(' 1A ', ' XY ') });
+  const file = join(cache(), name);
+  writeFileSync(file, readFileSync(file, 'latin1').replaceAll(' 1A ', ' XY '), 'latin1');
+  expect(await p.mstone('status')).toEqual({ ...said, stdout: said.stdout.replaceAll(' 1A ', ' XY ') });
   // Whoever has seen enough is no failure.
   const script = `'${process.execPath}' '${join(home, 'bin', 'mstone.js')}' status | true`;
   const piped = spawnSync('bash', ['-o', 'pipefail', '-c', script], { cwd: p.root, env: p.env });
@@ -139,6 +146,14 @@ it('is made anew whenever something changes that it is made of', async () => {
   p.git('rm', '-q', '--cached', 'milestones/1B.md');
   expect(await ask(['run'])).toMatchObject({ from: 'made', code: 2 });
   p.git('reset', '-q');
+  p.write('milestones/draft.md.bak', 'ignored');
+  p.write('.git/info/exclude', '*.bak\n');
+  await keepAll();
+  p.write('.git/info/exclude', '');
+  expect(await ask(['run'])).toMatchObject({ from: 'made', code: 2 });
+  rmSync(file('milestones/draft.md.bak'));
+  await change('attributes', () => p.write('.gitattributes', '* text=auto\n'));
+  rmSync(file('.gitattributes'));
   await change('the settings', () => p.write('mstone.yaml', 'agent: recipe\nreview: false\njobs: 7\n'));
   p.git('checkout', '-q', '--', 'mstone.yaml');
 
@@ -162,6 +177,9 @@ it('is made anew whenever something changes that it is made of', async () => {
   });
   p.git('branch', '-q', '-D', 'mstone/main');
   await change('refs that are packed', () => p.git('pack-refs', '--all'));
+
+  await change('what git is told', () => p.git('config', 'some.thing', '1'));
+  await change('what git is told of itself', () => writeFileSync(join(dirname(p.root), '.gitconfig'), ''));
 
   const [run = ''] = readdirSync(join(state(), 'runs'));
   const journal = join(state(), 'runs', run, 'journal.ndjson');
@@ -203,21 +221,24 @@ it('hangs on the environment, the terminal, the folder and this very mstone', as
   // What a shell counts and remembers is nothing that is asked.
   expect(await ask(['plan'], { ...p.env, SHLVL: '7', OLDPWD: '/', _: 'x' })).toMatchObject({ from: 'kept' });
 
-  const { world } = makeInside(p.root, p.env);
-  const other = makeProject('');
+  const caller = callerIn(makeInside(p.root, p.env).world);
+  const other = makeProject('agent: recipe\nreview: false\n');
   mkdirSync(join(other.root, 'dist', 'bundle'), { recursive: true });
-  const nameAfter = (build: string): string => {
+  const builtAs = (build: string): Caller => {
     other.write('package.json', '{ "version": "0.1.0" }');
     other.write('dist/bundle/entry', build);
-    return nameOf(['plan'], { ...world, home: other.root });
+    return { ...caller, home: other.root };
   };
-  const names = [
-    nameOf(['plan'], world),
-    nameOf(['plan'], { ...world, cwd: '/' }),
-    nameAfter('a'),
-    nameAfter('b'),
-  ];
-  expect(new Set([...names, nameOf(['plan'], { ...world, cpus: 3 })]).size).toBe(5);
+  // A repository that never ran anything stays as it is.
+  other.commit('Milestones', { 'milestones/1A.md': '# Milestone 1A\n\n## Recipe\n\n```sh\ntrue\n```\n' });
+  const { world } = makeInside(other.root, p.env);
+  const later = { ...world, now: () => Date.now() + 60_000 };
+  expect(await keeping(['plan'], later, (inner) => main(['plan'], inner))).toBe(0);
+  expect(existsSync(join(other.root, '.git', 'mstone'))).toBe(false);
+
+  const place = (one: Caller): string => placeOf(['plan'], one, state());
+  const places = [caller, { ...caller, cwd: '/' }, { ...caller, cpus: 3 }].map(place);
+  expect(new Set([...places, place(builtAs('a')), place(builtAs('b'))]).size).toBe(5);
   other.remove();
 
   // The newest are kept.
@@ -240,7 +261,7 @@ it('may be damaged in any byte, or be anything else: then the answer is made', a
     flipped[at] = (flipped[at] ?? 0) ^ (1 << (at & 7));
     put(flipped);
     const { world } = makeInside(p.root, p.env);
-    expect({ at, known: await recall(['run'], world) }).toEqual({ at, known: undefined });
+    expect({ at, known: await recall(['run'], callerIn(world)) }).toEqual({ at, known: undefined });
   }
   for (const damaged of [Buffer.alloc(0), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.from('x')])]) {
     put(damaged);
