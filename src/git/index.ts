@@ -18,7 +18,7 @@ import { askPlaces, readFacts } from './facts.js';
 import { isNearAncestor } from './graph.js';
 import type { Objects } from './objects.js';
 import { type Git, GitError, gitEnvironment, makeGit, need } from './plumbing.js';
-import { readStoredRefs } from './refs.js';
+import { readStoredRefs, type StoredRef } from './refs.js';
 
 export interface Repository {
   readonly git: Git;
@@ -160,7 +160,15 @@ export async function resolveTarget(
 /** Reads the refs of a branch that is known to be a legal one. */
 export async function readTarget(repo: Repository, branch: string): Promise<ResolvedTarget> {
   const ref = HEADS + branch;
-  const refs = await listRefs(repo, ref, `${HEADS}mstone`, 'refs/mstone/shadow');
+  const shown = `${HEADS}mstone/${branch}`;
+  const parents = shown.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/'));
+  // Of mstone's branches, one for each milestone, only what may be in the way of the shadow.
+  const stored = readStoredRefs(repo.commonDir, {
+    exact: [ref, ...parents],
+    prefixes: [shown, 'refs/mstone/shadow'],
+  });
+  const refs =
+    stored === undefined ? await askRefs(repo, ref, `${HEADS}mstone`, 'refs/mstone/shadow') : oidsOf(stored);
   const target = refs.get(ref);
   const shadowRef = shadowRefOf(branch, refs);
   const shadow = refs.get(shadowRef);
@@ -180,7 +188,13 @@ export async function isAncestor(repo: Repository, ancestor: Oid, descendant: Oi
 /** Refs that are one of these or lie below one of these, with the objects they name. */
 export async function listRefs(repo: Repository, ...prefixes: string[]): Promise<Map<string, Oid>> {
   const stored = readStoredRefs(repo.commonDir, { prefixes });
-  if (stored !== undefined) return new Map([...stored].map(([name, { oid }]) => [name, oid]));
+  return stored === undefined ? askRefs(repo, ...prefixes) : oidsOf(stored);
+}
+
+const oidsOf = (refs: ReadonlyMap<string, StoredRef>): Map<string, Oid> =>
+  new Map([...refs].map(([name, { oid }]) => [name, oid]));
+
+async function askRefs(repo: Repository, ...prefixes: string[]): Promise<Map<string, Oid>> {
   const text = await need(repo.git, {
     args: ['for-each-ref', '--format=%(objectname) %(refname)', ...prefixes],
     cwd: repo.root,

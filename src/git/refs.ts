@@ -17,14 +17,26 @@ export interface StoredRef {
 
 const VALUE = /^(?:ref: (refs\/\S+)|([0-9a-f]{40}|[0-9a-f]{64}))\s*$/;
 
-/** By name, every ref that is one of `prefixes` or lies below one, but for those in `except`; all where no prefix is given. */
+/**
+ * By name, every ref that is one of `prefixes` or lies below one, and those of `exact` that are refs, but for what
+ * `except` matches. All refs where nothing is asked for.
+ */
 export function readStoredRefs(
   commonDir: string,
-  { prefixes = ['refs'], except }: { readonly prefixes?: readonly string[]; readonly except?: RegExp } = {},
+  {
+    exact = [],
+    prefixes = exact.length === 0 ? ['refs'] : [],
+    except,
+  }: {
+    readonly exact?: readonly string[];
+    readonly prefixes?: readonly string[];
+    readonly except?: RegExp;
+  } = {},
 ): Map<string, StoredRef> | undefined {
   if (isThere(join(commonDir, 'reftable'))) return undefined;
   const isWanted = (name: string): boolean =>
-    prefixes.some((prefix) => name === prefix || name.startsWith(`${prefix.replace(/\/$/, '')}/`)) &&
+    (exact.includes(name) ||
+      prefixes.some((prefix) => name === prefix || name.startsWith(`${prefix.replace(/\/$/, '')}/`))) &&
     except?.test(name) !== true;
   const found = new Map<string, StoredRef>();
   const symbolic: [name: string, to: string][] = [];
@@ -57,8 +69,8 @@ export function readStoredRefs(
       if (lstatSync(join(commonDir, name)).isSymbolicLink()) return false;
       text = readFileSync(join(commonDir, name), 'latin1');
     } catch (error) {
-      // Gone, or packed, meanwhile.
-      return (error as NodeJS.ErrnoException).code === 'ENOENT';
+      // Gone or packed meanwhile; or a folder, or below a ref, which is no ref.
+      return ['ENOENT', 'EISDIR', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
     }
     const [, to, oid] = VALUE.exec(text) ?? [];
     if (to !== undefined) symbolic.push([name, to]);
@@ -67,6 +79,7 @@ export function readStoredRefs(
     return true;
   };
   // Those in files first: one that is packed meanwhile is then found there.
+  if (!exact.every(read)) return undefined;
   if (!prefixes.every((prefix) => walk(prefix.replace(/\/$/, '')))) return undefined;
   const packed = packedRefs(commonDir);
   if (packed === undefined) return undefined;

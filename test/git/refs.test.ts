@@ -58,6 +58,17 @@ it('refs are where git says, in files, packed, moved since, deleted since and sy
   expect(stored('refs/heads/main', 'refs/heads/mstone', 'refs/mstone/shadow')).toEqual(
     asked('refs/heads/main', 'refs/heads/mstone', 'refs/mstone/shadow'),
   );
+  const exact = [
+    'refs/heads/main',
+    'refs/heads',
+    'refs/heads/mstone',
+    'refs/heads/two/four',
+    'refs/heads/one/below',
+  ];
+  expect([...(readStoredRefs(commonDir, { exact })?.keys() ?? [])]).toEqual([
+    'refs/heads/main',
+    'refs/heads/two/four',
+  ]);
   // A ref is no folder, and a part of a name is no prefix.
   expect(stored('refs/heads/mai', 'refs/heads/two/')).toEqual(asked('refs/heads/mai', 'refs/heads/two/'));
   expect(
