@@ -128,7 +128,8 @@ async function keep(
   if (realpathSync(places.root) !== root || realpathSync(places.commonDir) !== commonDir) return;
   if (places.head !== `refs/heads/${branch}` || places.commit !== made.head) return;
   const isClean = committed.length > 0 && (await isAllTracked(repository, committed));
-  const grounds = await groundsOf(repository, world.cwd, branch, isClean);
+  const { gitDir } = places;
+  const grounds = await groundsOf(repository, { cwd: world.cwd, gitDir, branch, committed: isClean });
   if (grounds === undefined) return;
 
   const watched = [...watchedGrounds(grounds), ...watchedIn(made)];

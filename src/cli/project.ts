@@ -57,6 +57,8 @@ interface Place {
   list(folder: string): Promise<readonly MilestoneEntry[]>;
   /** Undefined where there is no such file. */
   read(path: string): Promise<Uint8Array | undefined>;
+  /** Those of some files that are there, at once. */
+  readSome(paths: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
   /** What stands where the configuration or the milestones belong and is neither a file nor a folder. */
   findOdd(layout: Layout): Promise<readonly Diagnostic[]>;
 }
@@ -101,10 +103,15 @@ export async function readPlanned(
 }
 
 function checkoutPlace(root: string): Place {
+  const read = (path: string) => readFile(join(root, path)).catch(absent(undefined));
   return {
     // At once: of a thousand files, promises take longer than the disk.
     list: async (folder) => listFolder(join(root, folder), folder),
-    read: (path) => readFile(join(root, path)).catch(absent(undefined)),
+    read,
+    async readSome(paths) {
+      const found = await Promise.all(paths.map(async (path) => [path, await read(path)] as const));
+      return new Map(found.flatMap(([path, bytes]) => (bytes === undefined ? [] : [[path, bytes]])));
+    },
     async findOdd({ milestones }) {
       const kindOf = async (path: string, wanted: 'file' | 'folder'): Promise<Diagnostic[]> => {
         const info = await lstat(join(root, path)).catch(absent(undefined));
@@ -157,6 +164,7 @@ function commitPlace(repository: Repository, commit: Oid): Place {
       if (plain.includes(path)) files ??= readFilesAt(repository, commit, plain);
       return (await files)?.get(path) ?? (await readFileAt(repository, commit, path));
     },
+    readSome: (paths) => readFilesAt(repository, commit, paths),
     findOdd: async () => [],
   };
 }
@@ -367,15 +375,16 @@ async function readSources(
   const known = openMilestones(cache, world.now());
   const read = await readMilestones({ ...reader, ...known });
   known.save();
-  const templates = new Map<string, string>();
-  for (const purpose of PURPOSES) {
-    const text = isOdd ? undefined : await place.read(`${templatesIn(layout)}/${purpose}.md`);
-    if (text !== undefined) templates.set(purpose, Buffer.from(text).toString('utf8'));
-  }
-  for (const role of new Set([...BUILT_IN_ROLES, ...rolesNamed(config, read.milestones)])) {
-    const text = isOdd ? undefined : await place.read(`${templatesIn(layout)}/roles/${role}.md`);
-    if (text !== undefined) templates.set(`roles/${role}`, Buffer.from(text).toString('utf8'));
-  }
+  const roles = new Set([...BUILT_IN_ROLES, ...rolesNamed(config, read.milestones)]);
+  const own = [...PURPOSES, ...[...roles].map((role) => `roles/${role}`)];
+  const fileOf = (name: string): string => `${templatesIn(layout)}/${name}.md`;
+  const texts = await place.readSome(isOdd ? [] : own.map(fileOf));
+  const templates = new Map(
+    own.flatMap((name) => {
+      const text = texts.get(fileOf(name));
+      return text === undefined ? [] : [[name, Buffer.from(text).toString('utf8')] as const];
+    }),
+  );
   return {
     milestones: read.milestones,
     config,
@@ -498,7 +507,8 @@ export async function fileThen(
 
 /** Where things were as a commit's configuration says. */
 export async function layoutAt(world: World, repository: Repository, commit: Oid): Promise<Layout> {
-  return (await readConfig(world, repository.root, commitPlace(repository, commit), [], {})).layout;
+  const cache = openCache(repository.stateDir, world);
+  return (await readConfig(world, repository.root, commitPlace(repository, commit), [], {}, cache)).layout;
 }
 
 /** Refuses what has errors; what is left are notes and warnings to show. */

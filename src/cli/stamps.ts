@@ -30,43 +30,32 @@ export function stampAll(all: readonly Watched[]): Stamped {
   const stamps: number[] = [];
   let changedMs = 0;
 
-  const infoOf = (path: string): Stats | undefined => {
-    try {
-      return lstatSync(path, QUIETLY);
-    } catch (error) {
-      // Where a folder on the way would be is a file.
-      if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
-      throw error;
-    }
-  };
   const stamp = ({ mode, size, mtimeMs, ctimeMs, ino, dev }: Stats): void => {
-    stamps.push(mode, size, mtimeMs, ctimeMs, ino, dev);
+    if (mtimeMs > changedMs) changedMs = mtimeMs;
+    if (ctimeMs > changedMs) changedMs = ctimeMs;
+    // A folder's own stamp changes with whatever comes and goes in it: what is in it is looked at instead.
+    if ((mode & KIND) !== FOLDER) stamps.push(mode, size, mtimeMs, ctimeMs, ino, dev);
   };
-  /** A folder's own stamp changes with whatever comes and goes in it: what is in it is looked at instead. */
-  const look = (path: string, name: string): Stats | undefined => {
+  /** Looks at it, and gives what it is; 0 where nothing is there. */
+  const look = (path: string, name: string): number => {
     const info = infoOf(path);
     if (info === undefined) {
       names.push(name);
-      return undefined;
+      return 0;
     }
-    changedMs = Math.max(changedMs, info.mtimeMs, info.ctimeMs);
-    if (info.isDirectory()) names.push(`${name}/`);
-    else {
-      names.push(`${name} `);
-      stamp(info);
-    }
-    return info;
+    const kind = info.mode & KIND;
+    names.push(kind === FOLDER ? `${name}/` : `${name} `);
+    stamp(info);
+    return kind;
   };
   const file = (path: string, name: string): void => {
-    if (look(path, name)?.isSymbolicLink() !== true) return;
-    const info = statSync(path, { throwIfNoEntry: false });
+    if (look(path, name) !== LINK) return;
+    const info = statSync(path, QUIETLY);
     names.push(info === undefined ? '>' : '> ');
-    if (info === undefined) return;
-    changedMs = Math.max(changedMs, info.mtimeMs, info.ctimeMs);
-    stamp(info);
+    if (info !== undefined) stamp(info);
   };
   const tree = (path: string, name: string): void => {
-    if (look(path, name)?.isDirectory() !== true) return;
+    if (look(path, name) !== FOLDER) return;
     for (const entry of readdirSync(path)) tree(`${path}/${entry}`, entry);
     names.push('..');
   };
@@ -85,7 +74,7 @@ export function stampAll(all: readonly Watched[]): Stamped {
         tree(path, path);
         break;
       case 'each':
-        if (look(path, path)?.isDirectory() !== true) break;
+        if (look(path, path) !== FOLDER) break;
         for (const entry of readdirSync(path)) {
           for (const name of watched.names) file(`${path}/${entry}/${name}`, `${entry}/${name}`);
         }
@@ -96,6 +85,18 @@ export function stampAll(all: readonly Watched[]): Stamped {
   return { stamps: Buffer.concat([Buffer.from(names.join('\0')), Buffer.from(numbers.buffer)]), changedMs };
 }
 
+function infoOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, QUIETLY);
+  } catch (error) {
+    // Where a folder on the way would be is a file.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
 const QUIETLY = { throwIfNoEntry: false } as const;
 /** The bits of a mode that say what something is. */
 const KIND = 0o170000;
+const FOLDER = 0o040000;
+const LINK = 0o120000;

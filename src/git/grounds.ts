@@ -11,20 +11,24 @@ export interface Grounds {
   readonly folders: readonly string[];
 }
 
-/**
- * Undefined where `cwd` is not in the checkout. `branch` is the one that is checked out. `committed`: also what
- * decides whether a file that did not change is as it is in HEAD.
- */
+export interface Asked {
+  readonly cwd: string;
+  /** The checkout's own. */
+  readonly gitDir: string;
+  /** The one that is checked out. */
+  readonly branch: string;
+  /** Also what decides whether a file that did not change is as it is in HEAD. */
+  readonly committed: boolean;
+}
+
+/** Undefined where `cwd` is not in the checkout. */
 export async function groundsOf(
   { git, root, commonDir, env }: Pick<Repository, 'git' | 'root' | 'commonDir' | 'env'>,
-  cwd: string,
-  branch: string,
-  committed: boolean,
+  { cwd, gitDir, branch, committed }: Asked,
 ): Promise<Grounds | undefined> {
   if (relative(root, cwd).startsWith('..')) return undefined;
   const above: string[] = [];
   for (let folder = cwd; folder !== root; folder = dirname(folder)) above.push(folder);
-  const gitDir = await need(git, { args: ['rev-parse', '--absolute-git-dir'], cwd: root });
   const home = env.HOME ?? '';
   const xdg = join(env.XDG_CONFIG_HOME || join(home, '.config'), 'git');
   return {
