@@ -28,7 +28,7 @@ import { changedFiles } from '../git/changed.js';
 import { guardLog, installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
 import { moveView, type Repository, type ResolvedTarget, readTarget } from '../git/index.js';
-import { commonAncestor, readBrought, readMoved, readPlainFiles } from '../git/landed.js';
+import { commonAncestor, forkOf, hooksOf, readBrought, readMoved, readPlainFiles } from '../git/landed.js';
 import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
@@ -560,6 +560,16 @@ export function makeHands(context: HandsContext): Hands {
       conflicted: record.conflicts,
     });
 
+  /** What is checked, since when, and where the repository's hooks are (relative ones are the folder's own). */
+  const toldToChecks = async (commit: Oid): Promise<Record<string, string>> => {
+    const base = await forkOf(repository, lastKnown, commit);
+    return {
+      MSTONE_COMMIT: commit,
+      ...(base === undefined ? {} : { MSTONE_BASE: base }),
+      ...(config.git.hooks ? { MSTONE_HOOKS: await hooksOf(repository), MSTONE_PRE_COMMIT: PRE_COMMIT } : {}),
+    };
+  };
+
   const check = async (id: string, effect: CheckEffect, signal: AbortSignal): Promise<CheckOutcome> => {
     const tag = tagOf(id);
     const log = join(context.logsDir, `${effect.item}.${effect.attempt}.${id}.check.log`);
@@ -582,7 +592,11 @@ export function makeHands(context: HandsContext): Hands {
     const env = environment(
       tag,
       effect.slot,
-      Object.assign({}, ...[...(effect.with ?? []), effect.item].map((item) => milestones.get(item)?.env)),
+      Object.assign(
+        {},
+        ...[...(effect.with ?? []), effect.item].map((item) => milestones.get(item)?.env),
+        await toldToChecks(commit),
+      ),
     );
     await freshTemporary(config, slot.value.path);
     const common = {
@@ -750,6 +764,15 @@ const OWN_BRIEFS: Readonly<Partial<Record<AgentConfig['kind'], string>>> = {
   codex: 'AGENTS.md',
   opencode: 'AGENTS.md',
 };
+/** HEAD goes where the work began, so that all of it is staged, and back; a clone does not have the user's hooks. */
+const PRE_COMMIT = [
+  'git reset -q --soft "$MSTONE_BASE" || exit',
+  'git -c core.hooksPath="$MSTONE_HOOKS" hook run --ignore-missing pre-commit',
+  'code=$?',
+  'git reset -q --soft "$MSTONE_COMMIT"',
+  'exit $code',
+].join('\n');
+
 /** Characters. */
 const LONGEST_PROJECT_FILE = 40_000;
 const MOST_DEPENDENCIES = 12;

@@ -218,6 +218,7 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     // Its own reader says what it is.
     credentials: (words.get('credentials')?.value ?? []) as readonly Credential[],
     auth: said('auth') ?? 'login-first',
+    git: { hooks: said('git.hooks') ?? false },
     // What is shut in can write to no git directory but its own.
     isolation: said('sandbox') === 'bubblewrap' ? 'clone' : (said('isolation') ?? 'worktree'),
     sandbox: {

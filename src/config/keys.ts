@@ -546,6 +546,13 @@ const SHAPES = {
     default: 'strict',
     description: 'How stages follow each other',
   },
+  'git.hooks': {
+    schema: z.boolean(),
+    type: '`true` or `false`',
+    default: 'false',
+    description:
+      'Whether your `pre-commit` hook is a check of each milestone’s work, with all of its change staged; no hook runs on commits that mstone makes itself',
+  },
   isolation: {
     schema: z.enum(['worktree', 'clone']),
     type: '`worktree` or `clone`',

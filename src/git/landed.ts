@@ -1,5 +1,7 @@
 /** What an author should know of others' work: what a landing brought, and how far the target has moved on. */
+import { join } from 'node:path';
 import type { Oid } from '../model/outcome.js';
+import { nearFork } from './graph.js';
 import type { Repository } from './index.js';
 import { isPlainFile, readFilesAt } from './tree.js';
 
@@ -47,6 +49,23 @@ export async function commonAncestor(repo: Repository, commits: readonly string[
   const args = ['merge-base', '--octopus', '--end-of-options', ...commits];
   const answer = await repo.git({ args, cwd: repo.root });
   return answer.code === 0 && answer.text !== '' ? answer.text : undefined;
+}
+
+/** Where a commit left the head's history; undefined where the two have nothing in common. */
+export async function forkOf(repo: Repository, head: Oid, commit: Oid): Promise<Oid | undefined> {
+  return (await nearFork(repo, head, commit))?.base ?? commonAncestor(repo, [head, commit]);
+}
+
+/** Where the user's hooks are; a relative place is looked for in each worktree. */
+export async function hooksOf(repo: Repository): Promise<string> {
+  const answer = await repo.git({
+    args: ['config', '-z', '--show-scope', '--type=path', '--get-all', 'core.hooksPath'],
+    cwd: repo.root,
+  });
+  const parts = answer.text.split('\0');
+  // `command` is what our own git is told: no hooks.
+  const set = parts.flatMap((value, at) => (at % 2 === 1 && parts[at - 1] !== 'command' ? [value] : []));
+  return set.at(-1) ?? join(repo.commonDir, 'hooks');
 }
 
 /** How far the target has moved on since work began at `base`. */

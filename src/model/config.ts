@@ -124,6 +124,10 @@ export interface Config {
     /** Only the folders that a milestone's `paths` name are there while it is worked and checked. */
     readonly sparse: boolean;
   };
+  readonly git: {
+    /** Whether the repository's own `pre-commit` hook is a check of the work. */
+    readonly hooks: boolean;
+  };
   /** Whether slots are linked worktrees or repositories of their own. */
   readonly isolation: 'worktree' | 'clone';
   /** What agents, checks and setup are shut into. `write`: further places, absolute or from `~/`. */

@@ -27,6 +27,9 @@ export interface Extra {
   readonly chosen?: Pick<Chosen, 'unreviewed'>;
 }
 
+/** The user's own `pre-commit` hook as a check: what it does is in a check's environment (`cli/hands.ts`). */
+const HOOK_CHECK = 'sh -c "$MSTONE_PRE_COMMIT"';
+
 /** Rounds that failing checks get where nobody reviews and nothing else is said. */
 const ROUNDS_WITHOUT_REVIEW = 3;
 
@@ -116,7 +119,9 @@ export function planItems(plan: Plan, config: Config, extra: Extra): Result<Plan
       author,
       ...reviewedBy(reviewersOf(milestone), config),
       resolver: author,
-      checks: [...new Set([...config.checks, ...milestone.checks])],
+      checks: [
+        ...new Set([...config.checks, ...milestone.checks, ...(config.git.hooks ? [HOOK_CHECK] : [])]),
+      ],
       ...(milestone.allow === undefined ? {} : { allow: milestone.allow }),
       rounds: milestone.reviewRounds ?? rounds,
       retries: milestone.retries ?? config.retries,

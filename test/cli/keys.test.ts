@@ -494,6 +494,37 @@ story(
 );
 
 story(
+  'a pre-commit hook is a check where that is said, of all that a milestone changed, and elsewhere is not run',
+  { config: ['git.hooks'] },
+  async () => {
+    const hook =
+      '#!/bin/sh\ngit diff --cached --name-only | tr "\\n" " " >> "$HOME/staged"\n! git diff --cached | grep -q "^+FIXME"\n';
+    for (const isolation of ['worktree', 'clone']) {
+      const p = project({ agent: 'recipe', review: false, isolation, git: { hooks: true } });
+      const staged = join(p.env.HOME ?? '', 'staged');
+      p.milestone('1A', {
+        implement: 'echo a > a.txt; git add -A; git commit -qm One --no-verify; echo FIXME > b.txt',
+        remediate: 'echo b > b.txt',
+      });
+      p.commit('Milestones');
+      writeFileSync(join(p.root, '.git', 'hooks', 'pre-commit'), hook, { mode: 0o755 });
+      const run = await p.mstone('run');
+      expect(run.code, run.stdout + run.stderr).toBe(0);
+      expect(p.tree()).toEqual({ 'a.txt': 'a', 'b.txt': 'b' });
+      expect(readFileSync(staged, 'utf8')).toBe('a.txt b.txt a.txt b.txt ');
+      expect(run.stdout).not.toContain('note:');
+      writeFileSync(staged, '');
+      writeFileSync(join(p.root, 'mstone.yaml'), 'agent: recipe\nreview: false\n');
+      p.milestone('1B', { implement: 'echo FIXME > c.txt' });
+      p.git('add', '-A');
+      p.git('commit', '-qm', 'More', '--no-verify');
+      expect((await p.mstone('run')).code).toBe(0);
+      expect([readFileSync(staged, 'utf8'), p.tree()['c.txt']]).toEqual(['', 'FIXME']);
+    }
+  },
+);
+
+story(
   'of a large repository only what a milestone’s paths name is there, and what lands is whole',
   { config: ['worktrees.sparse'] },
   async () => {

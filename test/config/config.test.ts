@@ -100,6 +100,7 @@ const DEFAULTS: Config = {
   },
   credentials: [],
   auth: 'login-first',
+  git: { hooks: false },
   isolation: 'worktree',
   sandbox: { kind: 'none', network: true, write: [] },
   timeouts: { agentMs: 2_700_000, idleMs: 600_000, checkMs: 900_000, repeats: 20 },
@@ -276,6 +277,7 @@ describe('each setting', () => {
     ],
     keys_file: ['keys_file: /home/a/keys.json', '/home/a/keys.json', { keysFile: '/home/a/keys.json' }],
     auth: ['auth: keys-only', 'keys-only', { auth: 'keys-only' }],
+    'git.hooks': ['git: {hooks: true}', 'true', { git: { hooks: true } }],
     isolation: ['isolation: clone', 'clone', { isolation: 'clone' }],
     sandbox: [
       'sandbox: bubblewrap',

@@ -54,6 +54,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   agent: 'mine',
   credentials: [],
   auth: 'login-first',
+  git: { hooks: false },
   isolation: 'worktree',
   sandbox: { kind: 'none', network: true, write: [] },
   jobs: 4,

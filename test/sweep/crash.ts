@@ -87,13 +87,17 @@ export async function livedThrough(story: Story, plan: readonly string[]): Promi
       CRASH_HIT: hits,
     });
     const codes: (number | null)[] = [];
-    for (let command = 'run', before = 0; ; ) {
-      const { code, stdout } = await p.mstone(command);
+    const begin = ['run'];
+    for (let words = begin, before = 0; ; ) {
+      const [command] = words;
+      const { code, stdout } = await p.mstone(...words);
       codes.push(code);
       const { length } = linesOf(hits);
       // Killed before the run was there at all, or when it was over: then it says what to type.
-      if (length > before) command = 'resume';
-      else if (command === 'resume' && stdout.includes('Nothing to resume')) command = 'run';
+      if (length > before) words = command === 'run' ? ['resume'] : words;
+      else if (command === 'approve') words = ['resume'];
+      else if (command === 'resume' && stdout.includes('Nothing to resume')) words = begin;
+      else if (code === 3 && story.approve !== undefined) words = ['approve', story.approve];
       else return { end: await endOf(p, code), acts: linesOf(list), hit: linesOf(hits), codes };
       before = length;
     }

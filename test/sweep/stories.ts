@@ -7,6 +7,8 @@ import { approve, makeProject, refuse, type TestProject } from '../rig/project.j
 export interface Story {
   readonly name: string;
   readonly config: string;
+  /** What a person approves once the run has nothing else to do. */
+  readonly approve?: string;
   /** `gate` is a folder beside the repository in which recipes leave and await files. */
   milestones(p: TestProject, gate: string): void;
 }
@@ -71,14 +73,16 @@ export const STORIES: readonly Story[] = [
     },
   },
   {
-    name: 'a pull request',
-    config: 'agent: recipe\nreview: false\njobs: 1\nland: pr\npr: { remote: backup }\n',
+    name: 'two reviewers, a person’s approval, a pull request',
+    config:
+      'agents: { other: { kind: recipe } }\nagent: recipe\nreviewers: [recipe, other]\napproval: merge\njobs: 1\nland: pr\npr: { remote: backup }\n',
+    approve: '1A',
     milestones(p, gate) {
       withGitHub(p, gate);
       const bare = join(gate, 'backup.git');
       execFileSync('git', ['init', '-q', '--bare', bare]);
       p.git('remote', 'add', 'backup', bare);
-      p.milestone('1A', { implement: 'echo a > a' });
+      p.milestone('1A', { implement: 'echo a > a', review: approve() });
     },
   },
 ];
