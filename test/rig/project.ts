@@ -194,7 +194,8 @@ export function makeProject(config = 'agent: recipe\nreviewer: recipe\n', name?:
     starts: () =>
       runs().flatMap((run) => {
         const folder = join(stateDir, 'runs', run, 'assignments');
-        return readdirSync(folder)
+        // Killed before it was made.
+        return (existsSync(folder) ? readdirSync(folder) : [])
           .filter((name) => existsSync(join(folder, name, 'start')))
           .sort();
       }),
