@@ -22,7 +22,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { guessCommonDir } from '../git/ground.js';
+import { guessRepository } from '../git/ground.js';
 import { makerOf } from './home.js';
 import { stampAll, type Watched } from './stamps.js';
 import type { World } from './world.js';
@@ -86,10 +86,10 @@ function hashOf(text: string): string {
 export async function recall(argv: readonly string[], caller: Caller): Promise<readonly Said[] | undefined> {
   if (!mayBeKept(argv)) return undefined;
   try {
-    const commonDir = guessCommonDir(caller.cwd);
-    if (commonDir === undefined) return undefined;
+    const found = guessRepository(caller.cwd);
+    if (found === undefined) return undefined;
     // As `openRepository` has it.
-    const stateDir = join(commonDir, 'mstone');
+    const stateDir = join(found.commonDir, 'mstone');
     const twice = readFileSync(placeOf(argv, caller, stateDir));
     const bytes = twice.subarray(0, twice.length / 2);
     if (!bytes.equals(twice.subarray(bytes.length))) return undefined;

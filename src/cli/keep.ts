@@ -1,23 +1,12 @@
 /** Keeps the answer to a command line for the next time that it is asked: `answers.ts` says what it hangs on. */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { readFacts } from '../git/facts.js';
-import { guessCommonDir } from '../git/ground.js';
+import { guessRepository } from '../git/ground.js';
 import { type Grounds, groundsOf } from '../git/grounds.js';
 import type { Repository } from '../git/index.js';
 import { isAllTracked } from '../git/uncommitted.js';
 import { packedName } from '../journal/packed.js';
 import { CONFIG_FILE, type Layout } from '../model/layout.js';
-import type { Oid } from '../model/outcome.js';
 import {
   ANSWER,
   bytesOf,
@@ -34,9 +23,8 @@ import type { World } from './world.js';
 /** What a command made its answer of, beside what `answers.ts` asks by itself. Told only where there is nothing else. */
 export interface Ingredients {
   readonly repository: Repository;
-  /** The branch checked out, at this commit; nothing has landed beside it. */
+  /** The one that is checked out; nothing has landed beside it. */
   readonly branch: string;
-  readonly head: Oid;
   readonly layout: Layout;
   /** Files of settings, absolute, and whether they were there. */
   readonly files: ReadonlyMap<string, boolean>;
@@ -118,23 +106,18 @@ async function keep(
   said: readonly Said[],
 ): Promise<void> {
   const { repository, branch, files, committed = [] } = made;
-  const { git, root, stateDir, commonDir } = repository;
+  const { root, stateDir, commonDir } = repository;
+  const found = guessRepository(world.cwd);
+  if (found?.root !== root || found.commonDir !== commonDir) return;
   // A repository that has no state yet gets none for this.
-  if (guessCommonDir(world.cwd) !== commonDir || !existsSync(stateDir)) return;
-  // Asked once more, for all of it at this moment.
-  const facts = await readFacts(git, world.cwd);
-  if (facts === undefined || !('places' in facts) || facts.places === undefined) return;
-  const { places } = facts;
-  if (realpathSync(places.root) !== root || realpathSync(places.commonDir) !== commonDir) return;
-  if (places.head !== `refs/heads/${branch}` || places.commit !== made.head) return;
+  if (!existsSync(stateDir)) return;
   const isClean = committed.length > 0 && (await isAllTracked(repository, committed));
-  const { gitDir } = places;
-  const grounds = await groundsOf(repository, { cwd: world.cwd, gitDir, branch, committed: isClean });
-  if (grounds === undefined) return;
+  const asked = { cwd: world.cwd, gitDir: found.gitDir, branch, committed: isClean };
+  const grounds = await groundsOf(repository, asked);
 
   const watched = [...watchedGrounds(grounds), ...watchedIn(made)];
   const { stamps, changedMs } = stampAll(watched);
-  // Changed while it was read, or so shortly before that it may change again and look the same.
+  // Changed while it was read, HEAD and the rest, or so shortly before that it may change again and look the same.
   if (changedMs >= begun - RACY_MS || isLocked(stateDir)) return;
   for (const [path, wasThere] of files) {
     if ((statSync(path, { throwIfNoEntry: false }) !== undefined) !== wasThere) return;

@@ -471,7 +471,7 @@ export function ingredientsOf(
 ): Ingredients | undefined {
   const { branch, head, shadow } = target;
   if (repository.branch !== branch || head === undefined || shadow !== undefined) return undefined;
-  return { repository, branch, head, layout, files };
+  return { repository, branch, layout, files };
 }
 
 /** Milestones and gates that have landed on `mstone/<target>` and that the target does not hold yet. */

@@ -5,8 +5,6 @@ import { type Git, GitError, need } from './plumbing.js';
 export interface Places {
   readonly root: string;
   readonly commonDir: string;
-  /** Of this checkout; another than the common one in a linked worktree. */
-  readonly gitDir: string;
   /** The ref that HEAD is on. */
   readonly head?: string;
   /** The commit that HEAD names; undefined while there is none. */
@@ -34,7 +32,7 @@ export async function readFacts(
     '--is-shallow-repository',
     '--show-object-format',
   ];
-  const where = ['--path-format=absolute', '--git-common-dir', '--git-dir', '--show-toplevel'];
+  const where = ['--path-format=absolute', '--git-common-dir', '--show-toplevel'];
   try {
     // Without a checkout or a commit it ends early, having said what it knows.
     const answer = await git({
@@ -46,8 +44,7 @@ export async function readFacts(
     const exe = /^\{"event":"version",.*"exe":"(\d[^"]*)"/m.exec(answer.stderr)?.[1];
     const version = exe === undefined ? {} : { version: exe };
     const stderr = answer.stderr.replace(/^\{"event":.*\n?/gm, '');
-    const [bare, inside, shallow, format, commonDir, gitDir, root, oid, head, ...more] =
-      answer.text.split('\n');
+    const [bare, inside, shallow, format, commonDir, root, oid, head, ...more] = answer.text.split('\n');
     if (format === undefined) return { ...version, stderr };
     const known = {
       ...version,
@@ -58,8 +55,8 @@ export async function readFacts(
     const facts = { ...known, format: format === 'sha256' ? ('sha256' as const) : ('sha1' as const) };
     // A path may hold line breaks.
     const isPlain = answer.code === 0 && oid !== undefined && /^[0-9a-f]{40,64}$/.test(oid);
-    if (!isPlain || !commonDir || !gitDir || !root || more.length > 0) return facts;
-    const places = { commonDir, gitDir, root, commit: oid, ...(head === undefined ? {} : { head }) };
+    if (!isPlain || !commonDir || !root || more.length > 0) return facts;
+    const places = { commonDir, root, commit: oid, ...(head === undefined ? {} : { head }) };
     return { ...facts, places };
   } catch (error) {
     if (error instanceof GitError) return undefined;
@@ -70,17 +67,15 @@ export async function readFacts(
 /** The same, one question each. */
 export async function askPlaces(git: Git, dir: string): Promise<Places> {
   const root = await need(git, { args: ['rev-parse', '--show-toplevel'], cwd: dir });
-  const [commonDir, gitDir] = await Promise.all(
-    ['--git-common-dir', '--git-dir'].map((which) =>
-      need(git, { args: ['rev-parse', '--path-format=absolute', which], cwd: dir }),
-    ),
-  );
+  const commonDir = await need(git, {
+    args: ['rev-parse', '--path-format=absolute', '--git-common-dir'],
+    cwd: dir,
+  });
   const head = await git({ args: ['symbolic-ref', '-q', 'HEAD'], cwd: dir });
   const born = await git({ args: ['rev-parse', '-q', '--verify', 'HEAD^{commit}'], cwd: dir });
   return {
     root,
-    commonDir: commonDir ?? '',
-    gitDir: gitDir ?? '',
+    commonDir,
     ...(born.code === 0 ? { commit: born.text } : {}),
     ...(head.code === 0 ? { head: head.text } : {}),
   };

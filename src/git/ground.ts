@@ -5,16 +5,27 @@
 import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
-/** git's common directory for a folder (absolute, real), where nothing out of the ordinary decides it. */
-export function guessCommonDir(cwd: string): string | undefined {
-  for (let folder = cwd; ; folder = dirname(folder)) {
-    const dotGit = join(folder, '.git');
+export interface Found {
+  /** The top of the checkout. */
+  readonly root: string;
+  /** The checkout's own, and the one that it shares with others: the same but in a linked worktree. Real. */
+  readonly gitDir: string;
+  readonly commonDir: string;
+}
+
+/** The repository around a folder (absolute, real), where nothing out of the ordinary decides which it is. */
+export function guessRepository(cwd: string): Found | undefined {
+  for (let root = cwd; ; root = dirname(root)) {
+    const dotGit = join(root, '.git');
     const info = lstatSync(dotGit, { throwIfNoEntry: false });
     if (info !== undefined) {
-      const dir = info.isDirectory() ? dotGit : leadsTo(folder, dotGit, 'gitdir: ');
-      return dir && realpathSync(leadsTo(dir, join(dir, 'commondir'), '') ?? dir);
+      const named = info.isDirectory() ? dotGit : leadsTo(root, dotGit, 'gitdir: ');
+      if (named === undefined) return undefined;
+      const gitDir = realpathSync(named);
+      const shared = leadsTo(gitDir, join(gitDir, 'commondir'), '');
+      return { root, gitDir, commonDir: shared === undefined ? gitDir : realpathSync(shared) };
     }
-    if (dirname(folder) === folder) return undefined;
+    if (dirname(root) === root) return undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 /** All on disk that decides what git says of the repository around a folder, and of its HEAD. */
 import { existsSync } from 'node:fs';
-import { delimiter, dirname, join, relative, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import type { Repository } from './index.js';
 import { need } from './plumbing.js';
 
@@ -21,12 +21,11 @@ export interface Asked {
   readonly committed: boolean;
 }
 
-/** Undefined where `cwd` is not in the checkout. */
+/** `cwd` is in the checkout. */
 export async function groundsOf(
   { git, root, commonDir, env }: Pick<Repository, 'git' | 'root' | 'commonDir' | 'env'>,
   { cwd, gitDir, branch, committed }: Asked,
-): Promise<Grounds | undefined> {
-  if (relative(root, cwd).startsWith('..')) return undefined;
+): Promise<Grounds> {
   const above: string[] = [];
   for (let folder = cwd; folder !== root; folder = dirname(folder)) above.push(folder);
   const home = env.HOME ?? '';
