@@ -38,8 +38,13 @@ function stampOf({ commonDir, env }: Repository): string {
   ];
   return files
     .map((file) => {
-      const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
-      return stats === undefined ? '-' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+      try {
+        const { ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+        return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+      } catch (error) {
+        // Not there, or where a folder on the way would be is a file; git says what else is wrong with it.
+        return (error as NodeJS.ErrnoException).code ?? '';
+      }
     })
     .join('|');
 }

@@ -42,6 +42,7 @@ export async function groundsOf(
         join(commonDir, name),
       ),
       ...[join(home, '.gitconfig'), join(xdg, 'config'), '/etc/gitconfig'],
+      ...[env.GIT_CONFIG_SYSTEM, env.GIT_CONFIG_GLOBAL].flatMap((file) => (file ? [resolve(cwd, file)] : [])),
       ...(await configured(git, root, home)),
       ...(committed
         ? [join(gitDir, 'index'), join(commonDir, 'info', 'attributes'), join(xdg, 'attributes')]
