@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import growth from './growth.mjs';
+import memory from './memory.mjs';
 import noop from './noop.mjs';
 import { writePage } from './page.mjs';
 import pipeline from './pipeline.mjs';
@@ -15,7 +16,8 @@ const short = process.argv.includes('--short');
 const file = process.argv.includes('--json') ? process.argv[process.argv.indexOf('--json') + 1] : undefined;
 
 const parts = [];
-for (const part of [noop, pipeline, processes, growth, train]) parts.push(await runPart(part, { short }));
+for (const part of [noop, pipeline, processes, memory, growth, train])
+  parts.push(await runPart(part, { short }));
 const document = { machine: machine(), short, parts };
 if (file !== undefined) writeFileSync(file, `${JSON.stringify(document, undefined, 2)}\n`);
 if (process.argv.includes('--page')) writePage(document);

@@ -4,8 +4,7 @@
  * A log is a stranger's file: it may hold gigabytes in one line, half a character, zero bytes. Memory is
  * bounded by one line; longer ones are log, whatever they say.
  */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { readProtocolLine } from '../brief/protocol.js';
 import { plainly, type Redactor } from '../model/redact.js';
 
@@ -22,6 +21,7 @@ export interface Said {
 }
 
 const LONGEST_LINE = 1024 * 1024;
+const BLOCK_BYTES = 256 * 1024;
 const MARK = '"mstone"';
 const NEWLINE = 10;
 
@@ -86,8 +86,9 @@ export async function readLines(
   };
   const take = (part: Buffer): void => {
     length += part.length;
-    if (length <= longest) parts.push(part);
-    else parts = [];
+    if (length > longest) parts = [];
+    // A copy: the block is read into again.
+    else if (part.length > 0) parts.push(Buffer.from(part));
   };
   const finish = (): void => {
     if (length > longest) skipped += 1;
@@ -95,26 +96,34 @@ export async function readLines(
     parts = [];
     length = 0;
   };
-  const blocks = createReadStream(file, { highWaterMark: 256 * 1024, start: from });
-  for await (const chunk of blocks as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    const first = chunk.indexOf(NEWLINE);
-    const last = chunk.lastIndexOf(NEWLINE);
-    if (first === -1) {
-      take(chunk);
-      continue;
-    }
-    take(chunk.subarray(0, first));
-    finish();
-    // Many blocks are not worth splitting.
-    const lines = chunk.subarray(first + 1, last + 1);
-    if (lines.includes(mark)) {
-      for (let begin = 0, end = 0; begin < lines.length; begin = end + 1) {
-        end = lines.indexOf(NEWLINE, begin);
-        tell(lines.subarray(begin, end));
+  const handle = await open(file, 'r');
+  try {
+    const block = Buffer.alloc(BLOCK_BYTES);
+    for (;;) {
+      const { bytesRead } = await handle.read(block, 0, block.length, bytes);
+      if (bytesRead === 0) break;
+      bytes += bytesRead;
+      const chunk = block.subarray(0, bytesRead);
+      const first = chunk.indexOf(NEWLINE);
+      const last = chunk.lastIndexOf(NEWLINE);
+      if (first === -1) {
+        take(chunk);
+        continue;
       }
+      take(chunk.subarray(0, first));
+      finish();
+      // Many blocks are not worth splitting.
+      const lines = chunk.subarray(first + 1, last + 1);
+      if (lines.includes(mark)) {
+        for (let begin = 0, end = 0; begin < lines.length; begin = end + 1) {
+          end = lines.indexOf(NEWLINE, begin);
+          tell(lines.subarray(begin, end));
+        }
+      }
+      take(chunk.subarray(last + 1));
     }
-    take(chunk.subarray(last + 1));
+  } finally {
+    await handle.close();
   }
   finish();
   return { bytes, writtenAt, skipped };

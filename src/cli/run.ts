@@ -36,6 +36,7 @@ import type { ItemState, RunState } from '../model/state.js';
 import { type LostProof, makePlan } from '../plan/index.js';
 import { gateId, planItems, withGates } from '../plan/items.js';
 import { rolesNamed } from '../plan/reviewers.js';
+import { stayLean } from '../process/lean.js';
 import { readPlainTail } from '../process/plain.js';
 import { openStarter } from '../process/starter.js';
 import { endTagged, listTagged } from '../process/tagged.js';
@@ -272,6 +273,7 @@ function worldOf(caller: Terminal, { profile, config }: Pick<RunOptions, 'profil
 }
 
 async function prepareAndRun(caller: Terminal, asked: RunOptions, extra: Extra): Promise<number> {
+  stayLean();
   // A screen has no place for what agents print.
   const lines = asked.verbose === true && asked.output === 'auto';
   const options = lines ? { ...asked, output: 'plain' as const } : asked;
