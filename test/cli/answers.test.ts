@@ -17,6 +17,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Caller, placeOf, recall } from '../../src/cli/answers.js';
 import { main } from '../../src/cli/index.js';
 import { keeping } from '../../src/cli/keep.js';
+import type { Watched } from '../../src/cli/stamps.js';
 import { underLock } from '../../src/cli/state.js';
 import type { World } from '../../src/cli/world.js';
 import { home, inside, makeInside } from '../rig/inside.js';
@@ -271,4 +272,40 @@ it('may be damaged in any byte, or be anything else: then the answer is made', a
   rmSync(file);
   mkdirSync(file);
   expect(await ask(['run'])).toEqual({ from: 'made', ...told });
+});
+
+it('hangs on all that is looked at for it', async () => {
+  const log = join(dirname(p.root), 'paths-read');
+  const env = { ...p.env, PATHS_READ: log };
+  const node = ['--import', join(home, 'test', 'rig', 'paths-read.mjs'), join(home, 'bin', 'mstone.js')];
+  for (const args of ASKED) {
+    rmSync(cache(), { recursive: true, force: true });
+    while (!existsSync(cache()) || keptNow().length === 0) {
+      expect(spawnSync(process.execPath, [...node, ...args], { cwd: p.root, env }).status).toBe(0);
+    }
+    const [name = ''] = keptNow();
+    const [head = ''] = readFileSync(join(cache(), name), 'latin1').split('\n', 1);
+    const { watched } = JSON.parse(head) as { watched: Watched[] };
+    const paths = readFileSync(log, 'utf8').split('\n');
+    // Its own files, what is kept for later commands, and the lock that it takes, with who it is itself.
+    const own = (path: string): boolean =>
+      [home, cache(), join(state(), 'lock'), '/proc/'].some((place) => path.startsWith(place));
+    const isWatched = (path: string): boolean =>
+      watched.some(
+        (one) =>
+          one.path === path ||
+          // A folder on the way to it.
+          one.path.startsWith(`${path}/`) ||
+          (one.as === 'tree' && path.startsWith(`${one.path}/`)) ||
+          (one.as === 'each' &&
+            one.names.some((file) => path === join(one.path, path.split('/').at(-2) ?? '', file))),
+      );
+    expect({ args, missed: paths.filter((path) => !own(path) && !isWatched(path)) }).toEqual({
+      args,
+      missed: [],
+    });
+    expect(paths).toEqual(
+      expect.arrayContaining([join(p.root, 'milestones', '1A.md'), join(p.root, 'mstone.yaml')]),
+    );
+  }
 });
