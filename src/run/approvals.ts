@@ -47,7 +47,12 @@ export function isNews(state: RunState, decision: Decision): boolean {
   if (item === undefined || item.consent?.id === decision.id) return false;
   const { subject } = decision;
   if (item.item.approval !== subject.of || !fits(item, subject)) return false;
-  return awaitedOf(item) !== undefined;
+  if (awaitedOf(item) !== undefined) return true;
+  // Reviewers who were added meanwhile have their say first; what was seen of the work stays seen.
+  const { phase, consent } = item;
+  const isUnderWay = phase.is === 'next' || phase.is === 'doing' || phase.is === 'waiting';
+  const isGiven = consent !== undefined && fits(item, consent.subject);
+  return decision.verdict === 'approved' && subject.of === 'merge' && isUnderWay && !isGiven;
 }
 
 /** A decision of what is no more, or is not waited for, changes nothing. */

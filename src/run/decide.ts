@@ -273,6 +273,7 @@ function workFor(item: ItemState, step: WorkStep, agent: string): Omit<WorkEffec
       };
     case 'review': {
       const reviewer = reviewerAt(item, step);
+      if (reviewer === undefined) throw new Error(`${item.item.id} is to be reviewed by nobody`);
       const opinion = item.opinions?.[reviewer.name];
       const facts = openFacts(item);
       // No session: a reviewer goes on in nobody's conversation, least of all in the author's.
@@ -280,7 +281,7 @@ function workFor(item: ItemState, step: WorkStep, agent: string): Omit<WorkEffec
         ...common,
         purpose: 'review',
         agent,
-        ...(step.reviewer === undefined ? {} : { reviewer: reviewer.name }),
+        ...(item.item.reviewers === undefined ? {} : { reviewer: reviewer.name }),
         ...(reviewer.role === undefined ? {} : { role: reviewer.role }),
         from: step.commit,
         ...base,

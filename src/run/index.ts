@@ -26,7 +26,7 @@ import { endPublish } from './publishing.js';
 import { agentOf, isWork } from './questions.js';
 import { settleQueue } from './queue.js';
 import { toRemediate } from './remediation.js';
-import { afterReview, toReview } from './reviews.js';
+import { afterReview, asPlanned, replanned, toReview } from './reviews.js';
 import { firstPace } from './train.js';
 import { flakesOf, isUnexpected, knowHead, learn } from './verdicts.js';
 
@@ -66,7 +66,8 @@ export const replay = (state: RunState, events: Iterable<Event>): RunState => {
 };
 
 /** The next state. Throws only where the journal contradicts itself, which is a bug of ours. */
-export const reduce = (state: RunState, event: Event): RunState => settleQueue(folded(state, event));
+export const reduce = (state: RunState, event: Event): RunState =>
+  settleQueue(settleReviews(folded(state, event)));
 
 function folded(state: RunState, event: Event): RunState {
   switch (event.type) {
@@ -190,6 +191,15 @@ function folded(state: RunState, event: Event): RunState {
   }
 }
 
+function settleReviews(state: RunState): RunState {
+  let settled = state;
+  for (const item of state.items.values()) {
+    const planned = asPlanned(item);
+    if (planned !== item) settled = withItem(settled, planned);
+  }
+  return settled;
+}
+
 const braked = (state: RunState, id: ItemId): RunState => withItem(state, held(itemOf(state, id)));
 
 /** What is known of credentials, but for those whose key has been replaced. */
@@ -228,7 +238,10 @@ function continuedItems(
     if (old?.phase.is === 'doing' && !known) continue;
     // Planned again though it had landed: its landing was reverted.
     const undone = item.kind === 'milestone' && (old?.phase.is === 'landed' || old?.phase.is === 'passed');
-    items.set(item.id, known && !undone ? held({ ...old, item }) : freshItem(item, undefined, old?.attempt));
+    items.set(
+      item.id,
+      known && !undone ? held(replanned(old, item)) : freshItem(item, undefined, old?.attempt),
+    );
   }
   for (const id of items.keys()) parked.delete(id);
   // There may be credentials that there were not when they began to wait.

@@ -91,7 +91,7 @@ export function nextTurn(state: RunState, now: number): number | undefined {
 
 /** Whose turn it is at a step, unless another has to stand in. */
 export function agentOf(item: ItemState, step: WorkStep): string {
-  if (step.is === 'review') return reviewerAt(item, step).agent;
+  if (step.is === 'review') return reviewerAt(item, step)?.agent ?? item.item.author;
   return step.is === 'resolve' ? item.item.resolver : item.item.author;
 }
 

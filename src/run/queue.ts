@@ -13,7 +13,7 @@ import { ask, fail, next, release, withItem } from './items.js';
 import { blockersOf, unmetNeeds } from './needs.js';
 import { toRemediate } from './remediation.js';
 import { type Car, failedPace, firstPace, type Orders, planTrain, queuedPace } from './train.js';
-import { isUnexpected } from './verdicts.js';
+import { isGreen, isUnexpected } from './verdicts.js';
 
 export type { CarState } from './train.js';
 
@@ -262,7 +262,7 @@ export function settleQueue(before: RunState): RunState {
   if (isQuiet) return before;
   let state = before;
   for (;;) {
-    state = unstacked(state);
+    state = unproven(unstacked(state));
     const queue = queueOf(state);
     const plan = planOf(state, queue);
     const culprit = plan.culprit === undefined ? undefined : queue.cars[plan.culprit];
@@ -291,6 +291,20 @@ function unstacked(state: RunState): RunState {
     const candidate = step === undefined ? undefined : candidateOf(step);
     if (item.phase.is !== 'next' || candidate === undefined) continue;
     settled = withItem(settled, next(item, { is: 'candidate', commit: candidate.work }));
+  }
+  return settled;
+}
+
+/** What was to land on fewer checks than there are by now is held against the others. */
+function unproven(state: RunState): RunState {
+  let settled = state;
+  for (const { item, step } of queueOf(state).cars) {
+    if (step.is !== 'land' || item.phase.is !== 'next') continue;
+    const { commands } = commandsFor(state, item);
+    const { candidate } = step;
+    if (!isGreen(state, candidate.tree, commands)) {
+      settled = withItem(settled, next(item, { is: 'verify', candidate }));
+    }
   }
   return settled;
 }

@@ -30,14 +30,13 @@ export const agentsFor = (item: PlanItem): string[] => [
   ...reviewersOf(item).map(({ agent }) => agent),
 ];
 
-/** Whose turn it is at a review. */
-export function reviewerAt(item: ItemState, { reviewer }: Extract<Step, { is: 'review' }>): Reviewer {
+/** Whose turn it is at a review; undefined where the run goes on without whoever was due. */
+export function reviewerAt(
+  item: ItemState,
+  { reviewer }: Extract<Step, { is: 'review' }>,
+): Reviewer | undefined {
   const all = reviewersOf(item.item);
-  const found = reviewer === undefined ? all[0] : all.find(({ name }) => name === reviewer);
-  // A run that goes on may have other reviewers than the one that was due.
-  const who = found ?? all[0];
-  if (who === undefined) throw new Error(`${item.item.id} has no reviewer`);
-  return who;
+  return reviewer === undefined ? all[0] : all.find(({ name }) => name === reviewer);
 }
 
 /** Those that this work concerns. */
@@ -62,7 +61,9 @@ export function afterReview(item: ItemState, step: Step, { judgement, session }:
   if (session !== undefined && session === item.session?.id) {
     return fail(item, "the review failed: it was given in the author's own conversation");
   }
-  const { name } = reviewerAt(item, step);
+  const name = reviewerAt(item, step)?.name;
+  // Asked before the run went on without it.
+  if (name === undefined) return toReview(item, step.commit);
   if (judgement.kind === 'unreadable') {
     return step.unreadable === undefined
       ? next(item, { ...step, unreadable: judgement.why })
@@ -89,8 +90,50 @@ export function afterReview(item: ItemState, step: Step, { judgement, session }:
 function nextOpinion(item: ItemState, commit: Oid): ItemState {
   const due = askedOf(item).find(({ name }) => item.opinions?.[name]?.seen !== commit);
   if (due === undefined) return concluded(item, commit);
-  const isOne = item.item.reviewers === undefined;
-  return next(item, { is: 'review', commit, ...(isOne ? {} : { reviewer: due.name }) });
+  return next(item, { is: 'review', commit, reviewer: due.name });
+}
+
+/**
+ * The item as its plan has it by now: a run may go on with others who review, with nobody, or with somebody where
+ * nobody was. Whoever is not asked any more is not waited for, and nothing stays in the queue that those who are
+ * have not approved.
+ */
+export function asPlanned(item: ItemState): ItemState {
+  const { phase } = item;
+  if (phase.is !== 'next' && phase.is !== 'waiting') return item;
+  const { step } = phase;
+  switch (step.is) {
+    case 'review':
+      return reviewerAt(item, step) === undefined ? toReview(item, step.commit) : item;
+    case 'candidate':
+      return isOpen(item, step.commit) ? toReview(item, step.commit) : item;
+    case 'verify':
+    case 'land':
+      return !step.inside && isOpen(item, step.candidate.work) ? toReview(item, step.candidate.work) : item;
+    default:
+      return item;
+  }
+}
+
+const isOpen = ({ item, approved }: ItemState, commit: Oid): boolean =>
+  item.reviewer !== false && approved !== commit;
+
+/** An item under its new plan: what others than now have approved is asked of those that there are. */
+export function replanned(item: ItemState, planned: PlanItem): ItemState {
+  const before = new Map(reviewersOf(item.item).map((reviewer) => [reviewer.name, JSON.stringify(reviewer)]));
+  const now = reviewersOf(planned);
+  const isNew = (reviewer: Reviewer): boolean => before.get(reviewer.name) !== JSON.stringify(reviewer);
+  const isSame = now.length === before.size && !now.some(isNew) && item.item.require === planned.require;
+  if (isSame) return { ...item, item: planned };
+  const { approved: _approved, work, ...rest } = item;
+  // Nobody has looked whether the work touches what they ask for: they are asked.
+  const asked = now.filter((reviewer) => reviewer.paths !== undefined && isNew(reviewer));
+  const touches = [...new Set([...(work?.touches ?? []), ...asked.map(({ name }) => name)])];
+  return {
+    ...rest,
+    item: planned,
+    ...(work === undefined ? {} : { work: touches.length === 0 ? work : { ...work, touches } }),
+  };
 }
 
 function concluded(item: ItemState, commit: Oid): ItemState {

@@ -45,6 +45,11 @@ export function learn(
   return { ...known, green, passed };
 }
 
+/** Whether all of these have passed on a tree, together or one by one. */
+export const isGreen = (state: RunState, tree: TreeKey, commands: readonly string[]): boolean =>
+  commands.every((command) => state.green.has(greenKey(tree, command))) ||
+  state.passed.has(verdictKey(tree, state.settings.folder, commands));
+
 /** How many tests a command ran where it passed; undefined where that is not known. */
 export function testsOn(state: RunState, tree: TreeKey, command: string): number | undefined {
   const ran = state.green.get(greenKey(tree, command));

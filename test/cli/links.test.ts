@@ -3,6 +3,7 @@
  * or ran nothing. Each link is broken by a real agent, with real checks; `test/run/links.test.ts` breaks them in
  * what is decided.
  */
+import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { approve, makeProject } from '../rig/project.js';
 
@@ -71,4 +72,37 @@ it('killed between the verdict and the landing, it lands what was approved, once
     effect: { from: string };
   };
   expect(p.git('rev-parse', 'main^2')).toBe(approved.effect.from);
+});
+
+it('a run goes on under the configuration of now: nobody is asked any more, or somebody is before it lands', async () => {
+  const reviewed = JSON.stringify({ agent: 'recipe', reviewer: 'recipe' });
+  const unreviewed = JSON.stringify({ agent: 'recipe', review: false });
+  const p = makeProject(reviewed);
+  const go = `${p.env.HOME}/go`;
+  p.milestone('1A', {
+    implement: 'echo a > a.txt',
+    review: `until test -e "${go}"; do sleep 0.05; done; ${approve()}`,
+  });
+  p.commit('Milestones');
+  const run = p.start(['run']);
+  await run.said('1A review');
+  run.child.kill('SIGKILL');
+  await run.ended;
+  p.commit('No review', { 'mstone.yaml': unreviewed });
+  writeFileSync(go, '');
+  const without = await p.mstone('resume');
+  expect(without.code, without.stdout + without.stderr).toBe(0);
+  expect(p.git('log', '-1', '--format=%s %(trailers:key=Mstone-Review,valueonly)')).toBe('1A: Part 1A off\n');
+
+  p.milestone('1B', { implement: 'echo b > b.txt', front: 'approval: merge' });
+  p.commit('More');
+  expect((await p.mstone('run')).code).toBe(3);
+  p.commit('Review', { 'mstone.yaml': reviewed });
+  expect((await p.mstone('approve', '1B')).code).toBe(0);
+  const again = await p.mstone('resume');
+  expect(again.code, again.stdout + again.stderr).toBe(0);
+  expect(p.starts().filter((name) => name.startsWith('1B'))).toEqual(['1B.1.1.implement', '1B.1.2.review']);
+  expect(p.git('log', '-1', '--format=%s %(trailers:key=Mstone-Review,valueonly)')).toBe(
+    '1B: Part 1B approved\n',
+  );
 });

@@ -74,7 +74,7 @@ function drive({ review, check, item }: Broken): { landings: string[]; phase: st
       }
       case 'check': {
         const commit = effect.commit === 'head' ? 'h0' : effect.commit;
-        const outcome = check?.(effect.of) ?? passes(commit, commit.replace(/^w/, 't'));
+        const outcome = check?.(effect.of) ?? passes(commit, commit.replace(/^w/, 't').replace(/^c/, 'm'));
         if (outcome.kind === 'passed') said.green.add(outcome.commit);
         return outcome;
       }
