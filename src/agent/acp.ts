@@ -5,6 +5,7 @@
  *
  * Reset times, exit codes and answers by schema are lost on this way; conversations are not resumed.
  */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentConfig } from '../model/config.js';
 import type { AgentOutcome } from '../model/outcome.js';
@@ -28,6 +29,7 @@ import {
   unexplained,
 } from './cli.js';
 import { limitedUntil } from './reset.js';
+import { serversOf } from './servers.js';
 
 export interface AcpFacts {
   readonly version?: string;
@@ -197,7 +199,23 @@ export const acp: Cli<AcpFacts> = { mark: '"dir"', nothing, hear, outcomeOf, cal
 /** Built code, also where this module is not. */
 const BRIDGE = fileURLToPath(new URL('../../dist/bundle/acp-bridge.cjs', import.meta.url));
 
+const SERVERS_FILE = 'acp-servers.json';
+
 export function callAcp(agent: Extract<AgentConfig, { command: unknown }>, call: Call): Invocation {
   const policy = call.purpose === 'review' ? 'read' : 'work';
-  return { command: [process.execPath, BRIDGE, policy, ...agent.command], env: {} };
+  const servers = serversOf(call);
+  return {
+    command: [
+      process.execPath,
+      BRIDGE,
+      policy,
+      servers.length === 0 ? '-' : join(call.dir, SERVERS_FILE),
+      ...agent.command,
+    ],
+    env: {},
+    // They may hold secrets, and arguments are everybody's to see.
+    ...(servers.length === 0
+      ? {}
+      : { files: { [SERVERS_FILE]: JSON.stringify(servers) }, fleeting: [SERVERS_FILE] }),
+  };
 }

@@ -28,6 +28,7 @@ import {
 import { codexServers } from './codex-servers.js';
 import { limitedUntil } from './reset.js';
 import { askedSchema } from './schema.js';
+import { serversOf } from './servers.js';
 
 export interface CodexFacts {
   readonly session?: string;
@@ -196,7 +197,7 @@ const SCHEMA_FILE = 'verdict.schema.json';
 
 export function callCodex(agent: CodexAgent, call: Call): Invocation {
   const review = call.purpose === 'review';
-  const servers = codexServers(review ? {} : (objectOf(call.mcp?.mcpServers) ?? {}));
+  const servers = codexServers(serversOf(call));
   return {
     command: [
       ...agent.command,

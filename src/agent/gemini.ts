@@ -5,6 +5,7 @@
  * cost. Conversations are not resumed.
  */
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import type { AgentConfig } from '../model/config.js';
 import type { AgentOutcome } from '../model/outcome.js';
 import type { SupervisedEnd } from '../process/supervise.js';
@@ -28,6 +29,7 @@ import {
   unexplained,
 } from './cli.js';
 import { limitedUntil } from './reset.js';
+import { type McpServer, serversOf } from './servers.js';
 
 export interface GeminiFacts {
   readonly result?: { readonly status?: string; readonly message: string };
@@ -150,7 +152,26 @@ export const gemini: Cli<GeminiFacts> = {
   namesNoCost: true,
 };
 
+const SETTINGS_FILE = 'gemini-settings.json';
+
+/** Its documentation's `settings.json`: servers by name, of which these alone are allowed, their tools unasked. */
+const settingsOf = (servers: readonly McpServer[]): string =>
+  JSON.stringify({
+    mcp: { allowed: servers.map(({ name }) => name) },
+    mcpServers: Object.fromEntries(
+      servers.map((server) => {
+        if ('command' in server) {
+          const { name, command, args, env } = server;
+          return [name, { command, args, env, trust: true }];
+        }
+        const { name, url, transport, headers } = server;
+        return [name, { [transport === 'sse' ? 'url' : 'httpUrl']: url, headers, trust: true }];
+      }),
+    ),
+  });
+
 export function callGemini(agent: Extract<AgentConfig, { args: unknown }>, call: Call): Invocation {
+  const servers = serversOf(call);
   return {
     command: [
       ...agent.command,
@@ -162,6 +183,13 @@ export function callGemini(agent: Extract<AgentConfig, { args: unknown }>, call:
       ...(call.model === undefined ? [] : ['-m', call.model]),
       ...agent.args,
     ],
-    env: {},
+    // In place of the settings of the machine's administrator, which win over all others.
+    ...(servers.length === 0
+      ? { env: {} }
+      : {
+          env: { GEMINI_CLI_SYSTEM_SETTINGS_PATH: join(call.dir, SETTINGS_FILE) },
+          files: { [SETTINGS_FILE]: settingsOf(servers) },
+          fleeting: [SETTINGS_FILE],
+        }),
   };
 }

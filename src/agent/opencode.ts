@@ -26,6 +26,7 @@ import {
   unexplained,
 } from './cli.js';
 import { limitedUntil } from './reset.js';
+import { type McpServer, serversOf } from './servers.js';
 
 export interface OpencodeFacts {
   readonly session?: string;
@@ -167,7 +168,28 @@ const READING = {
   },
 };
 
+/** As its documentation of version 1 has it: servers by name under `mcp`. */
+const withServers = (servers: readonly McpServer[]): Event => ({
+  mcp: Object.fromEntries(
+    servers.map((server) =>
+      'command' in server
+        ? [
+            server.name,
+            {
+              type: 'local',
+              command: [server.command, ...server.args],
+              environment: server.env,
+              enabled: true,
+            },
+          ]
+        : [server.name, { type: 'remote', url: server.url, headers: server.headers, enabled: true }],
+    ),
+  ),
+});
+
 export function callOpencode(agent: Extract<AgentConfig, { args: unknown }>, call: Call): Invocation {
+  const servers = serversOf(call);
+  const config = call.purpose === 'review' ? READING : servers.length > 0 ? withServers(servers) : undefined;
   return {
     command: [
       ...agent.command,
@@ -178,6 +200,6 @@ export function callOpencode(agent: Extract<AgentConfig, { args: unknown }>, cal
       ...(call.session === undefined ? [] : ['-s', call.session]),
       ...agent.args,
     ],
-    env: call.purpose === 'review' ? { OPENCODE_CONFIG_CONTENT: JSON.stringify(READING) } : {},
+    env: config === undefined ? {} : { OPENCODE_CONFIG_CONTENT: JSON.stringify(config) },
   };
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
@@ -69,6 +69,33 @@ describe('an ACP agent', () => {
     ]);
     expect(log[6].msg.result).toEqual({ outcome: { outcome: 'selected', optionId: 'yes' } });
     expect(log[4].msg.params.sessionId).toBe(`in ${one.cwd}`);
+  });
+
+  it('is told of MCP servers that it can take, of which the log has the names alone and nothing stays', async () => {
+    const mcpServers = {
+      docs: { command: 'docs', args: ['--port', '1'], env: { TOKEN: 'a-secret' } },
+      web: { type: 'http', url: 'http://127.0.0.1/', headers: { Authorization: 'Bearer b-secret' } },
+      stream: { type: 'sse', url: 'http://127.0.0.1/' },
+    };
+    const one = acp('servers', { mcp: { mcpServers } });
+    expect((await perform(one)).outcome).toEqual({ kind: 'finished' });
+    expect(JSON.parse(readFileSync(join(one.cwd, 'servers.json'), 'utf8'))).toEqual([
+      { name: 'docs', command: 'docs', args: ['--port', '1'], env: [{ name: 'TOKEN', value: 'a-secret' }] },
+      {
+        type: 'http',
+        name: 'web',
+        url: 'http://127.0.0.1/',
+        headers: [{ name: 'Authorization', value: 'Bearer b-secret' }],
+      },
+    ]);
+    const log = readFileSync(one.logFile, 'utf8');
+    expect(log).toContain('"mcpServers":["docs","web"]');
+    expect(log).toContain('the agent takes no MCP servers over sse: stream was left out');
+    const left = readdirSync(one.dir, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    const texts = [log, ...left.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))];
+    expect(texts.filter((text) => text.includes('secret'))).toEqual([]);
   });
 
   it('that reviews may not write, and answers by a verdict line', async () => {

@@ -105,8 +105,63 @@ describe('the others', () => {
 
   it('an ACP agent is started by the program that talks to it', () => {
     const agent = { kind: 'acp', command: ['some', '--acp'], env: {} } as const;
-    expect(callAcp(agent, author).command.slice(2)).toEqual(['work', 'some', '--acp']);
-    expect(callAcp(agent, review).command.slice(2)).toEqual(['read', 'some', '--acp']);
+    expect(callAcp(agent, author).command.slice(2)).toEqual(['work', '-', 'some', '--acp']);
+    expect(callAcp(agent, review).command.slice(2)).toEqual(['read', '-', 'some', '--acp']);
+  });
+
+  it('an author’s MCP servers are told in each one’s words, never as arguments; a reviewer has none', () => {
+    const mcpServers = {
+      docs: { command: 'docs server', args: ['--port', '1'], env: { TOKEN: 'a-secret' } },
+      web: { url: 'http://127.0.0.1/', headers: { Authorization: 'Bearer b-secret' } },
+      stream: { type: 'sse', url: 'http://127.0.0.1/s' },
+      'no name': { command: 'x' },
+      nothing: {},
+    };
+    const working = { ...author, mcp: { mcpServers } };
+    const reviewing = { ...review, mcp: { mcpServers } };
+
+    const gemini = { kind: 'gemini', command: ['gemini'], ...cli } as const;
+    const asked = callGemini(gemini, working);
+    expect(asked.env).toEqual({ GEMINI_CLI_SYSTEM_SETTINGS_PATH: '/dir/gemini-settings.json' });
+    expect(asked.fleeting).toEqual(['gemini-settings.json']);
+    expect(JSON.parse(asked.files?.['gemini-settings.json'] ?? '')).toEqual({
+      mcp: { allowed: ['docs', 'web', 'stream'] },
+      mcpServers: {
+        docs: { command: 'docs server', args: ['--port', '1'], env: { TOKEN: 'a-secret' }, trust: true },
+        web: { httpUrl: 'http://127.0.0.1/', headers: { Authorization: 'Bearer b-secret' }, trust: true },
+        stream: { url: 'http://127.0.0.1/s', headers: {}, trust: true },
+      },
+    });
+    expect(callGemini(gemini, reviewing)).toEqual(callGemini(gemini, review));
+
+    const opencode = { kind: 'opencode', command: ['opencode'], ...cli } as const;
+    expect(JSON.parse(callOpencode(opencode, working).env.OPENCODE_CONFIG_CONTENT ?? '')).toEqual({
+      mcp: {
+        docs: {
+          type: 'local',
+          command: ['docs server', '--port', '1'],
+          environment: { TOKEN: 'a-secret' },
+          enabled: true,
+        },
+        web: {
+          type: 'remote',
+          url: 'http://127.0.0.1/',
+          headers: { Authorization: 'Bearer b-secret' },
+          enabled: true,
+        },
+        stream: { type: 'remote', url: 'http://127.0.0.1/s', headers: {}, enabled: true },
+      },
+    });
+    expect(callOpencode(opencode, reviewing)).toEqual(callOpencode(opencode, review));
+
+    const acp = { kind: 'acp', command: ['some', '--acp'], env: {} } as const;
+    const started = callAcp(acp, working);
+    expect(started.command.slice(2)).toEqual(['work', '/dir/acp-servers.json', 'some', '--acp']);
+    expect(started.fleeting).toEqual(['acp-servers.json']);
+    expect(callAcp(acp, reviewing)).toEqual(callAcp(acp, review));
+    for (const { command } of [asked, callOpencode(opencode, working), started]) {
+      expect(command.join(' ')).not.toContain('secret');
+    }
   });
 });
 
