@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import growth from './growth.mjs';
 import isolation from './isolation.mjs';
+import journal from './journal.mjs';
 import memory from './memory.mjs';
 import noop from './noop.mjs';
 import { writePage } from './page.mjs';
@@ -17,7 +18,7 @@ const short = process.argv.includes('--short');
 const file = process.argv.includes('--json') ? process.argv[process.argv.indexOf('--json') + 1] : undefined;
 
 const parts = [];
-for (const part of [noop, pipeline, processes, memory, isolation, growth, train])
+for (const part of [noop, pipeline, processes, memory, journal, isolation, growth, train])
   parts.push(await runPart(part, { short }));
 const document = { machine: machine(), short, parts };
 if (file !== undefined) writeFileSync(file, `${JSON.stringify(document, undefined, 2)}\n`);

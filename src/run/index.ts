@@ -66,8 +66,11 @@ export const replay = (state: RunState, events: Iterable<Event>): RunState => {
 };
 
 /** The next state. Throws only where the journal contradicts itself, which is a bug of ours. */
-export const reduce = (state: RunState, event: Event): RunState =>
-  settleQueue(settleReviews(folded(state, event)));
+export function reduce(state: RunState, event: Event): RunState {
+  const next = folded(state, event);
+  // It is settled already: most of a long journal may be notes.
+  return next === state ? state : settleQueue(settleReviews(next));
+}
 
 function folded(state: RunState, event: Event): RunState {
   switch (event.type) {
