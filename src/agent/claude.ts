@@ -309,7 +309,18 @@ const calls: Calls = {
         }),
 };
 
-export const claude: Cli<ClaudeFacts> = { mark: '"type"', nothing, hear, outcomeOf, calls };
+export const claude: Cli<ClaudeFacts> = {
+  mark: '"type"',
+  nothing,
+  hear,
+  outcomeOf,
+  calls,
+  usage: {
+    mark: '"rate_limit_event"',
+    windowsIn: (event) =>
+      event.type === 'rate_limit_event' ? windowsIn(objectOf(event.rate_limit_info) ?? {}) : [],
+  },
+};
 
 /** What a reviewer may use: it looks, and what it leaves in its folder is dropped. */
 const REVIEWER_TOOLS = [

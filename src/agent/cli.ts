@@ -94,6 +94,8 @@ export interface Cli<F> {
   readonly hear: (facts: F, event: Event) => F;
   readonly outcomeOf: (facts: F, ending: Ending) => Told;
   readonly calls: Calls;
+  /** What it tells of its subscription while it works: what such a line holds, and what it says. */
+  readonly usage?: { readonly mark: string; readonly windowsIn: (event: Event) => readonly UsageWindow[] };
   /** It counts tokens and never names what they cost. */
   readonly namesNoCost?: true;
 }

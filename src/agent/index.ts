@@ -68,6 +68,8 @@ export interface AssignmentRequest {
   readonly env: Readonly<Record<string, string>>;
   /** What it is started on: these variables and none of those that are withheld, whoever sets them. */
   readonly pay?: { readonly env: Readonly<Record<string, string>>; readonly withheld: readonly string[] };
+  /** Told of its subscription's windows while it works, each time that it tells of them. */
+  readonly onUsage?: (windows: readonly UsageWindow[]) => void;
   /** Secrets are taken out of what it printed before anything is made of it. */
   readonly redact?: Redactor;
   /** The milestone's `env`; wins over the agent's. */
@@ -174,7 +176,16 @@ async function performCli<F extends { readonly unknown: number }>(
       await placeAll(own, { 'prompt.md': prompt, 'context.json': request.context, ...files });
     }
     const { repeats = false } = request.timeouts;
-    const watch = repeats === false ? undefined : watchCalls(logFile, cli, { from, bound: repeats, redact });
+    const { onUsage } = request;
+    const isWatched = repeats !== false || (cli.usage !== undefined && onUsage !== undefined);
+    const watch = isWatched
+      ? watchCalls(logFile, cli, {
+          from,
+          bound: repeats,
+          redact,
+          ...(onUsage === undefined ? {} : { onUsage }),
+        })
+      : undefined;
     const end = await superviseIn(own, request, command, environmentOf(request, own, env, fixed), watch);
     for (const name of fleeting ?? []) await rm(join(own, name), { force: true });
     let facts = cli.nothing;

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import type { Repeated } from '../model/outcome.js';
+import type { Repeated, UsageWindow } from '../model/outcome.js';
 import { plainly, type Redactor } from '../model/redact.js';
 import { brief, type Cli, eventsIn, objectOf, type ToolCall, textOf } from './cli.js';
 
@@ -67,18 +67,25 @@ function telling(input: string): string {
 
 /**
  * Looks at what has come to a log since the last look, from byte `from` on; returns the circle once there is
- * one. Only lines that hold the CLI's mark of a call are decoded.
+ * one, none being looked for where `bound` is false. Only lines that hold the CLI's marks are decoded: of a call,
+ * and of what it tells of its subscription.
  */
 export function watchCalls<F>(
   file: string,
-  cli: Pick<Cli<F>, 'calls'>,
+  cli: Pick<Cli<F>, 'calls' | 'usage'>,
   {
     from,
     bound,
     redact = plainly,
-  }: { readonly from: number; readonly bound: number; readonly redact?: Redactor },
+    onUsage,
+  }: {
+    readonly from: number;
+    readonly bound: number | false;
+    readonly redact?: Redactor;
+    readonly onUsage?: (windows: readonly UsageWindow[]) => void;
+  },
 ): () => Repeated | undefined {
-  const cycles = new Cycles(bound);
+  const cycles = bound === false ? undefined : new Cycles(bound);
   const mark = Buffer.from(cli.calls.mark);
   const callsIn = cli.calls.reader();
   let position = from;
@@ -93,10 +100,14 @@ export function watchCalls<F>(
     const line = length > LONGEST_LINE ? undefined : Buffer.concat(begun);
     begun = [];
     length = 0;
-    if (line === undefined || !line.includes(mark)) return undefined;
+    if (line === undefined) return undefined;
+    const told = onUsage !== undefined && cli.usage !== undefined && line.includes(cli.usage.mark);
+    if (!told && (cycles === undefined || !line.includes(mark))) return undefined;
     for (const event of eventsIn(redact(line.toString('utf8')))) {
+      const windows = told ? (cli.usage?.windowsIn(event) ?? []) : [];
+      if (windows.length > 0) onUsage?.(windows);
       for (const call of callsIn(event)) {
-        const found = cycles.add(call);
+        const found = cycles?.add(call);
         if (found !== undefined) return found;
       }
     }

@@ -208,6 +208,14 @@ const judgement = kinds<Judgement>({
   unreadable: { fields: { why: TEXT } },
 });
 
+const usageWindows = list(
+  object<UsageWindow>({
+    name: about("the service's own word", TEXT),
+    used: about('a share, 0 to 1', { type: 'number', minimum: 0 }),
+    resetsAt: MOMENT,
+  }),
+);
+
 const workOutcome = object<WorkOutcome>(
   {
     agent: agentOutcome,
@@ -232,13 +240,7 @@ const workOutcome = object<WorkOutcome>(
     session: about('the conversation by which the agent can go on', TEXT),
     version: about("the agent's CLI's own", TEXT),
     tokens: object<Tokens>({ input: WHOLE, cached: WHOLE, output: WHOLE }),
-    windows: list(
-      object<UsageWindow>({
-        name: about("the service's own word", TEXT),
-        used: about('a share, 0 to 1', { type: 'number', minimum: 0 }),
-        resetsAt: MOMENT,
-      }),
-    ),
+    windows: usageWindows,
     subscription: about('a subscription paid: `costUsd` is by list prices, and billed to nobody', {
       const: true,
     }),
@@ -503,8 +505,12 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       item: ITEM,
       text: TEXT,
       pressure: about('what the machine is short of; empty once it no longer is', TEXT),
+      windows: about('by credential, what of its subscription is used, as an agent at work tells', {
+        type: 'object',
+        additionalProperties: usageWindows,
+      }),
     },
-    optional: ['item', 'pressure'],
+    optional: ['item', 'pressure', 'windows'],
   },
   'run.paused': { fields: { exit: EXIT, why: TEXT, until: MOMENT }, optional: ['until'] },
   'run.ended': { fields: { exit: EXIT, why: TEXT } },

@@ -61,6 +61,7 @@ import type {
   LandOutcome,
   Oid,
   PublishOutcome,
+  UsageWindow,
   WorkOutcome,
 } from '../model/outcome.js';
 import type { Landing, PlanItem } from '../model/plan.js';
@@ -115,6 +116,8 @@ export interface HandsContext {
   readonly redact: Redactor;
   /** Who starts agents. */
   readonly startDetached: StartDetached;
+  /** Told what of a credential's windows is used, while an agent is at work on it. */
+  readonly onUsage: (credential: string, windows: readonly UsageWindow[]) => void;
   /** Values that no work may hold: the user's secrets, in all the forms that they stand in. */
   readonly own: readonly string[];
 }
@@ -447,6 +450,7 @@ export function makeHands(context: HandsContext): Hands {
       context: contextJson(facts),
       env: environment(tag, effect.slot, { ...ownVariables(agent.kind, world.env), ...guard.env }),
       milestoneEnv: milestone.env,
+      onUsage: (windows) => context.onUsage(effect.credential ?? effect.agent, windows),
       ...(pay === undefined || pay === 'gone' ? {} : { pay }),
       redact,
       ...(judging === undefined ? {} : { judging }),

@@ -629,6 +629,7 @@ async function runLocked(
       landings: project.landings,
       templates,
       redact,
+      onUsage: (credential, windows) => control.use({ credential, windows }),
       own: [...redact.forms, ...makeRedactor(secretValues(world.env)).forms],
     });
 

@@ -10,21 +10,30 @@ import pLimit from 'p-limit';
 import type { Decision } from '../model/decision.js';
 import type { Effect } from '../model/effect.js';
 import type { Event, Inputs } from '../model/event.js';
+import type { UsageWindow } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { RunState } from '../model/state.js';
 import { isNews } from '../run/approvals.js';
 import { decide } from '../run/decide.js';
 import { reduce } from '../run/index.js';
+import { keptUntil, learnWindows } from '../run/limits.js';
 import { agentsOf, nextTurn, standingOf } from '../run/questions.js';
 import { staleChecks } from '../run/queue.js';
 import type { Ports } from './ports.js';
 
-/** How the user interferes with a run under way. */
+/** What of a credential's windows is used. */
+export interface Usage {
+  readonly credential: string;
+  readonly windows: readonly UsageWindow[];
+}
+
+/** What comes to a run under way from outside: of the user's, and of agents at work. */
 export class Control {
   private drainSignal: number | undefined;
   private left = false;
   private words: string[] = [];
   private decisions: Decision[] = [];
+  private usage: Usage[] = [];
   private readonly cancelled = new AbortController();
   private readonly listeners = new Set<() => void>();
 
@@ -62,6 +71,16 @@ export class Control {
     for (const listener of this.listeners) listener();
   }
 
+  /** What an agent at work tells of its subscription: becomes an event where it keeps others from starting. */
+  use(usage: Usage): void {
+    this.usage.push(usage);
+    for (const listener of this.listeners) listener();
+  }
+
+  takeUsage(): Usage[] {
+    return this.usage.splice(0);
+  }
+
   takeDecisions(): Decision[] {
     return this.decisions.splice(0);
   }
@@ -73,7 +92,7 @@ export class Control {
 
   /** Something is to be told or taken. */
   get hasNews(): boolean {
-    return this.words.length + this.decisions.length > 0;
+    return this.words.length + this.decisions.length + this.usage.length > 0;
   }
 
   get draining(): number | undefined {
@@ -153,6 +172,17 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     for (const decision of control.takeDecisions()) {
       if (!isNews(ahead, decision)) continue;
       const event: Event = { type: 'decision', decision };
+      ahead = reduce(ahead, event);
+      endings.push(event);
+    }
+    for (const { credential, windows } of control.takeUsage()) {
+      const now = ports.clock.now();
+      const known = learnWindows(ahead.windows, credential, windows, now);
+      const next = { ...ahead, windows: known };
+      // All else is told when the agent ends.
+      if (keptUntil(next, credential, now) === keptUntil(ahead, credential, now)) continue;
+      const text = `${credential}: what is left of its window is kept for milestones that have begun`;
+      const event: Event = { type: 'note', text, windows: { [credential]: known.get(credential) ?? [] } };
       ahead = reduce(ahead, event);
       endings.push(event);
     }

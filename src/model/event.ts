@@ -247,7 +247,14 @@ export type Event =
    * Something the user should know. `pressure`: what the machine is short of, so that agents that could start
    * do not; empty once it no longer is. Nothing else changes.
    */
-  | { readonly type: 'note'; readonly item?: ItemId; readonly text: string; readonly pressure?: string }
+  | {
+      readonly type: 'note';
+      readonly item?: ItemId;
+      readonly text: string;
+      readonly pressure?: string;
+      /** Credential → what of its windows is used, told by an agent that is still at work. */
+      readonly windows?: Readonly<Record<string, readonly UsageWindow[]>>;
+    }
   /** Left in order, to be resumed: 75, 129, 130 or 143. */
   | { readonly type: 'run.paused'; readonly exit: number; readonly why: string; readonly until?: number }
   | { readonly type: 'run.ended'; readonly exit: number; readonly why: string };

@@ -173,8 +173,10 @@ function folded(state: RunState, event: Event): RunState {
       return endPublish(landFlight(state, event.id), what, event.outcome);
     }
     case 'note': {
-      if (event.pressure === undefined) return state;
-      const { pressure: _before, ...rest } = state;
+      const windows = new Map([...state.windows, ...Object.entries(event.windows ?? {})]);
+      const told = event.windows === undefined ? state : { ...state, windows };
+      if (event.pressure === undefined) return told;
+      const { pressure: _before, ...rest } = told;
       return event.pressure === '' ? rest : { ...rest, pressure: event.pressure };
     }
     case 'run.paused':

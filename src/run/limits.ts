@@ -32,8 +32,7 @@ export function learnLimits(
   now: number,
 ): Limits {
   const { closed, guesses } = state;
-  const told = (windows ?? []).filter(({ resetsAt }) => resetsAt <= now + LONGEST_WINDOW_MS);
-  const known = told.length === 0 ? state.windows : withWindows(state.windows, credential, told);
+  const known = learnWindows(state.windows, credential, windows ?? [], now);
   const before = closed.get(credential) ?? 0;
   // One that was at work when the credential was closed says nothing about what came after.
   const isNews = since >= before;
@@ -60,6 +59,18 @@ export function learnLimits(
     guesses: new Map(guesses).set(credential, Math.max(1, times)),
     windows: known,
   };
+}
+
+/** What of a credential's windows is used, as an agent tells that is at work at `now`, epoch ms. */
+export function learnWindows(
+  all: RunState['windows'],
+  credential: string,
+  windows: readonly UsageWindow[],
+  now: number,
+): RunState['windows'] {
+  // A window that ends in a year is none.
+  const told = windows.filter(({ resetsAt }) => resetsAt <= now + LONGEST_WINDOW_MS);
+  return told.length === 0 ? all : withWindows(all, credential, told);
 }
 
 /** Whether the service let it in: only then is a doubt over. */

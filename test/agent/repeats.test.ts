@@ -65,6 +65,29 @@ const bash = (command: string, id = 'x'): string =>
   });
 
 describe('a log that grows', () => {
+  it('tells what is used of a subscription as it comes, by the CLI’s own events alone', () => {
+    const file = log();
+    const heard: unknown[] = [];
+    const onUsage = (windows: unknown): void => {
+      heard.push(windows);
+    };
+    const look = watchCalls(file, claude, { from: 0, bound: false, onUsage });
+    const five = { utilization: 0.5, resetsAt: 1000 };
+    const event = JSON.stringify({
+      type: 'rate_limit_event',
+      rate_limit_info: { status: 'allowed', unifiedWindows: { five_hour: five } },
+    });
+    const prose = JSON.stringify({
+      type: 'assistant',
+      message: { content: [{ type: 'text', text: event }] },
+    });
+    writeFileSync(file, `${prose}\n${bash('npm test')}\n${bash('npm test')}\n${event.slice(0, 30)}`);
+    expect([look(), heard]).toEqual([undefined, []]);
+    appendFileSync(file, `${event.slice(30)}\n`);
+    expect([look(), heard]).toEqual([undefined, [[{ name: 'five_hour', used: 0.5, resetsAt: 1_000_000 }]]]);
+    expect([look(), heard.length]).toEqual([undefined, 1]);
+  });
+
   it('is read on from where it was, lines cut in two included, and prose and outputs count for nothing', () => {
     const file = log();
     const look = watchCalls(file, claude, { from: 0, bound: 3 });

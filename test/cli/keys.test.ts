@@ -763,6 +763,35 @@ story(
   },
 );
 
+/** One that tells so at once and works on until the other has ended, which goes by what the journal says of it. */
+const TOLD_AT_WORK = `cat > /dev/null; said() { for i in $(seq 400); do grep -q "$1" "$HOME"/repository/.git/mstone/runs/*/journal.ndjson && return; sleep 0.05; done; exit 9; }
+  echo '{"type":"system","subtype":"init","session_id":"s","claude_code_version":"2.1.329"}'
+  if test "$MSTONE_MILESTONE" = 1A; then
+    W="{\\"utilization\\":0.95,\\"resetsAt\\":$(($(date +%s) + 3600))}"
+    echo "{\\"type\\":\\"rate_limit_event\\",\\"rate_limit_info\\":{\\"status\\":\\"allowed_warning\\",\\"unifiedWindows\\":{\\"five_hour\\":$W}}}"
+    said '"work.ended","milestone":"1B"'
+  else said '"type":"note".*claude: what is left of its window is kept'
+  fi
+  echo a > "$MSTONE_MILESTONE.txt"
+  echo '{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s","total_cost_usd":0.5}'`;
+
+it('a window that comes near its end while agents are at work holds back those that have not begun', async () => {
+  const claude = { command: ['sh', '-c', TOLD_AT_WORK] };
+  const p = project({
+    agent: 'claude',
+    review: false,
+    jobs: 2,
+    agents: { claude },
+    timeouts: { repeats: false },
+  });
+  for (const id of ['1A', '1B', '1C']) p.write(`milestones/${id}.md`, `# ${id}\n`);
+  p.commit('Milestones');
+  const run = await p.mstone('run', '--no-wait');
+  expect(run.code, run.stdout + run.stderr).toBe(75);
+  expect(p.starts()).toEqual(['1A.1.1.implement', '1B.1.1.implement']);
+  expect(await ends(p)).toEqual({ '1A': 'landed', '1B': 'landed', '1C': 'ready' });
+});
+
 story(
   'agents are started no faster than they may be',
   { config: ['limits.starts_per_minute', 'limits.burst'] },
