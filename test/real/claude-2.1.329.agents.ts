@@ -1,5 +1,6 @@
 import { claude } from './clis.js';
-import { tellCompactionStory, tellStories } from './stories.js';
+import { tellCompactionStory, tellServersStory, tellStories } from './stories.js';
 
 tellStories(claude);
 tellCompactionStory(claude);
+tellServersStory(claude);

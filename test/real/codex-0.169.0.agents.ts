@@ -1,4 +1,5 @@
 import { codex } from './clis.js';
-import { tellStories } from './stories.js';
+import { tellServersStory, tellStories } from './stories.js';
 
 tellStories(codex);
+tellServersStory(codex);

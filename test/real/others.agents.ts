@@ -1,5 +1,7 @@
 import { claudeAcp, opencode } from './clis.js';
-import { tellSimpleStory } from './stories.js';
+import { tellServersStory, tellSimpleStory } from './stories.js';
 
 tellSimpleStory(opencode);
 tellSimpleStory(claudeAcp);
+tellServersStory(opencode);
+tellServersStory(claudeAcp);

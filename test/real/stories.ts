@@ -1,6 +1,7 @@
 /** Whole pipelines, from `mstone run` to the target's head, told the same way for each CLI. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import {
   type Answer,
@@ -97,6 +98,29 @@ export function tellSimpleStory(cli: RealCli): void {
       'one milestone with review',
       `${requests} requests, ${tokens} tokens sent, ${seconds(began)}; kept from ${[...new Set(shop.server.strangers)].join(', ') || 'nobody'}`,
     );
+  });
+}
+
+const probe = fileURLToPath(new URL('../rig/mcp-probe.mjs', import.meta.url));
+
+/** Servers of the project's own. */
+export function tellServersStory(cli: RealCli): void {
+  test(`${cli.name} greets the project's MCP server`, async () => {
+    const shop = await workshopOf(
+      cli,
+      play({ '1A implement': [[act(write('a.txt', 'a.txt\n')), done]], '1A review': [approves('a.txt')] }),
+    );
+    shop.ask('1A', 'a.txt');
+    const greetings = join(dirname(shop.root), 'greetings');
+    const server = { command: process.execPath, args: [probe], env: { PROBE_FILE: greetings } };
+    writeFileSync(join(shop.root, '.mcp.json'), JSON.stringify({ mcpServers: { probe: server } }));
+    shop.commit('Milestones');
+    const end = await shop.mstone('run');
+    expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 });
+    const who = readFileSync(greetings, 'utf8').trim().split('\n');
+    // Some look at a server first, and then use it.
+    expect(new Set(who).size).toBe(1);
+    tell(cli, 'an MCP server', `greeted ${who.length} times, by ${who[0]}`);
   });
 }
 
