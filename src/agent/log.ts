@@ -7,6 +7,7 @@
 import { open, stat } from 'node:fs/promises';
 import { readProtocolLine } from '../brief/protocol.js';
 import { plainly, type Redactor } from '../model/redact.js';
+import { verdictIn } from './answer.js';
 
 export interface Said {
   /** The last limit that it told of. */
@@ -29,12 +30,16 @@ export async function readLog(file: string, redact: Redactor = plainly): Promise
   let limited: Said['limited'];
   let costUsd = 0;
   let verdict: unknown;
+  let isLaidOut = false;
   const { bytes, writtenAt } = await readLines(file, { mark: MARK, longest: LONGEST_LINE }, (line) => {
     const said = readProtocolLine(redact(line));
+    isLaidOut ||= said === undefined;
     if (said?.kind === 'limited') limited = said.resetAt === undefined ? {} : { resetAt: said.resetAt };
     if (said?.kind === 'usage') costUsd += said.costUsd;
     if (said?.kind === 'verdict') verdict = said.value;
   });
+  // An answer over several lines: none of them alone is one.
+  if (isLaidOut) verdict = verdictIn(redact(await readEnd(file, bytes))) ?? verdict;
   return {
     ...(limited === undefined ? {} : { limited }),
     costUsd,
@@ -42,6 +47,19 @@ export async function readLog(file: string, redact: Redactor = plainly): Promise
     bytes,
     writtenAt,
   };
+}
+
+/** The last of a file of so many bytes: as much as one line may have. */
+async function readEnd(file: string, bytes: number): Promise<string> {
+  const length = Math.min(bytes, LONGEST_LINE);
+  const handle = await open(file, 'r');
+  try {
+    const block = Buffer.alloc(length);
+    const { bytesRead } = await handle.read(block, 0, length, bytes - length);
+    return block.toString('utf8', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 export interface LinesWanted {

@@ -299,13 +299,58 @@ describe('what was denied', () => {
   });
 });
 
-it('a verdict is looked for in whole lines, the last one counting', () => {
-  const line = (word: string): string => JSON.stringify({ mstone: 'verdict', verdict: word, findings: [] });
-  expect(verdictIn('I approve.')).toBe(undefined);
-  expect(verdictIn(`It says ${line('approve')}`)).toBe(undefined);
-  expect(verdictIn(`${line('approve')}\n\`\`\`json\n${line('request_changes')}\n\`\`\`\n`)).toEqual({
+describe('a verdict', () => {
+  const verdict = (word: string, problem = 'x'): Record<string, unknown> => ({
     mstone: 'verdict',
-    verdict: 'request_changes',
-    findings: [],
+    verdict: word,
+    findings: [{ id: 'F1', severity: 'minor', problem }],
+  });
+  const line = (word: string): string => JSON.stringify(verdict(word));
+  const block = (word: string, problem?: string): string =>
+    JSON.stringify(verdict(word, problem), undefined, 2);
+
+  it('is looked for in whole lines, the last one counting', () => {
+    expect(verdictIn('I approve.')).toBe(undefined);
+    expect(verdictIn(`It says ${line('approve')}`)).toBe(undefined);
+    expect(verdictIn(`${line('approve')} it says`)).toBe(undefined);
+    expect(verdictIn(`${line('approve')}\n\`\`\`json\n${line('request_changes')}\n\`\`\`\n`)).toEqual(
+      verdict('request_changes'),
+    );
+  });
+
+  it('may be laid out over several lines, whatever stands before, behind and within it', () => {
+    const nasty = fc.constantFrom(
+      '{',
+      '}',
+      '"',
+      '\\',
+      '\n',
+      '```',
+      '{"mstone":"verdict"',
+      'I approve',
+      ' ',
+      '[',
+    );
+    const prose = fc.array(nasty, { maxLength: 12 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(prose, prose, fc.constantFrom('', '  '), fc.boolean(), (before, within, indent, fenced) => {
+        const said = block('request_changes', within).replace(/^/gm, indent);
+        const shown = fenced ? `\`\`\`json\n${said}\n\`\`\`` : said;
+        const text = `${line('approve')}\nSo:\n${shown}\nThat is all {of it}.\n`;
+        expect(verdictIn(text)).toEqual(verdict('request_changes', within));
+        // What was begun before and never ended hides nothing.
+        expect(verdictIn(`${before}\n${text}`)).toEqual(verdict('request_changes', within));
+      }),
+    );
+    expect(verdictIn(`${block('approve')}\n${block('request_changes').slice(0, -2)}`)).toEqual(
+      verdict('approve'),
+    );
+    // Nor is one within another object an answer.
+    expect(verdictIn(JSON.stringify({ quoted: verdict('approve') }, undefined, 2))).toBe(undefined);
+  });
+
+  it('is looked for in text of nothing but braces without end', () => {
+    expect(verdictIn('{\n'.repeat(500_000))).toBe(undefined);
+    expect(verdictIn(`${'{'.repeat(500_000)}\n${line('approve')}`)).toEqual(verdict('approve'));
   });
 });

@@ -61,6 +61,17 @@ describe('a log', () => {
     expect(said.verdicts).toEqual([{ mstone: 'verdict', verdict: 'request_changes' }]);
   });
 
+  it('may tell its verdict over several lines', async () => {
+    const verdict = (word: string): string => JSON.stringify({ mstone: 'verdict', verdict: word });
+    const laidOut = JSON.stringify({ mstone: 'verdict', verdict: 'request_changes' }, undefined, 2);
+    expect((await read(`${verdict('approve')}\n${laidOut}\nthat was it\n`)).verdicts).toEqual([
+      { mstone: 'verdict', verdict: 'request_changes' },
+    ]);
+    expect((await read(`${laidOut}\n${verdict('approve')}\n`)).verdicts).toEqual([
+      { mstone: 'verdict', verdict: 'approve' },
+    ]);
+  });
+
   it('costs the same wherever its blocks are cut', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat({ max: 600_000 }), { maxLength: 4 }), async (sizes) => {
