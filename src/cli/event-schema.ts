@@ -15,6 +15,7 @@ import type {
   WorkEffect,
 } from '../model/effect.js';
 import type { Entry, Event, Inputs } from '../model/event.js';
+import type { Foreseen } from '../model/foreseen.js';
 import type {
   AgentOutcome,
   Candidate,
@@ -505,12 +506,29 @@ const EVENTS: { readonly [T in Event['type']]: Told<T> } = {
       item: ITEM,
       text: TEXT,
       pressure: about('what the machine is short of; empty once it no longer is', TEXT),
+      foreseen: list(
+        about(
+          'works, or a work and the head, that were seen not to merge by themselves',
+          object<Foreseen>(
+            {
+              item: ITEM,
+              commit: OID,
+              with: about(
+                'absent: the head',
+                object<NonNullable<Foreseen['with']>>({ item: ITEM, commit: OID }),
+              ),
+              files: TEXTS,
+            },
+            ['with'],
+          ),
+        ),
+      ),
       windows: about('by credential, what of its subscription is used, as an agent at work tells', {
         type: 'object',
         additionalProperties: usageWindows,
       }),
     },
-    optional: ['item', 'pressure', 'windows'],
+    optional: ['item', 'pressure', 'foreseen', 'windows'],
   },
   'run.paused': { fields: { exit: EXIT, why: TEXT, until: MOMENT }, optional: ['until'] },
   'run.ended': { fields: { exit: EXIT, why: TEXT } },

@@ -54,6 +54,7 @@ import { settle } from './choose.js';
 import { credentialSettings, fallbacksOf, scrubLogs, withFallbacks } from './credentials.js';
 import { readDeadline } from './deadline.js';
 import { dropDecision, readDecisions, watchDecisions } from './decisions.js';
+import { watchConflicts } from './forecast.js';
 import { versionOf } from './home.js';
 import { limitLogs } from './log-room.js';
 import { endOrphans, findOrphans } from './orphans.js';
@@ -586,6 +587,7 @@ async function runLocked(
     else control.cancel(130, 'agents are ended now, their work is kept');
   });
   let stopAsking = (): void => undefined;
+  let stopForeseeing = async (): Promise<void> => undefined;
   const objects = openObjects(
     repository.commonDir,
     gitEnvironment(world.env, `${runId}.git`),
@@ -614,9 +616,14 @@ async function runLocked(
       }
       reporter.notice(event, state);
     }
+    const repositoryOfRun = {
+      ...project.repository,
+      git: makeGit(world.env, `${runId}.git`, starter.run),
+      objects,
+    };
     const hands = makeHands({
       world,
-      repository: { ...project.repository, git: makeGit(world.env, `${runId}.git`, starter.run), objects },
+      repository: repositoryOfRun,
       startDetached: starter.startDetached,
       run: runId,
       runDir,
@@ -633,6 +640,10 @@ async function runLocked(
       own: [...redact.forms, ...makeRedactor(secretValues(world.env)).forms],
     });
 
+    const conflicts = watchConflicts(repositoryOfRun, config.merge.forecastMs, (text, foreseen) =>
+      control.tell(text, foreseen),
+    );
+    stopForeseeing = conflicts.close;
     const ended = await driveRun(
       {
         ...hands,
@@ -642,6 +653,7 @@ async function runLocked(
         report: (event, next) => {
           state = next;
           reporter.notice(event, next);
+          conflicts.notice(next);
         },
       },
       state,
@@ -656,6 +668,7 @@ async function runLocked(
     stopListening();
     stopWatching();
     stopAsking();
+    await stopForeseeing();
     await objects.close();
     await starter.close();
     await reporter.close();

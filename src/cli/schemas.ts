@@ -18,7 +18,7 @@ import type { Flake } from '../model/state.js';
 import type { CostsDocument } from '../report/costs.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
 import type { ExplainDocument, ExplainStep } from '../report/explain.js';
-import type { QueueDocument } from '../report/queue.js';
+import type { ComingConflict, QueueDocument } from '../report/queue.js';
 import type { ConfigDocument } from './config.js';
 import type { DoctorDocument } from './doctor.js';
 import { checkResult, criterion, eventSchema, finding } from './event-schema.js';
@@ -86,6 +86,11 @@ const planSchema = object<PlanDocument>(
   ['chosen'],
 );
 
+const comingConflicts = about(
+  'works that will not merge by themselves: two milestones, or one and the target',
+  list(object<ComingConflict>({ items: TEXTS, files: TEXTS })),
+);
+
 const statusSchema = object<StatusDocument>({
   schema: VERSION,
   run: about('the newest one; null before the first', {
@@ -95,8 +100,9 @@ const statusSchema = object<StatusDocument>({
           id: TEXT,
           state: words({ running: true, waiting: true, done: true, failed: true, interrupted: true }),
           pressure: about('what the machine is short of, while that keeps agents from starting', TEXT),
+          conflicts: comingConflicts,
         },
-        ['pressure'],
+        ['pressure', 'conflicts'],
       ),
       { type: 'null' },
     ],
@@ -461,34 +467,38 @@ const costsSchema = object<CostsDocument>({
   ),
 });
 
-const queueSchema = object<QueueDocument>({
-  schema: VERSION,
-  run: about('null where nothing has ever run', { type: ['string', 'null'] }),
-  target: { type: ['string', 'null'] },
-  mode: words<QueueDocument['mode']>({ 'every-commit': true, head: true }),
-  window: about('how many candidates may be made on one another', WHOLE),
-  parallel: about('checks at once', WHOLE),
-  queue: list(
-    object<QueueDocument['queue'][number]>(
-      {
-        id: TEXT,
-        state: words<QueueDocument['queue'][number]['state']>({
-          waiting: true,
-          building: true,
-          built: true,
-          checking: true,
-          passed: true,
-          failed: true,
-          landing: true,
-          clashes: true,
-        }),
-        on: about('what its candidate is made on', TEXT),
-        alone: about('files of `merge.barrier` that it touches', TEXTS),
-      },
-      ['on', 'alone'],
+const queueSchema = object<QueueDocument>(
+  {
+    schema: VERSION,
+    run: about('null where nothing has ever run', { type: ['string', 'null'] }),
+    target: { type: ['string', 'null'] },
+    mode: words<QueueDocument['mode']>({ 'every-commit': true, head: true }),
+    window: about('how many candidates may be made on one another', WHOLE),
+    parallel: about('checks at once', WHOLE),
+    queue: list(
+      object<QueueDocument['queue'][number]>(
+        {
+          id: TEXT,
+          state: words<QueueDocument['queue'][number]['state']>({
+            waiting: true,
+            building: true,
+            built: true,
+            checking: true,
+            passed: true,
+            failed: true,
+            landing: true,
+            clashes: true,
+          }),
+          on: about('what its candidate is made on', TEXT),
+          alone: about('files of `merge.barrier` that it touches', TEXTS),
+        },
+        ['on', 'alone'],
+      ),
     ),
-  ),
-});
+    conflicts: comingConflicts,
+  },
+  ['conflicts'],
+);
 
 const titled = (title: string, schema: object): Schema => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',

@@ -204,6 +204,7 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
       parallel: said('merge.parallel') ?? 1,
       strict: said('merge.strict') ?? 'auto',
       barrier: said('merge.barrier') ?? [],
+      forecastMs: said('merge.forecast') ?? 0,
     },
     retries: said('retries') ?? 0,
     backoffMs: said('backoff') ?? 0,

@@ -323,6 +323,13 @@ const SHAPES = {
     default: BARRIER,
     description: "Files that others' verdicts rest on: who touches one lands by itself",
   },
+  'merge.forecast': {
+    schema: duration(0),
+    type: DURATION,
+    default: '30s',
+    description:
+      'The least time between two looks for conflicts to come: whether what has been committed so far would merge',
+  },
   retries: {
     schema: z.int().min(0).max(100),
     type: 'a whole number from 0 to 100',

@@ -10,6 +10,7 @@ import pLimit from 'p-limit';
 import type { Decision } from '../model/decision.js';
 import type { Effect } from '../model/effect.js';
 import type { Event, Inputs } from '../model/event.js';
+import type { Foreseen } from '../model/foreseen.js';
 import type { UsageWindow } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { RunState } from '../model/state.js';
@@ -31,7 +32,7 @@ export interface Usage {
 export class Control {
   private drainSignal: number | undefined;
   private left = false;
-  private words: string[] = [];
+  private notes: { readonly text: string; readonly foreseen?: readonly Foreseen[] }[] = [];
   private decisions: Decision[] = [];
   private usage: Usage[] = [];
   private readonly cancelled = new AbortController();
@@ -59,9 +60,9 @@ export class Control {
     return this.left;
   }
 
-  /** Something that the user should know while the run goes on: becomes a note. */
-  tell(words: string): void {
-    this.words.push(words);
+  /** Something that the user should know while the run goes on, such as conflicts to come: becomes a note. */
+  tell(words: string, foreseen?: readonly Foreseen[]): void {
+    this.notes.push({ text: words, ...(foreseen === undefined ? {} : { foreseen }) });
     for (const listener of this.listeners) listener();
   }
 
@@ -86,13 +87,13 @@ export class Control {
   }
 
   /** What is to be told and has not been yet. */
-  takeWords(): string[] {
-    return this.words.splice(0);
+  takeNotes(): Event[] {
+    return this.notes.splice(0).map((note) => ({ type: 'note', ...note }));
   }
 
   /** Something is to be told or taken. */
   get hasNews(): boolean {
-    return this.words.length + this.decisions.length + this.usage.length > 0;
+    return this.notes.length + this.decisions.length + this.usage.length > 0;
   }
 
   get draining(): number | undefined {
@@ -162,8 +163,7 @@ export async function driveRun(ports: Ports, begun: RunState, control: Control):
     if (failures.length > 0) throw failures[0];
 
     // Endings and the intents that follow from them go to disk together.
-    const notes = control.takeWords().map((text): Event => ({ type: 'note', text }));
-    const endings = [...notes, ...inbox.splice(0)];
+    const endings = [...control.takeNotes(), ...inbox.splice(0)];
     if (control.leaving) {
       await believe([...endings, { type: 'run.paused', exit: 129, why: 'its terminal was closed' }]);
       return state;

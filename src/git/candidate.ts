@@ -173,7 +173,7 @@ async function withTasksOf(repo: Repository, head: Oid, work: Oid): Promise<Oid>
 }
 
 /** Settings that the user's configuration could turn, and configured drivers switched off. */
-async function mergeSettings(repo: Repository): Promise<Record<string, string>> {
+export async function mergeSettings(repo: Repository): Promise<Record<string, string>> {
   const settings: [string, string][] = [
     ['core.attributesFile', '/dev/null'],
     ['diff.renames', 'true'],

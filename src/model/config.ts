@@ -110,6 +110,8 @@ export interface Config {
     readonly strict: TrainMode | 'auto';
     /** Patterns of files that others' verdicts rest on: who touches one lands by itself. */
     readonly barrier: readonly string[];
+    /** The least time between two looks for conflicts to come, ms. */
+    readonly forecastMs: number;
   };
   /** Further attempts after the first. */
   readonly retries: number;

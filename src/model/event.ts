@@ -10,6 +10,7 @@ import type {
   PublishEffect,
   WorkEffect,
 } from './effect.js';
+import type { Foreseen } from './foreseen.js';
 import type {
   CandidateOutcome,
   CheckOutcome,
@@ -252,6 +253,8 @@ export type Event =
       readonly item?: ItemId;
       readonly text: string;
       readonly pressure?: string;
+      /** Conflicts that are seen to come, none of which was known before. */
+      readonly foreseen?: readonly Foreseen[];
       /** Credential → what of its windows is used, told by an agent that is still at work. */
       readonly windows?: Readonly<Record<string, readonly UsageWindow[]>>;
     }

@@ -2,6 +2,7 @@ import type { Brakes } from './brakes.js';
 import type { Approval, Decision } from './decision.js';
 import type { Effect, ItemId, Purpose, SlotId } from './effect.js';
 import type { RunSettings, ShutCredential } from './event.js';
+import type { Foreseen } from './foreseen.js';
 import type {
   Candidate,
   CheckoutBlock,
@@ -238,6 +239,8 @@ export interface RunState {
   readonly trees: ReadonlyMap<Oid, TreeKey>;
   /** How the landing queue goes; absent in runs that began before there was one. */
   readonly train?: Train;
+  /** Conflicts that were seen to come, oldest first; some may be over. Absent: none was. */
+  readonly foreseen?: readonly Foreseen[];
   /** What the machine was short of when an agent could have started: `memory 94% used, limit 90%`. */
   readonly pressure?: string;
   readonly end?: {

@@ -13,14 +13,17 @@ import type { Plan, PlannedMilestone, PlanState } from '../model/plan.js';
 import { unreachable } from '../model/result.js';
 import type { Flake, ItemState, RunState } from '../model/state.js';
 import { awaiting } from '../run/approvals.js';
+import { comingConflicts } from '../run/forecast.js';
 import { unmetNeeds } from '../run/needs.js';
 import { shortageOf } from '../run/questions.js';
+import { type ComingConflict, conflictsOf } from './queue.js';
 import { oneLine, painter, table } from './text.js';
 import {
   costOf,
   count,
   credentialWords,
   explainStanding,
+  foreseenWords,
   formatDiagnostic,
   formatUsd,
   names,
@@ -59,6 +62,8 @@ export interface StatusDocument {
     readonly state: 'running' | 'waiting' | 'done' | 'failed' | 'interrupted';
     /** What the machine is short of, while that keeps agents from starting. */
     readonly pressure?: string;
+    /** Works that will not merge by themselves: two milestones, or one and the target. */
+    readonly conflicts?: readonly ComingConflict[];
   } | null;
   readonly milestones: readonly {
     readonly id: string;
@@ -225,6 +230,7 @@ export function statusDocument(
             id: state.run,
             state: runWord(state, alive),
             ...(pressure === undefined ? {} : { pressure }),
+            ...conflictsOf(state),
           },
     milestones: rowsOf(state, plan).map(({ id, phase, item, commit }) => ({
       id,
@@ -399,6 +405,9 @@ export function statusText(
     if (state.end?.is !== 'ended') lines.push(...termsOf(state, when));
     const pressure = alive ? shortageOf(state, when.now) : undefined;
     if (pressure !== undefined) lines.push(paint('yellow', `No new agents: ${oneLine(pressure)}`));
+    for (const one of comingConflicts(state)) {
+      lines.push(paint('yellow', `Conflict: ${foreseenWords(one, state.target)}`));
+    }
     const held = state.end?.is === 'ended' ? undefined : credentialWords(state, when);
     if (held !== undefined) lines.push(paint('yellow', `Credentials: ${held}`));
     const windows = state.end?.is === 'ended' ? undefined : windowWords(state.windows, when);

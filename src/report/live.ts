@@ -19,6 +19,7 @@ import {
 } from 'listr2';
 import type { ItemId } from '../model/effect.js';
 import type { ItemState, RunState } from '../model/state.js';
+import { comingConflicts } from '../run/forecast.js';
 import { shortageOf } from '../run/questions.js';
 import { phaseStyle } from './documents.js';
 import { paintSentence, type Reporter, summaryText } from './index.js';
@@ -28,8 +29,10 @@ import {
   costOf,
   credentialWords,
   explainStanding,
+  foreseenWords,
   formatDuration,
   formatUsd,
+  names,
   phaseWord,
   progressOf,
   shortOid,
@@ -88,7 +91,7 @@ export function liveReporter(options: LiveOptions): Reporter {
         if (sentence.tone !== 'note') continue;
         past.push(sentence);
         // The screen says that itself, for as long as it is so.
-        if (event.type !== 'note' || event.pressure === undefined) notes.push(sentence);
+        if (event.type !== 'note' || (event.pressure ?? event.foreseen) === undefined) notes.push(sentence);
       }
       state = next;
       for (const { item, phase } of next.items.values()) {
@@ -402,9 +405,18 @@ function counterOf(state: RunState, { now, tz, color, began }: FrameOptions, wid
   const counter = painter(color)('dim', cutTo(parts.join(', '), width));
   const shortage = shortageOf(state, now());
   const held = credentialWords(state, { now: now(), tz });
+  const coming = comingConflicts(state);
   const lines = [
     ...(shortage === undefined ? [] : [`no new agents: ${oneLine(shortage)}`]),
     ...(held === undefined ? [] : [`credentials: ${held}`]),
+    ...(coming.length === 0
+      ? []
+      : [
+          `conflicts to come: ${names(
+            coming.map((one) => foreseenWords(one, state.target)),
+            2,
+          )}`,
+        ]),
   ];
   return [counter, ...lines.map((line) => painter(color)('yellow', cutTo(line, width)))].join('\n');
 }

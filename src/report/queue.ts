@@ -1,6 +1,7 @@
 /** `mstone queue`: what has come to its landing, in the order in which it lands, and on what each is made. */
 import type { ItemId } from '../model/effect.js';
 import type { RunState } from '../model/state.js';
+import { comingConflicts } from '../run/forecast.js';
 import { type CarState, paceOf, type Queue, type Queued, queueOf } from '../run/queue.js';
 import { count, names } from './words.js';
 
@@ -15,6 +16,22 @@ export interface QueueDocument {
   readonly window: number;
   readonly parallel: number;
   readonly queue: readonly QueueEntry[];
+  /** Works that will not merge by themselves, where some are known. */
+  readonly conflicts?: readonly ComingConflict[];
+}
+
+/** Two milestones, or one and the target. */
+export interface ComingConflict {
+  readonly items: readonly ItemId[];
+  readonly files: readonly string[];
+}
+
+export function conflictsOf(state: RunState): { readonly conflicts?: readonly ComingConflict[] } {
+  const coming = comingConflicts(state).map(({ item, with: other, files }) => ({
+    items: other === undefined ? [item] : [other.item, item],
+    files,
+  }));
+  return coming.length === 0 ? {} : { conflicts: coming };
 }
 
 export interface QueueEntry {
@@ -40,6 +57,7 @@ export function queueDocument(state: RunState | undefined): QueueDocument {
     mode,
     window: Math.max(window, parallel),
     queue: queue === undefined ? [] : entriesOf(state, queue),
+    ...conflictsOf(state),
   };
 }
 
@@ -69,9 +87,23 @@ const WORDS: Readonly<Record<QueueEntry['state'], string>> = {
   clashes: 'conflicts with what is before it; waits until that has landed or gone',
 };
 
-export function queueText({ run, target, mode, window, parallel, queue }: QueueDocument): string {
+export function queueText({
+  run,
+  target,
+  mode,
+  window,
+  parallel,
+  queue,
+  conflicts = [],
+}: QueueDocument): string {
   if (run === null) return 'Nothing has run yet.\nNext: mstone run\n';
-  if (queue.length === 0) return `Nothing waits to land on ${target}.\nNext: mstone status\n`;
+  const coming = conflicts
+    .map(
+      ({ items: [first, second = target], files }) =>
+        `${first} and ${second} will conflict in ${names(files, 3)}\n`,
+    )
+    .join('');
+  if (queue.length === 0) return `Nothing waits to land on ${target}.\n${coming}Next: mstone status\n`;
   const rule = mode === 'head' ? 'each head is checked' : 'each commit is checked';
   return [
     `${count(queue.length, 'milestone')} to land on ${target}: ${rule}, ${count(parallel, 'check')} at once, trains of up to ${window}`,
@@ -84,6 +116,7 @@ export function queueText({ run, target, mode, window, parallel, queue }: QueueD
       ].join(', '),
     ),
     '',
+    ...(coming === '' ? [] : [coming]),
     'Next: mstone status',
     '',
   ].join('\n');

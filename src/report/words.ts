@@ -6,6 +6,7 @@
  */
 import { type Diagnostic, withFix } from '../model/diagnostic.js';
 import type { ItemId } from '../model/effect.js';
+import type { Foreseen } from '../model/foreseen.js';
 import type { UsageWindow } from '../model/outcome.js';
 import { unreachable } from '../model/result.js';
 import type { Flake, ItemState, RunState, Step, Wait } from '../model/state.js';
@@ -70,6 +71,12 @@ export const shortOid = (oid: string): string => oneLine(oid).slice(0, 7);
 /** `1 finding`, `2 findings`. */
 export const count = (number: number, noun: string, nouns = `${noun}s`): string =>
   `${number} ${number === 1 ? noun : nouns}`;
+
+/** `1B and 1C will conflict in src/a.ts`. */
+export const foreseenWords = ({ item, with: other, files }: Foreseen, target: string): string =>
+  other === undefined
+    ? `${item} will conflict with ${oneLine(target)} in ${names(files, 3)}`
+    : `${other.item} and ${item} will conflict in ${names(files, 3)}`;
 
 /** At most `most` names, and how many more there are. */
 export function names(all: readonly string[], most = 5): string {

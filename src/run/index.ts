@@ -16,6 +16,7 @@ import { takeDecision } from './approvals.js';
 import { held, worked } from './brakes.js';
 import { firstToOpen, handFor } from './credentials.js';
 import { heldAtOnce, withTestCounts } from './facts.js';
+import { learned } from './forecast.js';
 import { ask, fail, freshItem, itemOf, next, release, stepOf, verdictKey, withItem } from './items.js';
 import { nextRung, setbackWords } from './ladder.js';
 import { endCandidate, endFollow, endLand, endProbe, endVerify } from './landings.js';
@@ -174,7 +175,8 @@ function folded(state: RunState, event: Event): RunState {
     }
     case 'note': {
       const windows = new Map([...state.windows, ...Object.entries(event.windows ?? {})]);
-      const told = event.windows === undefined ? state : { ...state, windows };
+      const kept = event.windows === undefined ? state : { ...state, windows };
+      const told = event.foreseen === undefined ? kept : { ...kept, foreseen: learned(kept, event.foreseen) };
       if (event.pressure === undefined) return told;
       const { pressure: _before, ...rest } = told;
       return event.pressure === '' ? rest : { ...rest, pressure: event.pressure };

@@ -9,6 +9,7 @@ import type { ItemId, LandEffect } from '../model/effect.js';
 import type { Candidate, Oid, TreeKey } from '../model/outcome.js';
 import type { ItemState, Pace, RunState, Step } from '../model/state.js';
 import { awaiting } from './approvals.js';
+import { inForeseenOrder } from './forecast.js';
 import { ask, fail, next, release, withItem } from './items.js';
 import { blockersOf, unmetNeeds } from './needs.js';
 import { toRemediate } from './remediation.js';
@@ -132,12 +133,16 @@ export function queueOf(state: RunState): Queue {
   const rest = eligible.filter((member) => member.step.is === 'candidate');
   const clashes = ({ step }: (typeof eligible)[number]): boolean =>
     step.is === 'candidate' && (step.clash ?? []).some((number) => here.has(number));
-  const waiting = rest.filter((member) => !clashes(member)).sort((a, b) => order(a.item, b.item));
-  const building = waiting.filter(({ item }) => item.phase.is === 'doing');
+  const ready = rest.filter((member) => !clashes(member)).sort((a, b) => order(a.item, b.item));
+  const building = ready.filter(({ item }) => item.phase.is === 'doing');
+  const ahead = [...chain, ...building].map(({ item }) => item).concat(inside);
+  const waiting = inForeseenOrder(
+    state,
+    ahead,
+    ready.filter((member) => !building.includes(member)).map(({ item }) => item),
+  ).flatMap((item) => ready.find((member) => member.item === item) ?? []);
   return {
-    cars: [...chain, ...building, ...waiting.filter((member) => !building.includes(member))].map(
-      (member) => ({ ...member, car: carOf(member) }),
-    ),
+    cars: [...chain, ...building, ...waiting].map((member) => ({ ...member, car: carOf(member) })),
     stacked: chain.length,
     inside,
     stale: members.flatMap((member) =>

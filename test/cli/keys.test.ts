@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AGENT_FIELDS, configKeys, LATER_VALUES } from '../../src/config/keys.js';
 import type { Reading } from '../../src/host/index.js';
 import { frontMatterKeys, LATER_KEYS as LATER_FRONT } from '../../src/milestone/keys.js';
@@ -368,6 +368,82 @@ story(
     expect(startsOf(p, '1B')).toEqual(['implement', 'review', 'remediate', 'review', 'remediate', 'review']);
     expect(run.stdout).toContain('1A needs you: 1 round of remediation did not mend it');
     expect(run.stdout).toContain('1B needs you: 2 rounds of remediation did not mend it');
+  },
+);
+
+story(
+  'conflicts are seen to come, and who would be in two of them lands last and is resolved once',
+  { config: ['merge.forecast'] },
+  async () => {
+    const p = project({
+      agent: 'recipe',
+      review: false,
+      jobs: 5,
+      checks: ['sh check.sh'],
+      merge: { parallel: 1, forecast: '0s' },
+    });
+    const until = (test: string): string =>
+      `n=0; until ${test} || test $n -gt 600; do n=$((n+1)); sleep 0.05; done`;
+    // 1B is checked merged with 1A until all others wait behind it, 1C the first of them.
+    p.write(
+      'check.sh',
+      `test -f a.txt && test -f b.txt || exit 0
+touch "$HOME/checked"
+${until('test -e "$HOME/seen"')}
+`,
+    );
+    p.write('left.txt', 'left\n');
+    p.write('right.txt', 'right\n');
+    const behind = (ref: string): string => until(`git rev-parse -q --verify refs/heads/mstone/${ref}`);
+    const checked = until('test -e "$HOME/checked"');
+    p.milestone('1A', { implement: 'echo a > a.txt' });
+    p.milestone('1B', { implement: `echo b > b.txt; ${until(`test -e ${p.root}/a.txt`)}` });
+    p.milestone('1C', {
+      implement: `echo c > left.txt; echo c > right.txt; ${checked}`,
+      resolve: 'ls; echo cd > left.txt; echo ce > right.txt',
+    });
+    p.milestone('1D', {
+      implement: `echo d > left.txt; ${checked}; ${behind('1C')}`,
+      resolve: 'echo cd > left.txt',
+    });
+    p.milestone('1E', {
+      implement: `echo e > right.txt; ${checked}; ${behind('1D')}`,
+      resolve: 'echo ce > right.txt',
+    });
+    p.commit('Milestones');
+    const going = p.start(['run']);
+    await vi.waitFor(async () => {
+      const { conflicts, queue } = JSON.parse((await p.mstone('queue', '--json')).stdout) as {
+        readonly conflicts?: readonly object[];
+        readonly queue: readonly { readonly id: string }[];
+      };
+      expect(conflicts?.length).toBe(2);
+      expect(queue.map(({ id }) => id)).toEqual(['1B', '1D', '1E', '1C']);
+    }, 60_000);
+    const coming = [
+      { items: ['1C', '1D'], files: ['left.txt'] },
+      { items: ['1C', '1E'], files: ['right.txt'] },
+    ];
+    expect(JSON.parse((await p.mstone('queue', '--json')).stdout)).toMatchObject({ conflicts: coming });
+    expect(JSON.parse((await p.mstone('status', '--json')).stdout)).toMatchObject({
+      run: { conflicts: coming },
+    });
+    expect((await p.mstone('queue')).stdout).toContain(
+      '\n1C and 1D will conflict in left.txt\n1C and 1E will',
+    );
+    expect((await p.mstone('status')).stdout).toContain('Conflict: 1C and 1E will conflict in right.txt\n');
+    p.write('../seen', '');
+    const run = await going.ended;
+    expect(run.code, run.stdout + run.stderr).toBe(0);
+    expect(run.stdout).toContain('1C and 1D will conflict in left.txt');
+    expect(p.landed().slice(1)).toEqual(['1A', '1B', '1D', '1E', '1C'].map((id) => `${id}: Part ${id}`));
+    expect(p.tree()).toMatchObject({ 'left.txt': 'cd', 'right.txt': 'ce' });
+    expect(p.starts().filter((name) => name.includes('resolve')).length).toBe(1);
+    expect((await p.mstone('queue', '--json')).stdout).not.toContain('conflicts');
+    // Nothing of what was tried is left in the repository.
+    expect(readdirSync(join(p.root, '.git/mstone/tmp')).filter((name) => name.endsWith('.objects'))).toEqual(
+      [],
+    );
   },
 );
 

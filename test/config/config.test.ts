@@ -71,6 +71,7 @@ const DEFAULTS: Config = {
   merge: {
     parallel: 2,
     strict: 'auto',
+    forecastMs: 30_000,
     barrier: [
       'package-lock.json',
       'npm-shrinkwrap.json',
@@ -193,6 +194,7 @@ describe('each setting', () => {
       '*.lock',
       { merge: { ...DEFAULTS.merge, barrier: ['*.lock'] } },
     ],
+    'merge.forecast': ['merge: {forecast: 2m}', '2m', { merge: { ...DEFAULTS.merge, forecastMs: 120_000 } }],
     retries: ['retries: 0', '0', { retries: 0 }],
     backoff: ['backoff: 2s', '2s', { backoffMs: 2000 }],
     'worktrees.dir': [

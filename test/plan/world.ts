@@ -65,7 +65,7 @@ export const config = (said: Partial<Config> = {}): Config => ({
   land: 'each',
   pr: { per: 'stage', remote: 'origin' },
   runBranch: false,
-  merge: { parallel: 2, strict: 'auto', barrier: [] },
+  merge: { parallel: 2, strict: 'auto', barrier: [], forecastMs: 0 },
   retries: 1,
   backoffMs: 0,
   worktrees: { setup: [], copy: [], keep: [], sparse: false },
