@@ -353,6 +353,13 @@ function withoutCulprit(state: RunState, { item, step }: Queued): RunState {
   return withItem(slower, toRemediate(item, 'candidate', step.failed.tree, step.candidate.base));
 }
 
+/**
+ * Whether the first in the queue goes on without a slot: it lands, or its candidate is checked by nothing and none
+ * of its conversations is known in that folder alone, in which a conflict would be resolved at once.
+ */
+const needsNoSlot = ({ item, step }: Queued): boolean =>
+  step.is === 'land' || (item.item.checks.length === 0 && item.session?.slot === undefined);
+
 /** Numbers in order of arrival, so that who comes again is behind who is there. Whoever waits there gives up its slot. */
 function numbered(state: RunState, train: NonNullable<RunState['train']>): RunState {
   const items = new Map(state.items);
@@ -371,7 +378,13 @@ function numbered(state: RunState, train: NonNullable<RunState['train']>): RunSt
   }
   let settled: RunState = { ...state, items };
   const { cars, clashing } = queueOf(settled);
-  for (const item of [...cars.slice(1).map((car) => car.item), ...clashing]) {
+  const [first, ...others] = cars;
+  const idle = [
+    ...(first !== undefined && needsNoSlot(first) ? [first.item] : []),
+    ...others.map((car) => car.item),
+    ...clashing,
+  ];
+  for (const item of idle) {
     if (item.phase.is === 'next' && item.slot !== undefined) settled = withItem(settled, release(item));
   }
   const { strict, parallel } = rulesOf(settled);

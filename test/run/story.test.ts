@@ -143,6 +143,38 @@ beforeEach(() => {
   story = new Story();
 });
 
+describe('a slot', () => {
+  const merge = { parallel: 1, strict: 'auto', checks: [] } as const;
+  const two = (checks: readonly string[]) =>
+    story.begin(
+      ['1A', '1B'].map((id) => planItem(id, { checks, reviewer: false })),
+      { settings: { ...settings, jobs: 1, merge } },
+    );
+
+  it('goes to the next as soon as the work in it is a commit that nothing checks any more', () => {
+    two([]).author('1A', 1);
+    expect(story.startable).toEqual(['1A candidate of w1', '1B implement #1.1 slot 1']);
+  });
+
+  it('stays with whose candidate may be checked, or whose conversation is known there alone, until it lands', () => {
+    two(['npm test']).author('1A', 1);
+    story.check('1A', true);
+    expect(story.startable).toEqual(['1A candidate of w1']);
+    story.candidate('1A', 1);
+    expect(story.startable).toEqual(['1A land c1', '1B implement #1.1 slot 1']);
+
+    story = new Story();
+    two([]).work('1A', {
+      session: 's1',
+      stays: true,
+      harvest: { commit: 'w1', tree: 't1', base: 'h0', changed: true, told: [], markers: [] },
+    });
+    expect(story.startable).toEqual(['1A candidate of w1']);
+    story.candidate('1A', 1);
+    expect(story.startable).toEqual(['1A land c1', '1B implement #1.1 slot 1']);
+  });
+});
+
 describe('the way of a milestone', () => {
   it('is implement, check, review, candidate, land, and the same tree is not checked twice', () => {
     story.begin([planItem('1A')]);
