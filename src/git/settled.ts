@@ -10,8 +10,11 @@ import type { Repository } from './index.js';
 import type { Objects } from './objects.js';
 
 const MOST_ENTRIES = 3000;
-/** What was changed so shortly before it was looked at may be changed again under the same stamp, ms. */
-const RACY_MS = 20;
+/**
+ * What was changed so shortly before it was looked at may be changed again under the same stamp, ms: a kernel's clock
+ * for files ticks a hundred times a second at the slowest.
+ */
+const RACY_MS = 10;
 
 export interface Stamps {
   readonly text: string;
