@@ -258,10 +258,12 @@ export function makeHands(context: HandsContext): Hands {
       });
       if (unmet !== undefined) return err({ kind: 'unmet', ...unmet });
     }
-    const milestoneDiff = await textChange(effect.item, head);
-    const mcp = await serversAt(head);
-    const knows = await known(effect, milestone, { head, from, name: nameOf(effect) });
-    const snapshot = await snapshotRefs(repository, guardLog(guardFolder(effect, config.isolation)));
+    const [milestoneDiff, mcp, knows, snapshot] = await Promise.all([
+      textChange(effect.item, head),
+      serversAt(head),
+      known(effect, milestone, { head, from, name: nameOf(effect) }),
+      snapshotRefs(repository, guardLog(guardFolder(effect, config.isolation))),
+    ]);
     return ok({
       at: world.now(),
       path,
@@ -380,15 +382,16 @@ export function makeHands(context: HandsContext): Hands {
     const tag = tagOf(id);
     const isNew = (await mkdir(dir, { recursive: true, mode: 0o700 })) !== undefined;
     let record = isNew ? undefined : await readRecord(dir);
+    let kept = Promise.resolve();
     if (record === undefined) {
       // Nothing was started yet, but a killed mstone's setup may still be at it.
       if (!isNew) await endTagged(tag, { graceMs: 1000 });
       const ready = await makeReady(id, effect, log, signal);
       if (!ready.ok) return { agent: ready.error, costUsd: 0, logBytes: 0 };
       record = ready.value;
-      await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
-      // The file is flushed by now; its names survive a power cut as well, before anybody is started by it.
-      await Promise.all([dir, dirname(dir)].map((folder) => nodeDisk.syncFolder(folder)));
+      kept = keepRecord(dir, record);
+      // Told where it is waited for.
+      kept.catch(() => undefined);
     }
 
     const milestone = milestoneOf(effect.item);
@@ -428,6 +431,7 @@ export function makeHands(context: HandsContext): Hands {
       notes: notesFile(context.logsDir, name),
       kind: agent.kind,
     });
+    await kept;
     const report = await perform({
       ...(cage === undefined ? {} : { cage }),
       dir,
@@ -850,6 +854,12 @@ const asBlocked = (error: unknown): FollowOutcome => {
 };
 
 const refsOf = ({ refs }: AssignmentRecord): RefSnapshot => ({ ...refs, refs: new Map(refs.refs) });
+
+/** Resolves when it survives a power cut, with the names that lead to it: then somebody may be started by it. */
+async function keepRecord(dir: string, record: AssignmentRecord): Promise<void> {
+  await writeFileAtomic(join(dir, 'record.json'), JSON.stringify({ v: 1, ...record }), { mode: 0o600 });
+  await Promise.all([dir, dirname(dir)].map((folder) => nodeDisk.syncFolder(folder)));
+}
 
 async function readRecord(dir: string): Promise<AssignmentRecord | undefined> {
   const text = await readFile(join(dir, 'record.json'), 'utf8').catch(absent(undefined));
