@@ -1,7 +1,7 @@
 /**
  * A brief that is too long for its reader is cut, in one order: what others noted, what the milestones it
- * builds on brought, the project's own brief from its last file on, what checks printed, the difference to an
- * earlier text. The milestone, its criteria, findings and rules are never cut: an agent that does not know
+ * builds on brought, the project's own brief from its last file on, what checks printed, the texts of
+ * what it conflicts with, the difference to an earlier text. The milestone, its criteria, findings and rules are never cut: an agent that does not know
  * what is asked for costs more than one that is refused.
  */
 import type { Diagnostic } from '../model/diagnostic.js';
@@ -35,6 +35,17 @@ function cutsOf(facts: PromptFacts): Cut[] {
               ...now,
               checkResults: now.checkResults.map((result) => ({ ...result, tail: '' })),
             }),
+          },
+        ]
+      : []),
+    ...(facts.sides?.others.some(({ text }) => text !== undefined)
+      ? [
+          {
+            what: 'the texts of what it conflicts with',
+            without: ({ sides, ...now }: PromptFacts): PromptFacts =>
+              sides === undefined
+                ? now
+                : { ...now, sides: { ...sides, others: sides.others.map(({ text: _text, ...one }) => one) } },
           },
         ]
       : []),

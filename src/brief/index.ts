@@ -32,6 +32,21 @@ export interface LandedFacts {
   readonly moreFiles: number;
 }
 
+/** What two sides of a conflict are. */
+export interface SideFacts {
+  /** The commit that both began on. */
+  readonly base: Oid;
+  /** The author's own side. */
+  readonly work: Oid;
+  /** Milestones that landed since and changed what is in conflict, the newest first; `text` may be cut. */
+  readonly others: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly commit: Oid;
+    readonly text?: string;
+  }[];
+}
+
 /** Everything that a prompt and a context file can state. Nothing here is ever read as a template. */
 export interface PromptFacts {
   readonly milestone: MilestoneFacts;
@@ -60,6 +75,8 @@ export interface PromptFacts {
   /** For a reviewer in a second round: the commit it saw before. */
   readonly seen?: Oid;
   readonly conflict?: { readonly onto: Oid; readonly files: readonly string[] };
+  /** For whoever resolves it: where both sides come from. */
+  readonly sides?: SideFacts;
   /** Severities that hold work back: a reviewer is told what its words weigh. */
   readonly blockOn: readonly Severity[];
   /** What it is asked to look at the work, or to write it, as: the name of a role. */

@@ -89,7 +89,7 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
       text: plainLine(text, 500),
     })),
     seen: facts.seen ?? null,
-    conflict: facts.conflict ? { onto: facts.conflict.onto, files: [...facts.conflict.files] } : null,
+    conflict: facts.conflict ? conflictOf(facts.conflict, facts.sides) : null,
     block_on: [...facts.blockOn],
     threshold: facts.threshold ?? null,
     author_rules: [...(facts.authorRules ?? [])],
@@ -114,6 +114,35 @@ function placeholders(purpose: Purpose, facts: PromptFacts): Record<string, unkn
             shared: facts.moved.shared.map((file) => plainLine(file, 300)),
             more_shared: facts.moved.moreShared,
           },
+  };
+}
+
+/** Names that are one word to every shell and no option to git. */
+const PLAIN_PATH = /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/;
+/** With more names than this a command is no easier to read for them. */
+const MOST_PATHS = 10;
+
+/** What to type is made of commits, and of names of files only where all are plain. */
+function conflictOf(
+  { onto, files }: NonNullable<PromptFacts['conflict']>,
+  sides: PromptFacts['sides'],
+): Record<string, unknown> {
+  const isPlain = files.length <= MOST_PATHS && files.every((file) => PLAIN_PATH.test(file));
+  const only = isPlain && files.length > 0 ? ` -- ${files.join(' ')}` : '';
+  return {
+    onto,
+    files: files.map((file) => plainLine(file, 300)),
+    base: sides?.base ?? null,
+    work: sides?.work ?? null,
+    others: (sides?.others ?? []).map(({ id, title, commit, text }) => ({
+      id,
+      title: plainLine(title, 200),
+      commit,
+      text: text ?? null,
+    })),
+    ours: sides === undefined ? null : `git diff ${sides.base} ${sides.work}${only}`,
+    theirs: sides === undefined ? null : `git diff ${sides.base} ${onto}${only}`,
+    log: sides === undefined ? null : `git log --oneline ${sides.base}..${onto}${only}`,
   };
 }
 
@@ -282,6 +311,11 @@ function samples(): readonly PromptFacts[] {
     seen: '1'.repeat(40),
     blockOn: ['blocker', 'major'],
     conflict: { onto: '2'.repeat(40), files: ['a.txt'] },
+    sides: {
+      base: '5'.repeat(40),
+      work: '6'.repeat(40),
+      others: [{ id: '1A', title: 'Base', commit: '3'.repeat(40), text: 'What it asked for.' }],
+    },
     rules: ['Be kind'],
     authorRules: ['Be brief'],
     threshold: 0.5,

@@ -28,7 +28,15 @@ import { changedFiles } from '../git/changed.js';
 import { guardLog, installGuard } from '../git/guard.js';
 import { harvest } from '../git/harvest.js';
 import { moveView, type Repository, type ResolvedTarget, readTarget } from '../git/index.js';
-import { commonAncestor, forkOf, hooksOf, readBrought, readMoved, readPlainFiles } from '../git/landed.js';
+import {
+  changedSince,
+  commonAncestor,
+  forkOf,
+  hooksOf,
+  readBrought,
+  readMoved,
+  readPlainFiles,
+} from '../git/landed.js';
 import { BranchGone, follow, inspectHead, land } from '../git/landing.js';
 import { GitError } from '../git/plumbing.js';
 import { mendBranches, mendRefs, type RefSnapshot, type RefValue, snapshotRefs } from '../git/refs-watch.js';
@@ -144,7 +152,7 @@ interface AssignmentRecord {
   /** `.mcp.json` of the target's head, where no servers are configured: they are programs, and no agent's branch decides which are started. */
   readonly mcp?: Readonly<Record<string, unknown>>;
   /** What its brief tells of the project, of others' work and of their notes. */
-  readonly knows?: Pick<PromptFacts, 'project' | 'landed' | 'notes' | 'moved'>;
+  readonly knows?: Pick<PromptFacts, 'project' | 'landed' | 'notes' | 'moved' | 'sides'>;
 }
 
 type Hands = Pick<Ports, 'work' | 'check' | 'candidate' | 'land' | 'follow' | 'publish'>;
@@ -258,10 +266,11 @@ export function makeHands(context: HandsContext): Hands {
       });
       if (unmet !== undefined) return err({ kind: 'unmet', ...unmet });
     }
-    const [milestoneDiff, mcp, knows, snapshot] = await Promise.all([
+    const [milestoneDiff, mcp, knows, sides, snapshot] = await Promise.all([
       textChange(effect.item, head),
       serversAt(head),
       known(effect, milestone, { head, from, name: nameOf(effect) }),
+      bothSides(effect, from, conflicts),
       snapshotRefs(repository, guardLog(guardFolder(effect, config.isolation))),
     ]);
     return ok({
@@ -278,7 +287,7 @@ export function makeHands(context: HandsContext): Hands {
       told: [...slot.value.told, ...folder.value.told, ...mcp.told],
       ...(mcp.servers === undefined ? {} : { mcp: mcp.servers }),
       ...(milestoneDiff === undefined ? {} : { milestoneDiff }),
-      knows,
+      knows: { ...knows, ...sides },
     });
   };
 
@@ -325,6 +334,33 @@ export function makeHands(context: HandsContext): Hands {
       ...(landed.length === 0 ? {} : { landed }),
       ...(moved === undefined ? {} : { moved }),
     };
+  };
+
+  /** Where the sides of a conflict come from, for whoever resolves it. */
+  const bothSides = async (
+    { purpose, merge }: WorkEffect,
+    work: Oid,
+    conflicts: readonly string[],
+  ): Promise<Pick<PromptFacts, 'sides'>> => {
+    if (purpose !== 'resolve' || merge === undefined) return {};
+    const base = await forkOf(repository, merge, work);
+    if (base === undefined) return {};
+    const files = conflicts.slice(0, MOST_CONFLICTS);
+    const since = files.length === 0 ? [] : await changedSince(repository, base, merge, files);
+    const landings = new Map(
+      [...(await landingsOf(repository, await look(), landingsKnown)).values()].map((one) => [
+        one.commit,
+        one,
+      ]),
+    );
+    const others = since.flatMap((commit) => {
+      const landing = landings.get(commit);
+      const other = landing === undefined ? undefined : milestones.get(landing.id);
+      if (other === undefined) return [];
+      const { id, title, body } = other;
+      return [{ id, title, commit, text: plainText(body, LONGEST_PROJECT_FILE) }];
+    });
+    return { sides: { base, work, others: others.slice(0, MOST_DEPENDENCIES) } };
   };
 
   /** What the milestones that this one names have brought. */
@@ -784,6 +820,7 @@ const PRE_COMMIT = [
 /** Characters. */
 const LONGEST_PROJECT_FILE = 40_000;
 const MOST_DEPENDENCIES = 12;
+const MOST_CONFLICTS = 100;
 const MOST_BARRIERS = 5;
 
 const nameOf = ({ item, attempt, assignment, purpose }: WorkEffect): string =>

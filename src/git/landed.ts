@@ -44,6 +44,18 @@ export async function readBrought(
   };
 }
 
+/** Commits on the target since `base` that changed any of these files, the newest first. */
+export async function changedSince(
+  repo: Repository,
+  base: Oid,
+  head: Oid,
+  files: readonly string[],
+): Promise<readonly Oid[]> {
+  const args = ['--literal-pathspecs', 'log', '--first-parent', '--no-show-signature', '--format=%H', '-z'];
+  const since = await linesOf(repo, [...args, '--end-of-options', `${base}..${head}`, '--', ...files]);
+  return since ?? [];
+}
+
 /** The commit that all of these have in common; undefined where they have none. */
 export async function commonAncestor(repo: Repository, commits: readonly string[]): Promise<Oid | undefined> {
   const args = ['merge-base', '--octopus', '--end-of-options', ...commits];

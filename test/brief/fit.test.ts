@@ -39,6 +39,20 @@ const fitted = (limit: number, facts = full, purpose: Purpose = 'implement') => 
 };
 
 describe('a brief', () => {
+  it('of a conflict loses the texts of the other side before the milestone’s own difference', () => {
+    const other = { id: '1A', title: 'Base', commit: 'c'.repeat(40) };
+    const facts: PromptFacts = {
+      ...bareFacts,
+      because: 'conflict',
+      conflict: { onto: 'e'.repeat(40), files: ['a.txt'] },
+      sides: { base: 'a'.repeat(40), work: 'b'.repeat(40), others: [{ ...other, text: long('asked') }] },
+    };
+    const { text, cut } = fitted(8000, facts, 'resolve');
+    expect(cut).toEqual(['the texts of what it conflicts with']);
+    expect(text).toContain('Milestone 1A, Base, landed as');
+    expect(text).not.toContain('asked asked');
+  });
+
   it('of which nothing must go is whole: the project, what it builds on, the milestone, notes, checks', () => {
     const { text, cut } = fitted(1e9);
     expect(cut).toEqual([]);
