@@ -6,6 +6,7 @@
  * after a crash are the same path: an intent without an ending is simply given to its hand again, and
  * every hand is idempotent by the intent's id.
  */
+import { setMaxListeners } from 'node:events';
 import pLimit from 'p-limit';
 import type { Decision } from '../model/decision.js';
 import type { Effect } from '../model/effect.js';
@@ -37,6 +38,11 @@ export class Control {
   private usage: Usage[] = [];
   private readonly cancelled = new AbortController();
   private readonly listeners = new Set<() => void>();
+
+  constructor() {
+    // Each agent listens; that there are more than ten of them is no leak.
+    setMaxListeners(0, this.cancelled.signal);
+  }
 
   /** First Ctrl-C: nothing new starts, what runs may end. `words` become a note for the user. */
   drain(exit: 130 | 143, words: string): void {
