@@ -7,6 +7,7 @@ import { Control, driveRun } from '../../src/engine/index.js';
 import type { Event, MergeRules } from '../../src/model/event.js';
 import type { RunState } from '../../src/model/state.js';
 import { decide } from '../../src/run/decide.js';
+import { dueProbes } from '../../src/run/forecast.js';
 import { emptyRun, reduce, replay } from '../../src/run/index.js';
 import { type Chances, Killed, peaceful, planItem, seeded, World } from '../rig/world.js';
 
@@ -66,9 +67,27 @@ function replayed(journal: readonly Event[], story: string): RunState {
 const did = (journal: readonly Event[], what: (event: Event) => boolean): number =>
   journal.filter(what).length;
 
+/** As a look at what was committed would: some of it conflicts. */
+function foresee(control: Control, state: RunState, random: () => number): void {
+  const found = dueProbes(state, new Set()).flatMap(({ ours, theirs }) =>
+    random() < 0.3 ? [{ ...ours, ...(theirs === undefined ? {} : { with: theirs }), files: ['a.txt'] }] : [],
+  );
+  if (found.length > 0) control.tell('conflicts to come', found);
+}
+
 describe('a hundred random trains', () => {
   it('land everything, each on a tree that passed, whatever conflicts, moves or is killed; and replay', async () => {
-    const seen = { stacked: 0, inside: 0, clashes: 0, lent: 0, cancelled: 0, back: 0, moved: 0, killed: 0 };
+    const seen = {
+      stacked: 0,
+      inside: 0,
+      clashes: 0,
+      lent: 0,
+      cancelled: 0,
+      back: 0,
+      moved: 0,
+      killed: 0,
+      foreseen: 0,
+    };
     for (let seed = 1; seed <= 100; seed += 1) {
       const story = `seed ${seed}`;
       const random = seeded(seed * 104_729);
@@ -78,6 +97,7 @@ describe('a hundred random trains', () => {
         strict: (['auto', 'every-commit', 'head'] as const)[Math.floor(random() * 3)] ?? 'auto',
         checks: ['npm test'],
       };
+      const foreseeing = seeded(seed * 15_485_863);
       const world = new World(seed, busy, jobs);
       const begin = opening(2 + Math.floor(random() * 24), jobs, merge, random);
       world.open(begin);
@@ -88,7 +108,11 @@ describe('a hundred random trains', () => {
           world.killAt = { append: 1 + Math.floor(random() * 60), when: random() < 0.5 ? 'before' : 'after' };
         }
         try {
-          state = await driveRun(world.ports(), state, new Control());
+          const control = new Control();
+          const report = (_event: Event, next: RunState): void => {
+            if (foreseeing() < 0.05) foresee(control, next, foreseeing);
+          };
+          state = await driveRun(world.ports(report), state, control);
           break;
         } catch (error) {
           if (!(error instanceof Killed)) throw error;
@@ -118,6 +142,7 @@ describe('a hundred random trains', () => {
       seen.back += starts.filter(
         (effect) => effect.do === 'work' && effect.brief.because === 'candidate',
       ).length;
+      seen.foreseen += did(journal, (e) => e.type === 'note' && e.foreseen !== undefined);
       seen.clashes += did(journal, (e) => e.type === 'candidate.ended' && e.outcome.kind === 'clash');
       seen.moved += did(journal, (e) => e.type === 'land.ended' && e.outcome.kind === 'moved');
       seen.cancelled += did(journal, (e) => e.type === 'check.ended' && e.outcome.kind === 'cancelled');
