@@ -3,10 +3,13 @@ import type { Settled } from '../config/choose.js';
 import type { Chosen } from '../model/chosen.js';
 import type { Config } from '../model/config.js';
 import type { Approval } from '../model/decision.js';
+import type { PlanItem } from '../model/plan.js';
 import { shown } from '../model/shown.js';
-import { makePlan } from '../plan/index.js';
+import { makePlan, usualMinutes } from '../plan/index.js';
 import { approvalOf, isStageReviewed, planItems } from '../plan/items.js';
+import { predict } from '../plan/schedule.js';
 import { planDocument, planText } from '../report/documents.js';
+import { type PlanPrediction, predictionWords } from '../report/prediction.js';
 import { count, formatUsd, names } from '../report/words.js';
 import { settle } from './choose.js';
 import { say, sayDiagnostics, sayJson } from './output.js';
@@ -43,19 +46,36 @@ export async function plan(world: World & { color: boolean }, options: PlanOptio
   if (unfinishedOf(runs.value) === undefined && isSaid(settled)) {
     world.madeOf?.(ingredientsOf(project.value, sources.value));
   }
+  const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
+  const prediction = items.ok ? predictionOf(settled, items.value) : undefined;
   if (options.json) {
-    sayJson(world, planDocument(settled.plan, settled.chosen, approvalsIn(settled)));
+    sayJson(world, planDocument(settled.plan, settled.chosen, approvalsIn(settled), prediction));
     return 0;
   }
-  const items = planItems(settled.plan, settled.config, { gates: new Set(), base: false, ...settled });
   sayDiagnostics(world, [...sources.value.diagnostics, ...(items.ok ? [] : items.error)]);
-  say(world, `${planText(settled.plan, world.color)}\n${stepsWords(settled)}`);
+  const ahead = prediction === undefined ? [] : predictionWords(prediction);
+  say(
+    world,
+    `${planText(settled.plan, world.color)}\n${stepsWords(settled)}${ahead.map((line) => `${line}\n`).join('')}`,
+  );
   return items.ok ? 0 : 2;
 }
 
 /** Whether everything was said in the settings: then neither installed programs nor the project were asked. */
 const isSaid = ({ chosen, config, plan }: Settled): boolean =>
   chosen === undefined && (config.agent !== undefined || plan.run.length === 0);
+
+/** What a run of this plan would take, gates and limits left out; undefined where nothing is to run. */
+function predictionOf({ plan, config }: Settled, items: readonly PlanItem[]): PlanPrediction | undefined {
+  if (items.length === 0) return undefined;
+  const estimates = new Map(
+    plan.milestones.map(({ milestone: { id, estimateMinutes } }) => [id, estimateMinutes]),
+  );
+  const usual = usualMinutes(plan.milestones.map(({ milestone }) => milestone));
+  const tasks = items.map((item) => ({ ...item, minutes: estimates.get(item.id) ?? usual }));
+  const estimated = items.filter(({ id }) => estimates.get(id) !== undefined).length;
+  return { ...predict(tasks, config.jobs), estimated, usual: items.length - estimated, usualMinutes: usual };
+}
 
 /** What every milestone passes before it lands, and what was chosen where nobody said it; a step that is off is said to be. */
 export function stepsWords(settled: Settled): string {

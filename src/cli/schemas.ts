@@ -18,6 +18,7 @@ import type { Flake } from '../model/state.js';
 import type { CostsDocument } from '../report/costs.js';
 import type { PlanDocument, StatusDocument, ValidateDocument } from '../report/documents.js';
 import type { ExplainDocument, ExplainStep } from '../report/explain.js';
+import type { PredictionDocument } from '../report/prediction.js';
 import type { ComingConflict, QueueDocument } from '../report/queue.js';
 import type { ConfigDocument } from './config.js';
 import type { DoctorDocument } from './doctor.js';
@@ -25,6 +26,7 @@ import { checkResult, criterion, eventSchema, finding } from './event-schema.js'
 import { about, COUNT, list, object, type Schema, TEXT, TEXTS, WHOLE, words } from './schema.js';
 
 const ID = { type: 'string', pattern: '^[1-9]\\d{0,2}[A-Z]{1,2}$' };
+const MINUTES = { type: 'number', minimum: 0 };
 const IDS = { type: 'array', items: ID };
 
 const VERSION = about('of this document', { const: 1 });
@@ -82,8 +84,27 @@ const planSchema = object<PlanDocument>(
         ['agent', 'checks', 'worktrees'],
       ),
     ),
+    prediction: about(
+      'how long a run would take, limits and retries left out; absent where nothing is to run',
+      object<PredictionDocument>(
+        {
+          jobs: about('agents at once', COUNT),
+          minutes: MINUTES,
+          critical_path: about('each waits for the one before it', IDS),
+          more: about(
+            'the fewest agents with which it takes hardly longer than with any number of them',
+            object<NonNullable<PredictionDocument['more']>>({ jobs: COUNT, minutes: MINUTES }),
+          ),
+          basis: about(
+            'milestones with an estimate of their own, and those that are taken for the usual: the median of all estimates, else 30 minutes',
+            object<PredictionDocument['basis']>({ estimated: WHOLE, usual: WHOLE, usual_minutes: MINUTES }),
+          ),
+        },
+        ['more'],
+      ),
+    ),
   },
-  ['chosen'],
+  ['chosen', 'prediction'],
 );
 
 const comingConflicts = about(

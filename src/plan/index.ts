@@ -38,6 +38,10 @@ export interface LostProof {
 /** Minutes that a milestone is taken for where no estimate is known at all. */
 const USUAL_MINUTES = 30;
 
+/** What a milestone without an estimate is taken for, minutes. */
+export const usualMinutes = (milestones: readonly Milestone[]): number =>
+  median(milestones.flatMap(({ estimateMinutes }) => estimateMinutes ?? []));
+
 /** A plan, or everything that is wrong with the graph and with what was asked for. */
 export function makePlan(input: PlanInput): Result<Plan, Diagnostic[]> {
   const milestones = [...input.milestones].sort(byMilestone);
@@ -296,7 +300,7 @@ function remainingMinutes(
   milestones: readonly Milestone[],
   run: ReadonlySet<MilestoneId>,
 ): ReadonlyMap<MilestoneId, number> {
-  const usual = median(milestones.flatMap(({ estimateMinutes }) => estimateMinutes ?? []));
+  const usual = usualMinutes(milestones);
   const remaining = new Map<MilestoneId, number>();
   let behind = 0;
   for (const stage of [...new Set(milestones.map((milestone) => milestone.stage))].reverse()) {

@@ -16,6 +16,7 @@ import { awaiting } from '../run/approvals.js';
 import { comingConflicts } from '../run/forecast.js';
 import { unmetNeeds } from '../run/needs.js';
 import { shortageOf } from '../run/questions.js';
+import { type PlanPrediction, type PredictionDocument, predictionDocument } from './prediction.js';
 import { type ComingConflict, conflictsOf } from './queue.js';
 import { oneLine, painter, table } from './text.js';
 import {
@@ -53,6 +54,8 @@ export interface PlanDocument {
   readonly run: readonly string[];
   /** Where something was: what a run would go by and nobody has said. */
   readonly chosen?: Chosen;
+  /** How long a run would take; absent where nothing is to run. */
+  readonly prediction?: PredictionDocument;
 }
 
 export interface StatusDocument {
@@ -137,6 +140,7 @@ export const planDocument = (
   plan: Plan,
   chosen?: Chosen,
   approvals: ReadonlyMap<string, Approval> = new Map(),
+  prediction?: PlanPrediction,
 ): PlanDocument => ({
   schema: 1,
   target: plan.target,
@@ -151,7 +155,7 @@ export const planDocument = (
     ...said({ approval: approvals.get(milestone.id) }),
   })),
   run: plan.run,
-  ...said({ chosen }),
+  ...said({ chosen, prediction: prediction && predictionDocument(prediction) }),
 });
 
 export const validateDocument = (

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { inside } from '../rig/inside.js';
 import { approve, makeProject, type TestProject } from '../rig/project.js';
 
 const projects: TestProject[] = [];
@@ -95,6 +96,12 @@ describe('documents', () => {
       target: 'main',
       milestones: [planned('1A', 'todo', 'never landed'), planned('1B', 'todo', 'never landed', ['1A'])],
       run: ['1A', '1B'],
+      prediction: {
+        jobs: 4,
+        minutes: 60,
+        critical_path: ['1A', '1B'],
+        basis: { estimated: 0, usual: 2, usual_minutes: 30 },
+      },
     });
     expect(await documentOf(p, 'status')).toEqual({
       schema: 1,
@@ -204,6 +211,12 @@ describe('documents', () => {
       target: 'main',
       milestones: [planned('1A', 'todo', 'never landed')],
       run: ['1A'],
+      prediction: {
+        jobs: 4,
+        minutes: 30,
+        critical_path: ['1A'],
+        basis: { estimated: 0, usual: 1, usual_minutes: 30 },
+      },
     });
     p.write('../gate', '');
     const resumed = await p.mstone('resume', '--output', 'ndjson');
@@ -349,4 +362,33 @@ it('each form of output shows what it promises', async () => {
     ].join('\n'),
     stderr: '',
   });
+});
+
+it('what a run would take is predicted, with its longest path, what more agents would bring, and what it rests on', async () => {
+  const p = project(`${UNREVIEWED}jobs: 2\n`);
+  p.milestone('1A', { implement: 'true', front: 'estimate: 1h' });
+  p.milestone('1B', { implement: 'true', front: 'estimate: 1h' });
+  p.milestone('1C', { implement: 'true', front: 'estimate: 2h\ndepends_on: [1A]' });
+  p.milestone('1D', { implement: 'true' });
+  p.commit('Milestones');
+
+  const { stdout } = await p.mstone('plan');
+  expect(stdout.split('\n').slice(-4)).toEqual([
+    'Agents at once: 2',
+    'Takes about 3h 00m by 3 estimates; 1 other taken for 1h 00m',
+    'Longest path: 1A, 1C',
+    '',
+  ]);
+  const wide = await p.mstone('plan', '--json');
+  expect(JSON.parse(wide.stdout).prediction).toEqual({
+    jobs: 2,
+    minutes: 180,
+    critical_path: ['1A', '1C'],
+    basis: { estimated: 3, usual: 1, usual_minutes: 60 },
+  });
+
+  const one = await inside(['plan'], p.root, { ...p.env, MSTONE_JOBS: '1' });
+  expect(one.stdout).toContain(
+    'Takes about 5h 00m by 3 estimates; 1 other taken for 1h 00m; with 2 agents at once 3h 00m\n',
+  );
 });
