@@ -8,6 +8,7 @@ import isolation from './isolation.mjs';
 import journal from './journal.mjs';
 import memory from './memory.mjs';
 import noop from './noop.mjs';
+import order from './order.mjs';
 import { writePage } from './page.mjs';
 import pipeline from './pipeline.mjs';
 import processes from './processes.mjs';
@@ -18,7 +19,7 @@ const short = process.argv.includes('--short');
 const file = process.argv.includes('--json') ? process.argv[process.argv.indexOf('--json') + 1] : undefined;
 
 const parts = [];
-for (const part of [noop, pipeline, processes, memory, journal, isolation, growth, train])
+for (const part of [noop, pipeline, processes, memory, journal, isolation, growth, train, order])
   parts.push(await runPart(part, { short }));
 const document = { machine: machine(), short, parts };
 if (file !== undefined) writeFileSync(file, `${JSON.stringify(document, undefined, 2)}\n`);
