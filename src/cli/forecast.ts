@@ -4,7 +4,7 @@ import type { Repository } from '../git/index.js';
 import type { Foreseen } from '../model/foreseen.js';
 import type { RunState } from '../model/state.js';
 import { foreseenWords } from '../report/words.js';
-import { dueProbes, probeKey } from '../run/forecast.js';
+import { dueProbes, probeKey, tipsKey } from '../run/forecast.js';
 
 /** Merges in one go; what is left waits for the next. */
 const MOST = 500;
@@ -27,6 +27,8 @@ export function watchConflicts(
   const tried = new Set<string>();
   const closed = new AbortController();
   let latest: RunState | undefined;
+  /** The tips of which all is tried. */
+  let done: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
   let next = performance.now() + everyMs;
@@ -35,10 +37,11 @@ export function watchConflicts(
     const probes = dueProbes(state, tried).slice(0, MOST);
     const pairs = probes.map(({ onto, ours }) => ({ onto, ours: ours.commit }));
     const forecast = await tryMerges(repository, state.head, pairs, closed.signal).catch(
-      (error: unknown): Forecast => {
-        if (closed.signal.aborted) return { kind: 'tried', files: [] };
-        throw error;
-      },
+      // A full disk, say: the run itself may well go on.
+      (error: unknown): Forecast => ({
+        kind: 'refused',
+        message: error instanceof Error ? error.message : String(error),
+      }),
     );
     if (closed.signal.aborted) return;
     if (forecast.kind === 'refused') {
@@ -61,7 +64,12 @@ export function watchConflicts(
   const notice = (state: RunState): void => {
     latest = state;
     if (closed.signal.aborted || timer !== undefined || looking !== undefined) return;
-    if (dueProbes(state, tried).length === 0) return;
+    const tips = tipsKey(state);
+    if (tips === done) return;
+    if (dueProbes(state, tried).length === 0) {
+      done = tips;
+      return;
+    }
     timer = setTimeout(
       () => {
         timer = undefined;

@@ -44,6 +44,10 @@ function tipsOf(state: RunState): Tip[] {
   });
 }
 
+/** Changes whenever there may be other merges to try. */
+export const tipsKey = (state: RunState): string =>
+  [state.head, ...tipsOf(state).map(({ commit }) => commit)].join(' ');
+
 export const probeKey = ({ ours, onto }: Probe): string => `${onto} ${ours.commit}`;
 
 /** Merges that nobody has tried yet; none where there are fewer than two works. */
@@ -115,7 +119,8 @@ export function inForeseenOrder(
   const late = new Set(
     waiting.filter((item) => withHead.has(item.item.id) || before.some((other) => conflict(item, other))),
   );
-  let open = waiting.filter((item) => !late.has(item));
+  // Who conflicts with nobody stays where it is.
+  let open = waiting.filter((item) => foes.has(item.item.id) && !late.has(item));
   while (open.length > 0) {
     const degree = (item: ItemState): number => open.filter((other) => conflict(item, other)).length;
     const first = open.reduce((best, item) =>
