@@ -7,7 +7,7 @@ import type { PlanItem } from '../model/plan.js';
 import { shown } from '../model/shown.js';
 import { makePlan, usualMinutes } from '../plan/index.js';
 import { approvalOf, isStageReviewed, planItems } from '../plan/items.js';
-import { predict } from '../plan/schedule.js';
+import { predict, schedule } from '../plan/schedule.js';
 import { planDocument, planText } from '../report/documents.js';
 import { type PlanPrediction, predictionWords } from '../report/prediction.js';
 import { count, formatUsd, names } from '../report/words.js';
@@ -74,7 +74,14 @@ function predictionOf({ plan, config }: Settled, items: readonly PlanItem[]): Pl
   const usual = usualMinutes(plan.milestones.map(({ milestone }) => milestone));
   const tasks = items.map((item) => ({ ...item, minutes: estimates.get(item.id) ?? usual }));
   const estimated = items.filter(({ id }) => estimates.get(id) !== undefined).length;
-  return { ...predict(tasks, config.jobs), estimated, usual: items.length - estimated, usualMinutes: usual };
+  const { spans } = schedule(tasks, config.jobs);
+  return {
+    ...predict(tasks, config.jobs),
+    spans,
+    estimated,
+    usual: items.length - estimated,
+    usualMinutes: usual,
+  };
 }
 
 /** What every milestone passes before it lands, and what was chosen where nobody said it; a step that is off is said to be. */

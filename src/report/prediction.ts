@@ -1,5 +1,5 @@
 /** How long a run would take, for people and for programs, and on what that rests. */
-import type { Prediction } from '../plan/schedule.js';
+import type { Prediction, Span } from '../plan/schedule.js';
 import { count, formatDuration, names } from './words.js';
 
 export interface PlanPrediction extends Prediction {
@@ -7,6 +7,8 @@ export interface PlanPrediction extends Prediction {
   readonly estimated: number;
   readonly usual: number;
   readonly usualMinutes: number;
+  /** Who is worked on when. */
+  readonly spans: readonly Span[];
 }
 
 export interface PredictionDocument {
@@ -51,5 +53,28 @@ export function predictionWords(prediction: PlanPrediction): string[] {
   return [
     `Takes about ${length(minutes)} by ${count(estimated, 'estimate')}${rest}${gain}`,
     `Longest path: ${names(criticalPath, 20)}`,
+    ...chart(prediction.spans, minutes),
   ];
+}
+
+/** Fits into a terminal of 80 columns, place and indent included. */
+const CHART_COLUMNS = 72;
+/** More lines or names than these are no picture any more. */
+const CHART_PLACES = 12;
+const CHART_SPANS = 40;
+
+/** A line for each agent at once, with who is worked on when; nothing where nobody runs beside or after another. */
+function chart(spans: readonly Span[], minutes: number): string[] {
+  const places = Math.max(0, ...spans.map(({ place }) => place));
+  if (spans.length < 2 || spans.length > CHART_SPANS || places > CHART_PLACES) return [];
+  const column = (time: number): number => Math.round((time / minutes) * CHART_COLUMNS);
+  const line = (place: number): string => {
+    let text = '';
+    for (const { id, start, end } of spans.filter((span) => span.place === place)) {
+      const room = Math.max(0, column(end) - column(start) - 1);
+      text = `${text.padEnd(column(start))}${room < id.length ? '─'.repeat(room) : id.padEnd(room, '─')}`;
+    }
+    return text;
+  };
+  return ['', ...Array.from({ length: places }, (_, n) => ` ${String(n + 1).padStart(2)}  ${line(n + 1)}`)];
 }

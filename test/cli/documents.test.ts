@@ -373,10 +373,14 @@ it('what a run would take is predicted, with its longest path, what more agents 
   p.commit('Milestones');
 
   const { stdout } = await p.mstone('plan');
-  expect(stdout.split('\n').slice(-4)).toEqual([
+  const bar = (id: string, columns: number): string => id.padEnd(columns - 1, '─');
+  expect(stdout.split('\n').slice(-7)).toEqual([
     'Agents at once: 2',
     'Takes about 3h 00m by 3 estimates; 1 other taken for 1h 00m',
     'Longest path: 1A, 1C',
+    '',
+    `  1  ${bar('1A', 24)} ${bar('1C', 48)}`,
+    `  2  ${bar('1B', 24)} ${bar('1D', 24)}`,
     '',
   ]);
   const wide = await p.mstone('plan', '--json');
