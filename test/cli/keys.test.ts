@@ -945,16 +945,10 @@ story(
     p.commit('Milestones');
     const run = await p.mstone('run');
     expect(run.code, run.stdout + run.stderr).toBe(1);
-    expect(eventsOf(p, 'work.started').map(({ milestone }) => milestone)).toEqual([
-      '1C',
-      '1B',
-      '1A',
-      '1I',
-      '1E',
-      '1F',
-      '1G',
-      '1H',
-    ]);
+    const begun = eventsOf(p, 'work.started').map(({ milestone }) => milestone);
+    // What waits for a landing does not hold back what could start meanwhile.
+    expect(begun.indexOf('1I')).toBeGreaterThan(begun.indexOf('1A'));
+    expect(begun.filter((id) => id !== '1I')).toEqual(['1C', '1B', '1A', '1E', '1F', '1G', '1H']);
     expect(await ends(p)).toEqual({
       '1A': 'landed',
       '1B': 'landed',
