@@ -20,7 +20,8 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm run chaos -- --minutes 10': 'it takes as long as it says',
   'npm run simulate': 'it takes a minute; test/simulate holds its laws',
   'npm run bench': 'it takes a quarter of an hour; CI runs its short form',
-  'npm run bench -- --short': 'CI runs this line before it runs this',
+  'npm run bench -- --page':
+    'it takes a quarter of an hour; test/docs/performance.test.ts reads what it wrote',
   'npm run check': 'it runs this among others',
   'npm run coverage:surface': 'it looks at what this has done',
   'npx vitest run test/cli/kills': 'it is part of this very suite',
