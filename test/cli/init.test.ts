@@ -89,7 +89,7 @@ it('makes an empty folder a project that validates and runs', async () => {
     agent: 'recipe',
     checks: [],
     review: false,
-    worktrees: { setup: [], copy: [], keep: [] },
+    worktrees: { setup: [], copy: [], keep: [], sparse: false },
   });
   expect(read('mstone.yaml').split('\n')[0]).toBe(
     '# yaml-language-server: $schema=./node_modules/mstone/docs/schemas/mstone.schema.json',
@@ -140,7 +140,12 @@ it('finds how a project is tested and made ready, which agents there are, and le
     agent: 'claude',
     checks: ['pnpm test'],
     review: { rounds: 3, blockOn: ['blocker', 'major'] },
-    worktrees: { setup: ['pnpm install --frozen-lockfile'], copy: ['.env'], keep: ['node_modules'] },
+    worktrees: {
+      setup: ['pnpm install --frozen-lockfile'],
+      copy: ['.env'],
+      keep: ['node_modules'],
+      sparse: false,
+    },
   });
   // For an agent a first milestone in words, which needs no script.
   const { milestone } = parseMilestone('1A.md', Buffer.from(read('milestones/1A.md')));
@@ -221,7 +226,7 @@ it('asks on a terminal: installed agents first, what was found to be kept or lef
     agent: 'mine',
     checks: ['npm test', 'make lint'],
     review: { rounds: 3, blockOn: ['blocker', 'major'] },
-    worktrees: { setup: ['npm install'], copy: [], keep: ['node_modules'] },
+    worktrees: { setup: ['npm install'], copy: [], keep: ['node_modules'], sparse: false },
   });
   expect(read('mstone.yaml')).toContain(
     'agent: mine\nagents:\n  mine: { kind: command, command: ["my-agent","--mode","two words"] }\n',

@@ -362,6 +362,7 @@ describe('what is wrong in places, old words, deadlines and retries', () => {
     made.milestone('1B', { implement: 'echo b > b.txt; until test -e "$HOME/open"; do sleep 0.05; done' });
     made.commit('Milestones');
     const run = made.start(['run', '-j', '1']);
+    await run.said('1A landed');
     await run.said('1B implement started');
     run.child.kill('SIGKILL');
     await run.ended;

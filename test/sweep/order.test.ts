@@ -31,7 +31,9 @@ it('files are flushed before they get their names, names before anybody acts on 
     const record = /^rename (.*)\/record\.json$/.exec(act)?.[1];
     if (record !== undefined) {
       seen.records += 1;
-      if (!isBetween(/^fsync .*record\.json/, index - 3, index)) wrong.push(`${act} before its flush`);
+      const last = (what: string): number =>
+        acts.findLastIndex((one, at) => at < index && one.startsWith(`${what} ${record}/record.json`));
+      if (last('write') < 0 || last('fsync') < last('write')) wrong.push(`${act} before its flush`);
       const start = acts.indexOf(`start assignments/${record} in 1`, index);
       if (start < 0) continue;
       if (!isBetween(new RegExp(`^sync assignments/${record}$`), index, start))
