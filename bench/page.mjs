@@ -24,7 +24,7 @@ function table({ title, rows }) {
 }
 
 /** The whole page. `document` is what `npm run bench -- --json FILE` writes. */
-export function renderPage({ machine, parts }) {
+export function renderPage({ machine, short, parts }) {
   return `<!-- Written by \`npm run bench -- --page\` from docs/performance.json; not by hand. -->
 
 # Performance
@@ -33,7 +33,7 @@ What mstone costs beside what it is compared with, as ratios: both sides are mea
 several the median is taken. A target is what is aimed at; what is missed is explained below the tables. An exponent
 says how cost grows: 1 is in proportion, 0 not at all.
 
-Measured on ${machine.cores} cores (${machine.processor}), ${machine.memoryGB} GB, ${machine.os}, Node ${machine.node.replace(/^v/, '')}, ${machine.git}, by \`npm run bench\`
+Measured on ${machine.cores} cores (${machine.processor}), ${machine.memoryGB} GB, ${machine.os}, Node ${machine.node.replace(/^v/, '')}, ${machine.git}, by \`npm run bench\`${short ? ', its short form' : ''}
 (\`-- --short\` takes a minute, \`node bench/<part>.mjs\` measures a part alone).
 
 ${parts.map(table).join('\n')}
