@@ -11,8 +11,18 @@ export const gaveUp = (item: ItemState): boolean => item.phase.is === 'failed' |
 export const unmetNeeds = (state: RunState, item: ItemState): ItemId[] =>
   item.item.needs.filter((id) => !succeeded(state.items.get(id)));
 
+/** Whether anything has given up. A state never changes: that is found out once. */
+function isTroubled(state: RunState): boolean {
+  const known = troubled.get(state) ?? [...state.items.values()].some(gaveUp);
+  troubled.set(state, known);
+  return known;
+}
+
+const troubled = new WeakMap<RunState, boolean>();
+
 /** The items whose failure keeps this one from ever starting in this run, causes and not links of a chain. */
 export function blockersOf(state: RunState, item: ItemState): ItemId[] {
+  if (!isTroubled(state)) return [];
   const causes = new Set<ItemId>();
   const seen = new Set<ItemId>();
   const look = (needs: readonly ItemId[]): void => {

@@ -105,7 +105,16 @@ export function ridersOf(state: RunState, { candidate, onto }: LandEffect): Item
   return riders;
 }
 
+/** A state never changes: who waits is asked of one and the same for each item. */
+const queues = new WeakMap<RunState, Queue>();
+
 export function queueOf(state: RunState): Queue {
+  const known = queues.get(state) ?? readQueue(state);
+  queues.set(state, known);
+  return known;
+}
+
+function readQueue(state: RunState): Queue {
   const sync = openSync(state);
   const members = [...state.items.values()].flatMap((item) => {
     const step = queueStepOf(item);
